@@ -1,0 +1,115 @@
+import type { CommitOptions } from "../image/index.ts";
+import type { ImageId, ProcessConfig } from "../oci/index.ts";
+
+/** What `create` is told. Names as users write them; inside, the image is resolved to its id. */
+export interface CreateOptions {
+  readonly name?: string;
+  readonly image: string;
+  /** Over the image's own settings; null entrypoint or cmd: the image's. */
+  readonly process: ProcessOptions;
+  readonly host: HostOptions;
+}
+
+export interface ProcessOptions {
+  readonly entrypoint: readonly string[] | null;
+  readonly cmd: readonly string[] | null;
+  readonly env: readonly string[];
+  readonly workingDir: string;
+  /** `user`, `uid`, `user:group`, looked up in the image's own passwd and group. */
+  readonly user: string;
+  readonly hostname: string;
+  readonly tty: boolean;
+  readonly openStdin: boolean;
+  /** stdin closes when the first attached client leaves. */
+  readonly stdinOnce: boolean;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly stopSignal: string;
+  readonly exposedPorts: readonly string[];
+}
+
+/** How the host runs it. */
+export interface HostOptions {
+  /** `host`, `none`; `default` is what the engine can do for now. */
+  readonly networkMode: string;
+  /** Docker's `-v` forms: `/host:/in[:ro]`, `name:/in`, `/in`. */
+  readonly binds: readonly string[];
+  readonly autoRemove: boolean;
+  readonly readOnlyRootfs: boolean;
+  readonly privileged: boolean;
+  readonly capAdd: readonly string[];
+  readonly capDrop: readonly string[];
+  readonly securityOpt: readonly string[];
+}
+
+/** created → running → exited; removing and dead on the way out. Issue 3 adds paused and restarting. */
+export type ContainerStatus = "created" | "running" | "exited" | "removing" | "dead";
+
+export interface ContainerRecord {
+  readonly id: string;
+  readonly name: string;
+  readonly imageId: ImageId;
+  /** As the user wrote it. */
+  readonly imageName: string;
+  readonly createdAt: number;
+  readonly status: ContainerStatus;
+  readonly pid: number;
+  readonly exitCode: number;
+  /** Why it did not start, in the runtime's words. */
+  readonly error: string;
+  readonly oomKilled: boolean;
+  /** Milliseconds since 1970, or null. */
+  readonly startedAt: number | null;
+  readonly finishedAt: number | null;
+  /** What runs: image and options merged. */
+  readonly config: ProcessConfig;
+  readonly process: ProcessOptions;
+  readonly host: HostOptions;
+  readonly path: string;
+  readonly args: readonly string[];
+  /** Milliseconds of each phase of the last start. */
+  readonly phases: Readonly<Record<string, number>>;
+}
+
+/** A client's hold on a container's streams. Output is raw with a terminal; else each chunk says which stream. */
+export interface Attachment extends AsyncDisposable {
+  readonly output: AsyncIterable<{ readonly stream: "stdout" | "stderr"; readonly bytes: Uint8Array }>;
+  writeStdin(bytes: Uint8Array): Promise<void>;
+  closeStdin(): Promise<void>;
+}
+
+export interface FilesystemChange {
+  /** Absolute path within the container. */
+  readonly path: string;
+  readonly kind: "modified" | "added" | "deleted";
+}
+
+export interface Containers {
+  create(options: CreateOptions): Promise<{ id: string; warnings: string[] }>;
+  /** By id, unambiguous prefix or name; throws not-found "No such container: X". */
+  get(name: string): ContainerRecord;
+  list(): ContainerRecord[];
+  /** May be called before `start`: then nothing printed is ever missed. */
+  attach(
+    name: string,
+    streams: { readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean },
+  ): Promise<Attachment>;
+  /** Throws with details.exitCode 126 or 127 when the command cannot run. False: it ran already. */
+  start(name: string): Promise<boolean>;
+  wait(
+    name: string,
+    condition: "not-running" | "next-exit" | "removed",
+    signal?: AbortSignal,
+  ): Promise<{ exitCode: number; error?: string }>;
+  kill(name: string, signal: string): Promise<void>;
+  /** False: it was not running. */
+  stop(
+    name: string,
+    options: { readonly signal?: string; readonly timeoutSeconds?: number },
+  ): Promise<boolean>;
+  resize(name: string, size: { readonly columns: number; readonly rows: number }): Promise<void>;
+  remove(name: string, options: { readonly force: boolean; readonly volumes: boolean }): Promise<void>;
+  changes(name: string): Promise<FilesystemChange[]>;
+  commit(name: string, options: CommitOptions): Promise<ImageId>;
+  /** Bytes of the writable layer. */
+  sizeOf(name: string): Promise<number>;
+}

@@ -1,0 +1,59 @@
+/**
+ * What the caller can do about a failure; the API maps each kind to one HTTP status.
+ *
+ * invalid: mend the input. not-found, exists, conflict: look at what is there. denied: credentials or
+ * rights. unavailable: try again later. corrupt: the bytes are not what was promised. unsupported: this
+ * host or ply cannot do it. limit: a stated bound was exceeded. cancelled: somebody asked to stop.
+ * internal: a bug of ours.
+ */
+export type ErrorKind =
+  | "invalid"
+  | "not-found"
+  | "exists"
+  | "conflict"
+  | "denied"
+  | "unavailable"
+  | "corrupt"
+  | "unsupported"
+  | "limit"
+  | "cancelled"
+  | "internal";
+
+export interface PlyErrorOptions {
+  /** What to do now, one sentence without a full stop. Shown after the message by the CLI. */
+  readonly hint?: string;
+  readonly cause?: unknown;
+  /** Facts a program may want: the reference, the digest, the path. Never a credential. */
+  readonly details?: Readonly<Record<string, unknown>>;
+}
+
+/** The one error type of ply. `message` says what was wrong and where; `hint` says what to do. */
+export class PlyError extends Error {
+  override readonly name = "PlyError";
+  readonly kind: ErrorKind;
+  readonly hint: string | undefined;
+  readonly details: Readonly<Record<string, unknown>>;
+
+  constructor(kind: ErrorKind, message: string, options: PlyErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.kind = kind;
+    this.hint = options.hint;
+    this.details = options.details ?? {};
+  }
+}
+
+/** True for a PlyError, of the given kind when one is named. */
+export function isPlyError(error: unknown, kind?: ErrorKind): error is PlyError {
+  return error instanceof PlyError && (kind === undefined || error.kind === kind);
+}
+
+/** The message of anything that was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Throws "cancelled" when the signal is aborted. */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted)
+    throw new PlyError("cancelled", "the operation was cancelled", { cause: signal.reason });
+}

@@ -1,0 +1,1 @@
+export type { EngineEvent, EventBus, EventFilter } from "./event.ts";

@@ -1,0 +1,205 @@
+import type { Descriptor, ImageConfig, ImageId, Platform, ProcessConfig, Reference } from "../oci/index.ts";
+import type { Credentials } from "../registry/index.ts";
+import type { ImageRecord, LayerStack } from "../store/index.ts";
+
+/** What a pull, push or load says while it runs. `id` is a short layer id (12 hex of the digest). */
+export type ImageProgress =
+  | { readonly kind: "message"; readonly text: string; readonly id?: string }
+  | {
+      readonly kind: "layer";
+      readonly id: string;
+      readonly status:
+        | "Waiting"
+        | "Downloading"
+        | "Verifying"
+        | "Ready"
+        | "Already exists"
+        | "Preparing"
+        | "Pushing"
+        | "Pushed"
+        | "Layer already exists"
+        | "Mounted"
+        | "Loading";
+      readonly current?: number;
+      readonly total?: number;
+      /** "Mounted from …". */
+      readonly detail?: string;
+    }
+  | {
+      /** The pull as a whole, in compressed bytes. */
+      readonly kind: "total";
+      readonly bytesDone: number;
+      readonly bytesTotal: number;
+      readonly layersDone: number;
+      readonly layersTotal: number;
+      readonly bytesPerSecond: number;
+      readonly secondsLeft: number | undefined;
+    };
+
+export type OnProgress = (progress: ImageProgress) => void;
+
+export interface TransferOptions {
+  readonly credentials?: Credentials;
+  readonly platform?: Platform;
+  readonly onProgress?: OnProgress;
+  readonly signal?: AbortSignal;
+}
+
+export interface PulledImage {
+  readonly id: ImageId;
+  /** Digest of the manifest or index the name resolved to. */
+  readonly digest: string;
+  /** False: it was up to date. */
+  readonly changed: boolean;
+}
+
+/** An image as `ls`, `df` and prune see it. Sizes in bytes. */
+export interface ImageSummary {
+  readonly record: ImageRecord;
+  readonly config: ImageConfig;
+  readonly sizes: {
+    readonly total: number;
+    readonly unique: number;
+    readonly shared: number;
+    readonly compressed: number | undefined;
+  };
+  /** Ids of containers made from it. */
+  readonly containers: readonly string[];
+}
+
+export interface HistoryRow {
+  /** The image id that ended with this step where one is here; else the chain id of a step with a layer; else empty. */
+  readonly id: string;
+  readonly imageId: ImageId | undefined;
+  readonly created: string | undefined;
+  readonly createdBy: string;
+  readonly size: number;
+  readonly comment: string;
+  readonly tags: readonly string[];
+  readonly diffId: string | undefined;
+  readonly digest: string | undefined;
+  readonly emptyLayer: boolean;
+}
+
+export interface Removed {
+  readonly untagged?: string;
+  readonly deleted?: string;
+}
+
+export interface ImageFilter {
+  readonly dangling?: boolean;
+  readonly labels?: readonly string[];
+  readonly notLabels?: readonly string[];
+  /** Familiar patterns: `alpine`, `*:latest`, `localhost:5000/*`. */
+  readonly references?: readonly string[];
+  readonly before?: string;
+  readonly since?: string;
+  /** Milliseconds since 1970, with the clock that `until` is about. */
+  readonly until?: { readonly at: number; readonly clock: "built" | "arrived" | "used" };
+}
+
+export interface PruneOptions {
+  readonly filter: ImageFilter;
+  /** True: all unused ones, not only the dangling. */
+  readonly all: boolean;
+  readonly unusedForMs?: number;
+  /** Newest images to keep per repository. */
+  readonly keep?: number;
+  /** Prune (least recently used first) until the images take no more than this many bytes. */
+  readonly maxSize?: number;
+  readonly dryRun?: boolean;
+}
+
+export interface CommitOptions {
+  readonly reference?: Reference;
+  readonly author?: string;
+  readonly comment?: string;
+  /** Dockerfile instructions: `CMD ["x"]`, `ENV A=b`. */
+  readonly changes?: readonly string[];
+}
+
+export interface ImageDetail {
+  readonly summary: ImageSummary;
+  readonly config: ImageConfig;
+  /** Bottom to top: what each layer is on disk and in registries. */
+  readonly layers: readonly {
+    readonly diffId: string;
+    readonly chainId: string;
+    readonly size: number;
+    readonly digests: readonly string[];
+  }[];
+}
+
+/** Turns a container's writable layer into image content. */
+export interface CommitSource {
+  readonly parent: ImageRecord | null;
+  readonly containerId: string;
+  /** The container's process settings, over which `changes` are laid. */
+  readonly config: ProcessConfig;
+  /** The writable layer in overlayfs form. */
+  readonly upper: string;
+}
+
+export interface ImportOptions extends CommitOptions {
+  readonly platform?: Platform;
+  readonly signal?: AbortSignal;
+}
+
+export interface Loaded {
+  /** Familiar `name:tag`; absent for an image that came without a name. */
+  readonly name?: string;
+  readonly id: ImageId;
+}
+
+export interface SaveOptions {
+  /** docker: both layouts in one archive (`manifest.json` and `index.json`), as Docker 25 and newer write. */
+  readonly format: "docker" | "oci";
+  readonly platform?: Platform;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Everything done with images. Names are given as users write them (`nginx`, `nginx:1.27`, `sha256:…`, an id
+ * prefix). All throw PlyErrors with Docker's wording: not-found "No such image: nginx:latest".
+ */
+export interface Images {
+  /** The image a user means: reference, digest, id or unambiguous id prefix. */
+  resolve(name: string): ImageRecord;
+  configOf(id: ImageId): Promise<ImageConfig>;
+  pull(reference: Reference, options?: TransferOptions): Promise<PulledImage>;
+  pullAllTags(reference: Reference, options?: TransferOptions): Promise<PulledImage[]>;
+  push(
+    reference: Reference,
+    options?: TransferOptions,
+  ): Promise<{ digest: string; size: number; tag: string }>;
+  pushAllTags(
+    reference: Reference,
+    options?: TransferOptions,
+  ): Promise<{ digest: string; size: number; tag: string }[]>;
+  list(filter?: ImageFilter): Promise<ImageSummary[]>;
+  inspect(name: string): Promise<ImageDetail>;
+  history(name: string): Promise<HistoryRow[]>;
+  tag(source: string, target: Reference): Promise<void>;
+  remove(name: string, options: { readonly force: boolean; readonly noPrune: boolean }): Promise<Removed[]>;
+  prune(options: PruneOptions): Promise<{ removed: Removed[]; bytesReclaimed: number }>;
+  save(names: readonly string[], options: SaveOptions): Promise<AsyncIterable<Uint8Array>>;
+  load(
+    archive: AsyncIterable<Uint8Array>,
+    options?: {
+      readonly onProgress?: OnProgress;
+      readonly signal?: AbortSignal;
+      readonly platform?: Platform;
+    },
+  ): Promise<Loaded[]>;
+  import(tar: AsyncIterable<Uint8Array>, options: ImportOptions): Promise<ImageId>;
+  commit(source: CommitSource, options: CommitOptions): Promise<ImageId>;
+  /** Layers and images with their sizes, for `system df`. Bytes. */
+  diskUsage(): Promise<{ readonly layersSize: number; readonly images: ImageSummary[] }>;
+  /** The manifest or index a name has at its registry, with the platforms it offers (`/distribution/{name}/json`). */
+  distribution(
+    reference: Reference,
+    options?: TransferOptions,
+  ): Promise<{ descriptor: Descriptor; platforms: Platform[] }>;
+  /** Stack of layers for the snapshot driver, materialized; null for an image with no layers. Marks the image as used. */
+  stackOf(id: ImageId): Promise<LayerStack | null>;
+}

@@ -1,0 +1,44 @@
+import type { ChainId } from "../oci/index.ts";
+import type { LayerStack, StackLayer } from "../store/index.ts";
+
+/** A container's root filesystem, mounted. All paths absolute. */
+export interface Rootfs {
+  readonly path: string;
+  /** The writable layer, in overlayfs form (char 0:0 whiteouts, opaque xattrs). */
+  readonly upper: string;
+}
+
+/** A read-only view of an image; the same mount may serve many. */
+export interface View extends AsyncDisposable {
+  readonly path: string;
+}
+
+/**
+ * How stacks of layers become root filesystems. Lifecycle of a stack: `materialize` (idempotent, safe to
+ * call at once from several places) → `view`/`prepare` any number of times → `remove` when nothing uses it.
+ * Lifecycle of a snapshot: `prepare` (mounted) ⇄ `release` (unmounted, upper kept) → `discard` (gone).
+ * Everything survives `kill -9`: `recover` at engine start finds what is mounted and drops what is half made.
+ */
+export interface SnapshotDriver extends AsyncDisposable {
+  readonly name: string;
+  /** Why this driver and in which mode: "file-backed EROFS mounts", "loop devices (ENOTBLK)". For `ply info`. */
+  readonly description: string;
+  /** Writes what the first mount needs: `chains/<hex>`. A pure function of the layers. */
+  materialize(stack: LayerStack, options?: { readonly signal?: AbortSignal }): Promise<void>;
+  /** Takes what `materialize` wrote away. "conflict" while mounted. */
+  remove(chainId: ChainId): Promise<void>;
+  /** The image's tree, read-only; dispose to release. */
+  view(stack: LayerStack): Promise<View>;
+  /** A writable root over the stack (null: over nothing). Upper and work live in `dir` (the container's directory). */
+  prepare(dir: string, stack: LayerStack | null): Promise<Rootfs>;
+  /** Unmounts; the upper stays. Idempotent. */
+  release(dir: string): Promise<void>;
+  /** Unmounts and deletes upper and work. Idempotent. */
+  discard(dir: string): Promise<void>;
+  /** The uncompressed tar of a layer from `offset` on, bit for bit (without padding). */
+  openTar(layer: StackLayer): AsyncIterable<Uint8Array>;
+  /** After an engine start: mounts of containers that still run are adopted, all else is unmounted. */
+  recover(liveDirs: ReadonlySet<string>): Promise<void>;
+  /** Files and directories of ours that belong to none of these stacks, absolute paths. */
+  orphans(known: ReadonlySet<ChainId>): Promise<string[]>;
+}

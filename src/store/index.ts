@@ -1,0 +1,2 @@
+export type * from "./stack.ts";
+export type * from "./store.ts";

@@ -2,7 +2,7 @@
 // floor through that room's index.ts; never up, never sideways.
 const floors = [
   ["oci", "linux"],
-  ["tar", "compress", "erofs", "dockerfile", "event"],
+  ["tar", "compress", "erofs", "dockerfile", "event", "wire"],
   ["store", "registry", "network", "volume", "runtime", "layer"],
   ["image", "snapshot"],
   ["build", "container"],

@@ -1,0 +1,148 @@
+import type { DockerImageConfig } from "./docker-image.ts";
+
+/** Docker Engine API bodies about containers. */
+
+/** `Config` of a container: the image's settings and what is only a container's. */
+export interface DockerContainerConfig extends DockerImageConfig {
+  readonly Hostname?: string;
+  readonly Domainname?: string;
+  readonly AttachStdin?: boolean;
+  readonly AttachStdout?: boolean;
+  readonly AttachStderr?: boolean;
+  readonly Tty?: boolean;
+  readonly OpenStdin?: boolean;
+  readonly StdinOnce?: boolean;
+  readonly Image?: string;
+  readonly NetworkDisabled?: boolean;
+}
+
+export interface DockerMount {
+  readonly Type: string;
+  readonly Source?: string;
+  readonly Target: string;
+  readonly ReadOnly?: boolean;
+}
+
+/** The part of `HostConfig` that ply honours; the server warns about others that would matter. */
+export interface DockerHostConfig {
+  readonly Binds?: readonly string[] | null;
+  readonly Mounts?: readonly DockerMount[] | null;
+  readonly NetworkMode?: string;
+  readonly AutoRemove?: boolean;
+  readonly ReadonlyRootfs?: boolean;
+  readonly Privileged?: boolean;
+  readonly CapAdd?: readonly string[] | null;
+  readonly CapDrop?: readonly string[] | null;
+  readonly SecurityOpt?: readonly string[] | null;
+}
+
+/** `POST /containers/create?name=&platform=`. */
+export interface DockerCreateRequest extends DockerContainerConfig {
+  readonly Image: string;
+  readonly HostConfig?: DockerHostConfig;
+}
+
+export interface DockerCreateResponse {
+  readonly Id: string;
+  readonly Warnings: readonly string[];
+}
+
+/** `POST /commit?container=&repo=&tag=&comment=&author=&changes=`, `POST /images/create?fromSrc=`. */
+export interface DockerIdResponse {
+  readonly Id: string;
+}
+
+/** One of `GET /containers/json?all=&limit=&size=&filters=`. */
+export interface DockerContainerSummary {
+  readonly Id: string;
+  /** Each with a leading slash. */
+  readonly Names: readonly string[];
+  readonly Image: string;
+  readonly ImageID: string;
+  readonly Command: string;
+  /** Seconds since 1970. */
+  readonly Created: number;
+  readonly Ports: readonly object[];
+  readonly SizeRw?: number;
+  readonly SizeRootFs?: number;
+  readonly Labels: Readonly<Record<string, string>>;
+  readonly State: string;
+  /** "Up 3 minutes", "Exited (0) 2 hours ago". */
+  readonly Status: string;
+  readonly HostConfig: { readonly NetworkMode: string };
+  readonly NetworkSettings: { readonly Networks: Readonly<Record<string, object>> };
+  readonly Mounts: readonly DockerMountPoint[];
+}
+
+export interface DockerMountPoint {
+  readonly Type: string;
+  readonly Name?: string;
+  readonly Source: string;
+  readonly Destination: string;
+  readonly Driver?: string;
+  readonly Mode: string;
+  readonly RW: boolean;
+  readonly Propagation: string;
+}
+
+/** `State` of a container. */
+export interface DockerContainerState {
+  readonly Status: string;
+  readonly Running: boolean;
+  readonly Paused: boolean;
+  readonly Restarting: boolean;
+  readonly OOMKilled: boolean;
+  readonly Dead: boolean;
+  readonly Pid: number;
+  readonly ExitCode: number;
+  readonly Error: string;
+  /** RFC 3339; year 1 when it never was. */
+  readonly StartedAt: string;
+  readonly FinishedAt: string;
+}
+
+/** `GET /containers/{id}/json?size=`. */
+export interface DockerContainerInspect {
+  readonly Id: string;
+  readonly Created: string;
+  readonly Path: string;
+  readonly Args: readonly string[];
+  readonly State: DockerContainerState;
+  /** Image id. */
+  readonly Image: string;
+  readonly ResolvConfPath: string;
+  readonly HostnamePath: string;
+  readonly HostsPath: string;
+  readonly LogPath: string;
+  /** With a leading slash. */
+  readonly Name: string;
+  readonly RestartCount: number;
+  readonly Driver: string;
+  readonly Platform: string;
+  readonly MountLabel: string;
+  readonly ProcessLabel: string;
+  readonly AppArmorProfile: string;
+  readonly ExecIDs: readonly string[] | null;
+  readonly HostConfig: DockerHostConfig;
+  readonly GraphDriver: { readonly Name: string; readonly Data: Readonly<Record<string, string>> | null };
+  readonly SizeRw?: number;
+  readonly SizeRootFs?: number;
+  readonly Mounts: readonly DockerMountPoint[];
+  readonly Config: DockerContainerConfig;
+  readonly NetworkSettings: {
+    readonly Ports: Readonly<Record<string, unknown>>;
+    readonly Networks: Readonly<Record<string, object>>;
+  };
+}
+
+/** `POST /containers/{id}/wait?condition=not-running|next-exit|removed`. */
+export interface DockerWaitResponse {
+  readonly StatusCode: number;
+  readonly Error?: { readonly Message: string };
+}
+
+/** One of `GET /containers/{id}/changes`. 0: modified, 1: added, 2: deleted. */
+export interface DockerChange {
+  readonly Path: string;
+  readonly Kind: 0 | 1 | 2;
+}

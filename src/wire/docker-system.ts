@@ -1,0 +1,131 @@
+import type { DockerContainerSummary } from "./docker-container.ts";
+import type { DockerImageSummary } from "./docker-image.ts";
+
+/** Docker Engine API bodies about the engine itself. */
+
+/** `GET /version`. */
+export interface DockerVersion {
+  readonly Platform: { readonly Name: string };
+  readonly Components: readonly {
+    readonly Name: string;
+    readonly Version: string;
+    readonly Details?: Readonly<Record<string, string>>;
+  }[];
+  readonly Version: string;
+  readonly ApiVersion: string;
+  readonly MinAPIVersion: string;
+  readonly GitCommit: string;
+  readonly GoVersion: string;
+  readonly Os: string;
+  readonly Arch: string;
+  readonly KernelVersion: string;
+  readonly Experimental?: boolean;
+  readonly BuildTime?: string;
+}
+
+/** `GET /info`: the fields that clients read (the answer has more). */
+export interface DockerInfo {
+  readonly ID: string;
+  readonly Containers: number;
+  readonly ContainersRunning: number;
+  readonly ContainersPaused: number;
+  readonly ContainersStopped: number;
+  readonly Images: number;
+  readonly Driver: string;
+  readonly DriverStatus: readonly (readonly [string, string])[];
+  readonly DockerRootDir: string;
+  readonly CgroupDriver: string;
+  readonly CgroupVersion: string;
+  readonly KernelVersion: string;
+  readonly OperatingSystem: string;
+  readonly OSVersion: string;
+  readonly OSType: string;
+  readonly Architecture: string;
+  readonly NCPU: number;
+  readonly MemTotal: number;
+  readonly Name: string;
+  readonly Labels: readonly string[];
+  readonly ServerVersion: string;
+  readonly Runtimes: Readonly<Record<string, { readonly path?: string }>>;
+  readonly DefaultRuntime: string;
+  readonly SecurityOptions: readonly string[];
+  readonly IndexServerAddress: string;
+  readonly LoggingDriver: string;
+  readonly SystemTime: string;
+  readonly HttpProxy: string;
+  readonly HttpsProxy: string;
+  readonly NoProxy: string;
+  readonly Warnings: readonly string[] | null;
+  readonly Swarm: { readonly LocalNodeState: string };
+}
+
+/** `POST /auth`; the body is an AuthConfig with `serveraddress`. */
+export interface DockerAuthResponse {
+  readonly Status: string;
+  readonly IdentityToken: string;
+}
+
+/** One line of `GET /events?since=&until=&filters=`. */
+export interface DockerEvent {
+  readonly status?: string;
+  readonly id?: string;
+  readonly from?: string;
+  readonly Type: string;
+  readonly Action: string;
+  readonly Actor: { readonly ID: string; readonly Attributes: Readonly<Record<string, string>> };
+  readonly scope: string;
+  /** Seconds since 1970. */
+  readonly time: number;
+  /** As a number: exact to about 200 ns, as in every JSON reader without big integers. */
+  readonly timeNano: number;
+}
+
+/** `GET /system/df?type=`. Bytes. */
+export interface DockerDiskUsage {
+  readonly LayersSize: number;
+  readonly Images: readonly DockerImageSummary[] | null;
+  readonly Containers: readonly DockerContainerSummary[] | null;
+  readonly Volumes: readonly DockerVolume[] | null;
+  readonly BuildCache: readonly object[] | null;
+}
+
+export interface DockerVolume {
+  readonly Name: string;
+  readonly Driver: string;
+  readonly Mountpoint: string;
+  readonly CreatedAt?: string;
+  readonly Labels: Readonly<Record<string, string>> | null;
+  readonly Scope: string;
+  readonly Options: Readonly<Record<string, string>> | null;
+  readonly UsageData?: { readonly Size: number; readonly RefCount: number };
+}
+
+/** `GET /volumes`. */
+export interface DockerVolumeList {
+  readonly Volumes: readonly DockerVolume[];
+  readonly Warnings: readonly string[];
+}
+
+/** One of `GET /networks`; `GET /networks/{id}` has `Containers` as well. */
+export interface DockerNetwork {
+  readonly Name: string;
+  readonly Id: string;
+  readonly Created: string;
+  readonly Scope: string;
+  readonly Driver: string;
+  readonly EnableIPv4: boolean;
+  readonly EnableIPv6: boolean;
+  readonly IPAM: {
+    readonly Driver: string;
+    readonly Options: Readonly<Record<string, string>> | null;
+    readonly Config: readonly object[];
+  };
+  readonly Internal: boolean;
+  readonly Attachable: boolean;
+  readonly Ingress: boolean;
+  readonly ConfigFrom: { readonly Network: string };
+  readonly ConfigOnly: boolean;
+  readonly Containers: Readonly<Record<string, object>>;
+  readonly Options: Readonly<Record<string, string>>;
+  readonly Labels: Readonly<Record<string, string>>;
+}

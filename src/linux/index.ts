@@ -1,0 +1,11 @@
+export { fsopenMount, type MountAttribute } from "./fsopen.ts";
+export { mknod, S_IF, utimensNs } from "./inode.ts";
+export { errnoName, failedWith } from "./libc.ts";
+export { type FileLock, lockFile } from "./lock.ts";
+export { type LoopDevice, openLoop } from "./loop.ts";
+export { MNT, MS, mount, umount } from "./mount.ts";
+export { type MountEntry, parseMountinfo } from "./mountinfo.ts";
+export type { Path } from "./path.ts";
+export { type ResourceLimit, resourceLimits } from "./rlimit.ts";
+export { connectSeqpacket } from "./seqpacket.ts";
+export { lgetxattr, lgetxattrs, lremovexattr, lsetxattr } from "./xattr.ts";

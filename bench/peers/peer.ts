@@ -1,0 +1,21 @@
+import type { Ran } from "../../test/support/process.ts";
+
+/** An engine under measurement, with a store of its own, started for this run and stopped after it. */
+export interface Peer extends AsyncDisposable {
+  readonly name: string;
+  /** Program and version, as the program says it. */
+  readonly version: string;
+  pull(reference: string): Promise<Ran>;
+  /** Forgets the image and everything that came with it: the next pull starts cold. */
+  forget(reference: string): Promise<void>;
+  /** A short-lived container on the host's network, as a user would run it; undefined where the peer has no such verb. */
+  readonly runCommand?: (reference: string, command: readonly string[]) => readonly [string, ...string[]];
+  readonly environment: Readonly<Record<string, string>>;
+  /** The process whose memory is the engine's; undefined where there is no engine. */
+  readonly enginePid?: number;
+  /** Lists the images. */
+  readonly listCommand?: readonly [string, ...string[]];
+}
+
+/** Starts a peer in a directory of its own, or says why it cannot take part. */
+export type StartPeer = (home: string) => Promise<Peer | { readonly absent: string }>;

@@ -78,6 +78,11 @@ export interface Leases {
   addImage(lease: Lease, id: ImageId): void;
   addLayer(lease: Lease, diffId: DiffId): void;
   addBlob(lease: Lease, digest: Digest): void;
+  /**
+   * Names a stack before the snapshot driver materializes it, so that a crash before the image is put
+   * leaves nothing unknown on disk. The layers must be in the store.
+   */
+  addChain(lease: Lease, diffIds: readonly DiffId[]): ChainId;
   end(owner: string): void;
   /** Owners of leases on this image: `container:…`. */
   ownersOf(id: ImageId): string[];

@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+
 /**
  * A tar writer for tests only: independent of src/tar, and free to write what no honest tool would.
  * Names may be Buffers (any bytes); everything not given has a plain default.
@@ -112,4 +114,53 @@ export function tarball(members: readonly Member[], options: { readonly end?: bo
     ...members.map(member),
     options.end === false ? Buffer.alloc(0) : Buffer.alloc(2 * BLOCK),
   ]);
+}
+
+/** A tree that can run commands: Debian's static busybox with its most used names. */
+export function busyboxMembers(): Member[] {
+  const applets = [
+    "sh",
+    "cat",
+    "echo",
+    "ls",
+    "rm",
+    "true",
+    "false",
+    "sleep",
+    "wc",
+    "dd",
+    "stat",
+    "id",
+    "env",
+    "stty",
+    "test",
+    "mkdir",
+    "chmod",
+    "pwd",
+    "head",
+    "sha256sum",
+    "hostname",
+    "touch",
+    "mv",
+    "cp",
+    "ln",
+    "kill",
+    "ps",
+    "printf",
+    "find",
+    "tee",
+    "od",
+    "seq",
+    "yes",
+  ];
+  return [
+    { name: "bin/", type: "5" },
+    { name: "bin/busybox", mode: 0o755, data: readFileSync("/usr/bin/busybox") },
+    ...applets.map((applet): Member => ({ name: `bin/${applet}`, type: "2", link: "busybox" })),
+    { name: "tmp/", type: "5", mode: 0o1777 },
+    { name: "root/", type: "5", mode: 0o700 },
+    { name: "etc/", type: "5" },
+    { name: "etc/passwd", data: "root:x:0:0:root:/root:/bin/sh\nguest:x:1000:1000:guest:/tmp:/bin/sh\n" },
+    { name: "etc/group", data: "root:x:0:\nguest:x:1000:\nstaff:x:50:guest\n" },
+  ];
 }

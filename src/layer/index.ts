@@ -1,5 +1,15 @@
+export {
+  type ChangeAspect,
+  type ChangesOptions,
+  changesBetween,
+  type TreeChange,
+} from "./changes.ts";
 export type * from "./entry.ts";
 export { createEntryCollector, type EntryCollector } from "./from-tar.ts";
 export { decodeIndex, encodeIndex } from "./index-codec.ts";
 export type * from "./ingest.ts";
+export { lookup, type ResolvedPath, resolveInTree } from "./lookup.ts";
+export { cleanPath, quoteBytes } from "./path.ts";
+export { type LayerEvent, layersOf } from "./provenance.ts";
 export type * from "./tree.ts";
+export { createUnion, sortTree, type UnionBuilder, unionOf } from "./union.ts";

@@ -1,5 +1,6 @@
 export { fsopenMount, type MountAttribute } from "./fsopen.ts";
 export { mknod, S_IF, utimensNs } from "./inode.ts";
+export { type Isal, type IsalInflater, openIsal } from "./isal.ts";
 export { errnoName, failedWith } from "./libc.ts";
 export { type FileLock, lockFile } from "./lock.ts";
 export { type LoopDevice, openLoop } from "./loop.ts";

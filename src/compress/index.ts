@@ -1,0 +1,6 @@
+export { createDecompressor } from "./create.ts";
+export { decompress } from "./decompress-stream.ts";
+export type { Decompressor, OutputSink } from "./decompressor.ts";
+export { type Compression, DETECT_BYTES, detectCompression } from "./detect.ts";
+export { type GzipOptions, gzipStream } from "./gzip.ts";
+export { type ZstdOptions, zstdStream } from "./zstd.ts";

@@ -1,0 +1,218 @@
+import type { ContainerRecord, FilesystemChange } from "../container/index.ts";
+import type { ImageSummary } from "../image/index.ts";
+import type {
+  DockerChange,
+  DockerContainerConfig,
+  DockerContainerInspect,
+  DockerContainerSummary,
+  DockerMountPoint,
+} from "../wire/index.ts";
+import { dockerImageConfig } from "./image-view.ts";
+import { formatTime, humanDuration } from "./timestamp.ts";
+
+/** The engine's containers as Docker's bodies. */
+
+export interface ContainerSizes {
+  readonly writable: number;
+  readonly rootfs: number;
+}
+
+/** Bytes of a container's own layer and of the whole. */
+export function containerSizes(writable: number, image: ImageSummary | undefined): ContainerSizes {
+  return { writable, rootfs: writable + (image?.sizes.total ?? 0) };
+}
+
+export function dockerContainerSummary(
+  container: ContainerRecord,
+  options: { readonly nowMs: number; readonly sizes?: ContainerSizes },
+): DockerContainerSummary {
+  return {
+    Id: container.id,
+    Names: [`/${container.name}`],
+    Image: container.imageName,
+    ImageID: container.imageId,
+    Command: [container.path, ...container.args].join(" "),
+    Created: Math.floor(container.createdAt / 1000),
+    Ports: [],
+    ...(options.sizes === undefined
+      ? {}
+      : { SizeRw: options.sizes.writable, SizeRootFs: options.sizes.rootfs }),
+    Labels: container.config.Labels ?? {},
+    State: container.status,
+    Status: statusText(container, options.nowMs),
+    HostConfig: { NetworkMode: container.host.networkMode },
+    NetworkSettings: { Networks: networksOf(container) },
+    Mounts: mountsOf(container),
+  };
+}
+
+/** Docker's words: "Up 3 minutes", "Exited (0) 2 hours ago". */
+export function statusText(container: ContainerRecord, nowMs: number): string {
+  switch (container.status) {
+    case "created":
+      return "Created";
+    case "running":
+      return `Up ${humanDuration(nowMs - (container.startedAt ?? nowMs))}`;
+    case "exited":
+      return `Exited (${container.exitCode}) ${humanDuration(nowMs - (container.finishedAt ?? nowMs))} ago`;
+    case "removing":
+      return "Removal In Progress";
+    case "dead":
+      return "Dead";
+    default:
+      return String(container.status satisfies never);
+  }
+}
+
+export function dockerContainerInspect(
+  container: ContainerRecord,
+  options: { readonly driver: string; readonly root: string; readonly sizes?: ContainerSizes },
+): DockerContainerInspect {
+  const { host, status } = container;
+  const dir = `${options.root}/containers/${container.id}`;
+  return {
+    Id: container.id,
+    Created: formatTime(container.createdAt),
+    Path: container.path,
+    Args: container.args,
+    State: {
+      Status: status,
+      Running: status === "running",
+      Paused: false,
+      Restarting: false,
+      OOMKilled: container.oomKilled,
+      Dead: status === "dead",
+      Pid: status === "running" ? container.pid : 0,
+      ExitCode: container.exitCode,
+      Error: container.error,
+      StartedAt: formatTime(container.startedAt),
+      FinishedAt: formatTime(container.finishedAt),
+    },
+    Image: container.imageId,
+    ResolvConfPath: `${dir}/resolv.conf`,
+    HostnamePath: `${dir}/hostname`,
+    HostsPath: `${dir}/hosts`,
+    LogPath: `${dir}/log`,
+    Name: `/${container.name}`,
+    RestartCount: 0,
+    Driver: options.driver,
+    Platform: "linux",
+    MountLabel: "",
+    ProcessLabel: "",
+    AppArmorProfile: "",
+    ExecIDs: null,
+    HostConfig: { ...USUAL_HOST_CONFIG, ...hostConfigOf(host) },
+    GraphDriver: { Name: options.driver, Data: null },
+    ...(options.sizes === undefined
+      ? {}
+      : { SizeRw: options.sizes.writable, SizeRootFs: options.sizes.rootfs }),
+    Mounts: mountsOf(container),
+    Config: configOf(container),
+    NetworkSettings: { Ports: {}, Networks: networksOf(container) },
+  };
+}
+
+function hostConfigOf(host: ContainerRecord["host"]) {
+  return {
+    Binds: host.binds.length === 0 ? null : host.binds,
+    NetworkMode: host.networkMode,
+    AutoRemove: host.autoRemove,
+    ReadonlyRootfs: host.readOnlyRootfs,
+    Privileged: host.privileged,
+    CapAdd: host.capAdd.length === 0 ? null : host.capAdd,
+    CapDrop: host.capDrop.length === 0 ? null : host.capDrop,
+    SecurityOpt: host.securityOpt.length === 0 ? null : host.securityOpt,
+  };
+}
+
+/** What clients read without asking whether it is there. */
+const USUAL_HOST_CONFIG = {
+  LogConfig: { Type: "json-file", Config: {} },
+  RestartPolicy: { Name: "no", MaximumRetryCount: 0 },
+  PortBindings: {},
+  PublishAllPorts: false,
+  IpcMode: "private",
+  PidMode: "",
+  UTSMode: "",
+  UsernsMode: "",
+  CgroupnsMode: "private",
+  ShmSize: 67_108_864,
+  Memory: 0,
+  NanoCpus: 0,
+  CpuShares: 0,
+} as const;
+
+function configOf(container: ContainerRecord): DockerContainerConfig {
+  const { process, config, id } = container;
+  return {
+    Hostname: process.hostname === "" ? id.slice(0, 12) : process.hostname,
+    Domainname: "",
+    AttachStdin: process.stdinOnce,
+    AttachStdout: true,
+    AttachStderr: true,
+    Tty: process.tty,
+    OpenStdin: process.openStdin,
+    StdinOnce: process.stdinOnce,
+    Image: container.imageName,
+    ...dockerImageConfig(config),
+    Labels: config.Labels ?? {},
+  };
+}
+
+function networksOf(container: ContainerRecord): Readonly<Record<string, object>> {
+  const { networkMode } = container.host;
+  return {
+    [networkMode]: {
+      IPAMConfig: null,
+      Links: null,
+      Aliases: null,
+      DriverOpts: null,
+      GwPriority: 0,
+      NetworkID: networkMode,
+      EndpointID: "",
+      Gateway: "",
+      IPAddress: "",
+      MacAddress: "",
+      IPPrefixLen: 0,
+      IPv6Gateway: "",
+      GlobalIPv6Address: "",
+      GlobalIPv6PrefixLen: 0,
+      DNSNames: null,
+    },
+  };
+}
+
+function mountsOf(container: ContainerRecord): DockerMountPoint[] {
+  return container.host.binds.map((bind) => {
+    const parts = bind.split(":");
+    const [source = "", destination = source, mode = ""] = parts;
+    const isBind = parts.length > 1 && source.startsWith("/");
+    const rw = !mode.split(",").includes("ro");
+    if (isBind)
+      return {
+        Type: "bind",
+        Source: source,
+        Destination: destination,
+        Mode: mode,
+        RW: rw,
+        Propagation: "rprivate",
+      };
+    const name = parts.length > 1 ? source : "";
+    return {
+      Type: "volume",
+      Name: name,
+      Source: "",
+      Destination: destination,
+      Driver: "local",
+      Mode: mode,
+      RW: rw,
+      Propagation: "",
+    };
+  });
+}
+
+const CHANGE_KIND = { modified: 0, added: 1, deleted: 2 } as const;
+
+export function dockerChange(change: FilesystemChange): DockerChange {
+  return { Path: change.path, Kind: CHANGE_KIND[change.kind] };
+}

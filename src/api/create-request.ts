@@ -1,0 +1,175 @@
+import type { CreateOptions, HostOptions, ProcessOptions } from "../container/index.ts";
+import { PlyError } from "../error.ts";
+import { isObject } from "../oci/index.ts";
+import { unhonoured } from "./host-config-warnings.ts";
+
+type Fields = Readonly<Record<string, unknown>>;
+
+export interface CreateRequest {
+  readonly options: CreateOptions;
+  /** What was asked for and will not be so, in words for the user. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Docker's create body (`Config` with `HostConfig` inside) as the engine's options. Unknown fields are passed over;
+ * a known field of the wrong type, and what cannot be left out safely, throw "invalid" or "unsupported".
+ */
+export function parseCreateRequest(body: Fields, name: string | null): CreateRequest {
+  const hostConfig = fieldsOf(body, "HostConfig");
+  const image = text(body, "Image");
+  if (image === "") throw new PlyError("invalid", "no image given: config.Image cannot be empty");
+  const network = networkOf(text(hostConfig, "NetworkMode"), body["NetworkDisabled"] === true);
+  const host: HostOptions = {
+    networkMode: network.mode,
+    binds: bindsOf(body, hostConfig),
+    autoRemove: flag(hostConfig, "AutoRemove"),
+    readOnlyRootfs: flag(hostConfig, "ReadonlyRootfs"),
+    privileged: flag(hostConfig, "Privileged"),
+    capAdd: texts(hostConfig, "CapAdd") ?? [],
+    capDrop: texts(hostConfig, "CapDrop") ?? [],
+    securityOpt: texts(hostConfig, "SecurityOpt") ?? [],
+  };
+  return {
+    options: {
+      ...(name === null || name === "" ? {} : { name: name.replace(/^\//, "") }),
+      image,
+      process: processOf(body),
+      host,
+    },
+    warnings: [...network.warnings, ...unhonoured(body, hostConfig)],
+  };
+}
+
+function processOf(body: Fields): ProcessOptions {
+  const entrypoint = words(body, "Entrypoint");
+  const cmd = words(body, "Cmd");
+  return {
+    // `[""]` is how clients say "none, not the image's either". An entrypoint of one's own takes the image's
+    // command out of play as well.
+    entrypoint:
+      entrypoint.length === 0 ? null : entrypoint.length === 1 && entrypoint[0] === "" ? [] : entrypoint,
+    cmd: cmd.length === 0 && entrypoint.length === 0 ? null : cmd,
+    env: texts(body, "Env") ?? [],
+    workingDir: text(body, "WorkingDir"),
+    user: text(body, "User"),
+    hostname: text(body, "Hostname"),
+    tty: flag(body, "Tty"),
+    openStdin: flag(body, "OpenStdin"),
+    stdinOnce: flag(body, "StdinOnce"),
+    labels: stringMap(body, "Labels"),
+    stopSignal: text(body, "StopSignal"),
+    exposedPorts: Object.keys(fieldsOf(body, "ExposedPorts")),
+  };
+}
+
+function networkOf(mode: string, isDisabled: boolean): { mode: string; warnings: string[] } {
+  if (isDisabled || mode === "none") return { mode: "none", warnings: [] };
+  if (mode === "host") return { mode, warnings: [] };
+  // With the host's network in its place a container would reach what nobody meant it to reach.
+  if (mode === "" || mode === "default" || mode === "bridge")
+    return {
+      mode: "none",
+      warnings: ["the bridge network comes with a later version; running with no network"],
+    };
+  if (mode.startsWith("container:"))
+    throw new PlyError("unsupported", "joining another container's network comes with a later version", {
+      hint: "use the host network or none",
+    });
+  throw new PlyError("not-found", `network ${mode} not found`, {
+    hint: "networks of your own come with a later version; host and none are there",
+  });
+}
+
+/** `Binds` as they are; `Mounts` and `Volumes` in the same form. */
+function bindsOf(body: Fields, hostConfig: Fields): string[] {
+  const binds = [...(texts(hostConfig, "Binds") ?? [])];
+  const mounts = hostConfig["Mounts"];
+  if (mounts !== undefined && mounts !== null && !Array.isArray(mounts))
+    throw wrongType("HostConfig.Mounts", "a list");
+  for (const mount of Array.isArray(mounts) ? mounts : []) {
+    if (!isObject(mount)) throw wrongType("HostConfig.Mounts", "a list of objects");
+    const bind = bindOfMount(mount);
+    if (bind !== undefined) binds.push(bind);
+  }
+  const targets = new Set(
+    binds.map((bind) => bind.split(":")[bind.startsWith("/") && !bind.includes(":") ? 0 : 1]),
+  );
+  for (const target of Object.keys(fieldsOf(body, "Volumes"))) if (!targets.has(target)) binds.push(target);
+  return binds;
+}
+
+function bindOfMount(mount: Fields): string | undefined {
+  const type = text(mount, "Type");
+  const source = text(mount, "Source");
+  const target = text(mount, "Target");
+  // A tmpfs that is missing is a directory: `unhonoured` says so.
+  if (type === "tmpfs") return undefined;
+  if (type !== "bind" && type !== "volume")
+    throw new PlyError(
+      "unsupported",
+      `invalid mount config for type ${JSON.stringify(type)}: not supported`,
+      {
+        hint: "bind, volume and tmpfs are known",
+      },
+    );
+  if (!target.startsWith("/") || (type === "bind" && !source.startsWith("/")))
+    throw new PlyError("invalid", `invalid mount config for type "${type}": paths must be absolute`);
+  if (`${source}${target}`.includes(":"))
+    throw new PlyError("unsupported", `invalid mount config for type "${type}": a path has a colon`);
+  const options = flag(mount, "ReadOnly") ? ":ro" : "";
+  if (source === "" && options !== "")
+    throw new PlyError(
+      "unsupported",
+      'invalid mount config for type "volume": a read-only volume needs a name',
+    );
+  return source === "" ? target : `${source}:${target}${options}`;
+}
+
+export function fieldsOf(parent: Fields, name: string): Fields {
+  const value = parent[name];
+  if (value === undefined || value === null) return {};
+  if (!isObject(value)) throw wrongType(name, "an object");
+  return value;
+}
+
+function text(parent: Fields, name: string): string {
+  const value = parent[name];
+  if (value === undefined || value === null) return "";
+  if (typeof value !== "string") throw wrongType(name, "a string");
+  return value;
+}
+
+function flag(parent: Fields, name: string): boolean {
+  const value = parent[name];
+  if (value === undefined || value === null) return false;
+  if (typeof value !== "boolean") throw wrongType(name, "true or false");
+  return value;
+}
+
+function texts(parent: Fields, name: string): readonly string[] | undefined {
+  const value = parent[name];
+  if (value === undefined || value === null) return undefined;
+  if (!Array.isArray(value) || !value.every((item) => typeof item === "string"))
+    throw wrongType(name, "a list of strings");
+  return value;
+}
+
+/** A list of strings, or one string that stands for a list of one. */
+function words(parent: Fields, name: string): readonly string[] {
+  const value = parent[name];
+  return typeof value === "string" ? [value] : (texts(parent, name) ?? []);
+}
+
+function stringMap(parent: Fields, name: string): Readonly<Record<string, string>> {
+  const map: Record<string, string> = {};
+  for (const [key, value] of Object.entries(fieldsOf(parent, name))) {
+    if (typeof value !== "string") throw wrongType(`${name}.${key}`, "a string");
+    map[key] = value;
+  }
+  return map;
+}
+
+function wrongType(name: string, wanted: string): PlyError {
+  return new PlyError("invalid", `invalid JSON: ${name} is not ${wanted}`);
+}

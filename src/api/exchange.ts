@@ -1,0 +1,113 @@
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import { PlyError } from "../error.ts";
+import { isObject } from "../oci/index.ts";
+
+/** One request and the way to answer it. */
+export interface Exchange {
+  readonly method: string;
+  /** Minor part of the API version asked for: 43 of 1.43. */
+  readonly apiMinor: number;
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: URLSearchParams;
+  readonly headers: IncomingHttpHeaders;
+  /** Aborted when the client is gone before its answer was complete, or the server closes. */
+  readonly signal: AbortSignal;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+/** Every JSON body of the API is far below this. */
+export const MAX_JSON_BODY_BYTES = 8 * 1024 * 1024;
+
+/** A parameter of the route's template. */
+export function param(exchange: Pick<Exchange, "params">, name: string): string {
+  const value = exchange.params[name];
+  if (value === undefined) throw new PlyError("internal", `the route has no parameter ${name}`);
+  return value;
+}
+
+export function sendJson(exchange: Exchange, status: number, value: unknown): void {
+  const body = Buffer.from(`${JSON.stringify(value)}\n`);
+  exchange.response.writeHead(status, {
+    "Content-Type": "application/json",
+    "Content-Length": body.length,
+  });
+  exchange.response.end(exchange.method === "HEAD" ? undefined : body);
+}
+
+/** An answer without a body: 204, 304. */
+export function sendEmpty(exchange: Exchange, status: number): void {
+  exchange.response.writeHead(status);
+  exchange.response.end();
+}
+
+/** The body as JSON; undefined when there is none. Throws "invalid" in words that say what is wrong, "limit" when it is too big. */
+export async function readJson(exchange: Exchange, maxBytes = MAX_JSON_BODY_BYTES): Promise<unknown> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of exchange.request as AsyncIterable<Uint8Array>) {
+    size += chunk.length;
+    if (size > maxBytes)
+      throw new PlyError("limit", `the request body is larger than ${maxBytes} bytes`, {
+        details: { httpStatus: 413 },
+      });
+    chunks.push(chunk);
+  }
+  const text = Buffer.concat(chunks).toString("utf8");
+  if (text.trim() === "") return undefined;
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    // The parser's message quotes the body, which may hold a password: only its kind is told.
+    throw new PlyError("invalid", "invalid JSON: the request body could not be parsed", { cause });
+  }
+}
+
+/** The body as JSON object; throws "invalid" when it is anything else, missing included. */
+export async function readJsonObject(exchange: Exchange): Promise<Readonly<Record<string, unknown>>> {
+  const value = await readJson(exchange);
+  if (value === undefined) throw new PlyError("invalid", "invalid JSON: got EOF while reading request body");
+  if (!isObject(value)) throw new PlyError("invalid", "invalid JSON: the request body is not an object");
+  return value;
+}
+
+/** The body as a stream of bytes, for archives: bounded by whoever reads it. */
+export function bodyStream(exchange: Exchange): AsyncIterable<Uint8Array> {
+  return exchange.request as AsyncIterable<Uint8Array>;
+}
+
+/** Sends a stream as the body, at the pace of the client. Throws when the source does: the connection is then cut. */
+export async function sendStream(
+  exchange: Exchange,
+  contentType: string,
+  chunks: AsyncIterable<Uint8Array>,
+): Promise<void> {
+  const { response, signal } = exchange;
+  response.writeHead(200, { "Content-Type": contentType });
+  response.flushHeaders();
+  for await (const chunk of chunks) {
+    if (signal.aborted) return;
+    if (!response.write(chunk)) await drained(response, signal);
+  }
+  response.end();
+}
+
+/** Resolves when the stream wants more, or the signal is aborted. */
+export function drained(
+  stream: {
+    once(event: "drain", listener: () => void): unknown;
+    off(event: "drain", listener: () => void): unknown;
+  },
+  signal: AbortSignal,
+): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const done = () => {
+      stream.off("drain", done);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    stream.once("drain", done);
+    signal.addEventListener("abort", done);
+  });
+}

@@ -1,0 +1,161 @@
+import { PlyError } from "../error.ts";
+import { sendJson } from "./exchange.ts";
+import type { ApiRoute, Handler } from "./service.ts";
+
+/** What Docker has and ply has not, or not yet: a clear answer each, so that nobody has to guess. */
+
+const SWARM = [
+  "GET /swarm",
+  "POST /swarm/init",
+  "POST /swarm/join",
+  "POST /swarm/leave",
+  "POST /swarm/update",
+  "GET /swarm/unlockkey",
+  "POST /swarm/unlock",
+  "GET /nodes",
+  "GET /nodes/{id}",
+  "DELETE /nodes/{id}",
+  "POST /nodes/{id}/update",
+  "GET /services",
+  "POST /services/create",
+  "GET /services/{id}",
+  "DELETE /services/{id}",
+  "POST /services/{id}/update",
+  "GET /services/{id}/logs",
+  "GET /tasks",
+  "GET /tasks/{id}",
+  "GET /tasks/{id}/logs",
+  "GET /secrets",
+  "POST /secrets/create",
+  "GET /secrets/{id}",
+  "DELETE /secrets/{id}",
+  "POST /secrets/{id}/update",
+  "GET /configs",
+  "POST /configs/create",
+  "GET /configs/{id}",
+  "DELETE /configs/{id}",
+  "POST /configs/{id}/update",
+];
+
+/** What comes, and what to do until then. */
+const LATER: readonly (readonly [routes: readonly string[], what: string, instead: string])[] = [
+  [
+    ["GET /containers/{name}/logs"],
+    "reading a container's logs",
+    "run it in the foreground or attach before the start",
+  ],
+  [
+    [
+      "POST /containers/{name}/exec",
+      "POST /exec/{id}/start",
+      "POST /exec/{id}/resize",
+      "GET /exec/{id}/json",
+    ],
+    "exec",
+    "run a second container of the same image, or commit this one and run the result",
+  ],
+  [
+    [
+      "HEAD /containers/{name}/archive",
+      "GET /containers/{name}/archive",
+      "PUT /containers/{name}/archive",
+      "GET /containers/{name}/export",
+    ],
+    "copying files out of and into containers",
+    "mount a directory with -v, or commit the container and save the image",
+  ],
+  [
+    [
+      "POST /containers/{name}/restart",
+      "POST /containers/{name}/pause",
+      "POST /containers/{name}/unpause",
+      "POST /containers/{name}/rename",
+      "POST /containers/{name}/update",
+      "GET /containers/{name}/top",
+      "GET /containers/{name}/stats",
+      "GET /containers/{name}/attach/ws",
+      "POST /containers/prune",
+    ],
+    "this part of a container's life",
+    "create, start, stop, kill, wait, attach, commit and remove are there",
+  ],
+  [
+    ["POST /build", "POST /build/prune", "POST /build/cancel", "POST /session", "POST /grpc"],
+    "building images",
+    "run a container, change it and commit it; or build elsewhere and load the result",
+  ],
+  [
+    [
+      "POST /networks/create",
+      "DELETE /networks/{name}",
+      "POST /networks/{name}/connect",
+      "POST /networks/{name}/disconnect",
+      "POST /networks/prune",
+    ],
+    "networks of your own",
+    "use the host network or none",
+  ],
+  [
+    [
+      "POST /volumes/create",
+      "GET /volumes/{name}",
+      "PUT /volumes/{name}",
+      "DELETE /volumes/{name}",
+      "POST /volumes/prune",
+    ],
+    "named volumes",
+    "mount a directory of the host: -v /host:/in",
+  ],
+  [
+    [
+      "GET /containers/{name}/checkpoints",
+      "POST /containers/{name}/checkpoints",
+      "DELETE /containers/{name}/checkpoints/{checkpoint}",
+      "GET /images/{name:.*}/attestations",
+    ],
+    "this",
+    "see the documentation for what is there",
+  ],
+];
+
+const PLUGINS = [
+  "GET /plugins/privileges",
+  "POST /plugins/pull",
+  "GET /plugins/{name:.*}/json",
+  "DELETE /plugins/{name:.*}",
+  "POST /plugins/{name:.*}/enable",
+  "POST /plugins/{name:.*}/disable",
+  "POST /plugins/{name:.*}/upgrade",
+  "POST /plugins/create",
+  "POST /plugins/{name:.*}/push",
+  "POST /plugins/{name:.*}/set",
+];
+
+export const laterRoutes: readonly ApiRoute[] = [
+  ...SWARM.map((route) => routeOf(route, notASwarm)),
+  { method: "GET", path: "/plugins", handler: (exchange) => sendJson(exchange, 200, []) },
+  ...PLUGINS.map((route) =>
+    routeOf(route, () => {
+      throw new PlyError("unsupported", "ply has no plugins");
+    }),
+  ),
+  ...LATER.flatMap(([routes, what, instead]) =>
+    routes.map((route) =>
+      routeOf(route, () => {
+        throw new PlyError("unsupported", `${what} comes with a later version of ply; for now: ${instead}`);
+      }),
+    ),
+  ),
+];
+
+function routeOf(route: string, handler: Handler): ApiRoute {
+  const [method = "", path = ""] = route.split(" ");
+  return { method, path, handler };
+}
+
+function notASwarm(): never {
+  throw new PlyError(
+    "unavailable",
+    'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.',
+  );
+}

@@ -1,0 +1,21 @@
+import { attachRoutes } from "./attach-routes.ts";
+import { containerRoutes } from "./container-routes.ts";
+import { imageRoutes } from "./image-routes.ts";
+import { laterRoutes } from "./later-routes.ts";
+import { networkRoutes } from "./network-routes.ts";
+import { plyRoutes } from "./ply-routes.ts";
+import type { ApiRoute } from "./service.ts";
+import { systemRoutes } from "./system-routes.ts";
+import { transferRoutes } from "./transfer-routes.ts";
+
+/** Every route, in the order in which templates are tried. */
+export const routes: readonly ApiRoute[] = [
+  ...systemRoutes,
+  ...imageRoutes,
+  ...transferRoutes,
+  ...containerRoutes,
+  ...attachRoutes,
+  ...networkRoutes,
+  ...plyRoutes,
+  ...laterRoutes,
+];

@@ -1,0 +1,237 @@
+import type { Engine } from "../engine.ts";
+import { isPlyError, PlyError } from "../error.ts";
+import { DEFAULT_DOMAIN, hostPlatform } from "../oci/index.ts";
+import { VERSION } from "../version.ts";
+import type { DockerAuthResponse, DockerDiskUsage, DockerInfo, DockerVersion } from "../wire/index.ts";
+import { API_VERSION, MIN_API_VERSION } from "./api-version.ts";
+import { sizesOf } from "./container-routes.ts";
+import { dockerContainerSummary } from "./container-view.ts";
+import { registryHost, toCredentials } from "./credentials.ts";
+import { streamEvents } from "./event-routes.ts";
+import { type Exchange, readJsonObject, sendEmpty, sendJson } from "./exchange.ts";
+import { readHostFacts } from "./host-facts.ts";
+import { dockerImageSummary } from "./image-view.ts";
+import type { ApiRoute, Service } from "./service.ts";
+
+/** The engine itself: ping, version, info, login, disk usage, events. */
+export const systemRoutes: readonly ApiRoute[] = [
+  { method: "HEAD", path: "/_ping", handler: ping },
+  { method: "GET", path: "/_ping", handler: ping },
+  { method: "GET", path: "/version", handler: version },
+  { method: "GET", path: "/info", handler: info },
+  { method: "POST", path: "/auth", handler: auth },
+  { method: "GET", path: "/system/df", handler: diskUsage },
+  { method: "GET", path: "/events", handler: streamEvents },
+];
+
+function ping(exchange: Exchange): void {
+  const { response } = exchange;
+  response.setHeader("Builder-Version", "1");
+  response.setHeader("Swarm", "inactive");
+  response.setHeader("Cache-Control", "no-cache, no-store, must-revalidate");
+  response.setHeader("Pragma", "no-cache");
+  response.setHeader("Content-Type", "text/plain; charset=utf-8");
+  if (exchange.method === "HEAD") {
+    response.setHeader("Content-Length", "0");
+    sendEmpty(exchange, 200);
+  } else response.end("OK");
+}
+
+async function version(exchange: Exchange, { engine, startedAt }: Service): Promise<void> {
+  const host = await readHostFacts();
+  const { runtime, conmonVersion } = engine.info;
+  const { architecture } = hostPlatform();
+  const builtAt = new Date(startedAt).toISOString();
+  const body: DockerVersion = {
+    Platform: { Name: "ply" },
+    Components: [
+      {
+        Name: "Engine",
+        Version: VERSION,
+        Details: {
+          ApiVersion: API_VERSION,
+          Arch: architecture,
+          Experimental: "false",
+          KernelVersion: host.kernelVersion,
+          MinAPIVersion: MIN_API_VERSION,
+          Os: "linux",
+          Runtime: runtimeOfProcess(),
+          Started: builtAt,
+        },
+      },
+      { Name: runtime.name, Version: runtime.version },
+      { Name: "conmon", Version: conmonVersion },
+    ],
+    Version: VERSION,
+    ApiVersion: API_VERSION,
+    MinAPIVersion: MIN_API_VERSION,
+    GitCommit: "",
+    // The field is Go's; what runs here is said in its place.
+    GoVersion: runtimeOfProcess(),
+    Os: "linux",
+    Arch: architecture,
+    KernelVersion: host.kernelVersion,
+    BuildTime: "",
+  };
+  sendJson(exchange, 200, body);
+}
+
+function runtimeOfProcess(): string {
+  const { bun, node } = process.versions;
+  return bun === undefined ? `node ${node}` : `bun ${bun}`;
+}
+
+async function info(exchange: Exchange, { engine, clock }: Service): Promise<void> {
+  const [host, images] = await Promise.all([readHostFacts(), engine.images.list()]);
+  const containers = engine.containers.list();
+  const count = (isOne: (status: string) => boolean) =>
+    containers.filter((container) => isOne(container.status)).length;
+  const { runtime } = engine.info;
+  const body: DockerInfo & Readonly<Record<string, unknown>> = {
+    ...UNUSED_INFO,
+    ID: engine.info.id,
+    Containers: containers.length,
+    ContainersRunning: count((status) => status === "running"),
+    ContainersPaused: 0,
+    ContainersStopped: count((status) => status !== "running"),
+    Images: images.length,
+    Driver: engine.info.storageDriver.name,
+    DriverStatus: [["Mode", engine.info.storageDriver.description]],
+    DockerRootDir: engine.info.root,
+    SystemTime: new Date(clock()).toISOString(),
+    LoggingDriver: "json-file",
+    CgroupDriver: "cgroupfs",
+    CgroupVersion: host.cgroupVersion,
+    KernelVersion: host.kernelVersion,
+    OperatingSystem: host.operatingSystem,
+    OSVersion: host.osVersion,
+    OSType: "linux",
+    Architecture: host.machine,
+    NCPU: host.processors,
+    MemTotal: host.memoryBytes,
+    IndexServerAddress: "https://index.docker.io/v1/",
+    HttpProxy: redactedProxy("HTTP_PROXY"),
+    HttpsProxy: redactedProxy("HTTPS_PROXY"),
+    NoProxy: process.env["NO_PROXY"] ?? process.env["no_proxy"] ?? "",
+    Name: host.name,
+    Labels: [],
+    ServerVersion: VERSION,
+    Runtimes: { [runtime.name]: { path: runtime.name } },
+    DefaultRuntime: runtime.name,
+    SecurityOptions: [
+      ...(host.hasAppArmor ? ["name=apparmor"] : []),
+      ...(host.hasSeccomp ? ["name=seccomp,profile=builtin"] : []),
+      ...(host.cgroupVersion === "2" ? ["name=cgroupns"] : []),
+    ],
+    Swarm: INACTIVE_SWARM,
+    Warnings: engine.info.warnings.length === 0 ? null : engine.info.warnings,
+  };
+  sendJson(exchange, 200, body);
+}
+
+function redactedProxy(name: string): string {
+  const value = process.env[name] ?? process.env[name.toLowerCase()] ?? "";
+  return value.replace(/\/\/[^/@]*@/, "//xxxxx:xxxxx@");
+}
+
+const INACTIVE_SWARM = {
+  NodeID: "",
+  NodeAddr: "",
+  LocalNodeState: "inactive",
+  ControlAvailable: false,
+  Error: "",
+  RemoteManagers: null,
+} as const;
+
+/** What Docker's clients read and has one answer here. */
+const UNUSED_INFO = {
+  Plugins: { Volume: ["local"], Network: ["host", "null"], Authorization: null, Log: ["json-file", "none"] },
+  MemoryLimit: true,
+  SwapLimit: true,
+  CpuCfsPeriod: true,
+  CpuCfsQuota: true,
+  CPUShares: true,
+  CPUSet: true,
+  PidsLimit: true,
+  OomKillDisable: true,
+  // Asked for by clients to warn about bridges; there is none to warn about.
+  IPv4Forwarding: true,
+  BridgeNfIptables: true,
+  BridgeNfIp6tables: true,
+  Debug: false,
+  NFd: 0,
+  NGoroutines: 0,
+  NEventsListener: 0,
+  RegistryConfig: {
+    InsecureRegistryCIDRs: ["::1/128", "127.0.0.0/8"],
+    IndexConfigs: { "docker.io": { Name: "docker.io", Mirrors: [], Secure: true, Official: true } },
+    Mirrors: null,
+  },
+  GenericResources: null,
+  ExperimentalBuild: false,
+  LiveRestoreEnabled: true,
+  Isolation: "",
+  InitBinary: "",
+  ContainerdCommit: { ID: "" },
+  RuncCommit: { ID: "" },
+  InitCommit: { ID: "" },
+  ProductLicense: "",
+  CDISpecDirs: [],
+} as const;
+
+async function auth(exchange: Exchange, { engine }: Service): Promise<void> {
+  const body = await readJsonObject(exchange);
+  const address = body["serveraddress"];
+  const host = typeof address === "string" ? registryHost(address) : DEFAULT_DOMAIN;
+  try {
+    const { identityToken } = await engine.registry.login(host, toCredentials(body) ?? {}, {
+      signal: exchange.signal,
+    });
+    const answer: DockerAuthResponse = { Status: "Login Succeeded", IdentityToken: identityToken ?? "" };
+    sendJson(exchange, 200, answer);
+  } catch (error) {
+    if (!isPlyError(error, "denied")) throw error;
+    throw new PlyError("denied", error.message, {
+      cause: error,
+      details: { ...error.details, httpStatus: 401 },
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+    });
+  }
+}
+
+const DISK_USAGE_TYPES = ["container", "image", "volume", "build-cache"];
+
+async function diskUsage(exchange: Exchange, service: Service): Promise<void> {
+  const { engine, clock } = service;
+  const types = exchange.query.getAll("type");
+  for (const type of types)
+    if (!DISK_USAGE_TYPES.includes(type)) throw new PlyError("invalid", `unknown object type: ${type}`);
+  const wants = (type: string) => types.length === 0 || types.includes(type);
+  const usage = wants("image") ? await engine.images.diskUsage() : undefined;
+  const containers = wants("container") ? await containersWithSizes(service) : null;
+  const images =
+    usage?.images.map((image) =>
+      dockerImageSummary(image, { apiMinor: exchange.apiMinor, sharedSize: true, containers: true }),
+    ) ?? null;
+  const body: DockerDiskUsage & Readonly<Record<string, unknown>> = {
+    LayersSize: usage?.layersSize ?? 0,
+    Images: images,
+    Containers:
+      containers?.map(({ container, sizes }) =>
+        dockerContainerSummary(container, { nowMs: clock(), sizes }),
+      ) ?? null,
+    Volumes: wants("volume") ? [] : null,
+    BuildCache: wants("build-cache") ? [] : null,
+    ...(exchange.apiMinor < 43 ? { BuilderSize: 0 } : {}),
+  };
+  sendJson(exchange, 200, body);
+}
+
+async function containersWithSizes(service: Service) {
+  const containers: ReturnType<Engine["containers"]["list"]> = service.engine.containers.list();
+  const sizes = await sizesOf(service, containers);
+  return containers.flatMap((container) => {
+    const own = sizes.get(container.id);
+    return own === undefined ? [] : [{ container, sizes: own }];
+  });
+}

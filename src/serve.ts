@@ -1,0 +1,93 @@
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Listener } from "./api/index.ts";
+import type { Engine, EngineOptions } from "./engine.ts";
+import { PlyError } from "./error.ts";
+import { VERSION } from "./version.ts";
+
+export interface ServeOptions {
+  readonly root: string;
+  readonly runRoot: string;
+  /** `unix:///path`, `tcp://host:port`. */
+  readonly hosts: readonly string[];
+  readonly storageDriver?: string;
+  /** Makes the engine: `openEngine` of engine.ts. */
+  readonly openEngine: (options: EngineOptions) => Promise<Engine>;
+  /** Ends the process's work when aborted. Absent: SIGTERM and SIGINT do. */
+  readonly signal?: AbortSignal;
+  /** Called once everything listens. */
+  readonly onListening?: (hosts: readonly string[]) => void;
+  /** Where log lines go; stderr, with the time, when absent. */
+  readonly log?: (line: string) => void;
+}
+
+/**
+ * Runs one engine behind its doors until it is told to stop. Throws when it cannot start: "conflict" when another
+ * engine owns the root or listens already. Leaves no socket, no pid file and no half-open engine behind.
+ */
+export async function serve(options: ServeOptions): Promise<void> {
+  const log = options.log ?? logToStderr;
+  const startedAt = performance.now();
+  const stopping = options.signal ?? signalled(log);
+  await using closing = new AsyncDisposableStack();
+  // The API loads while the store opens: each takes some milliseconds.
+  const [api, engine] = await Promise.all([
+    import("./api/index.ts"),
+    openEngine(options).then((opened) => closing.use(opened)),
+  ]);
+  const addresses = options.hosts.map(api.parseListenAddress);
+  const server = closing.use(api.createApiServer({ engine, log }));
+  const listeners: Listener[] = [];
+  for (const address of addresses) listeners.push(closing.use(await api.listen(server, address)));
+  await writePidFile(options.runRoot, closing);
+  const { storageDriver, runtime, warnings } = engine.info;
+  for (const warning of warnings) log(`warning: ${warning}`);
+  const hosts = listeners.map((listener) => listener.address);
+  log(
+    `ply ${VERSION} serves ${options.root} on ${hosts.join(", ")} (${storageDriver.name}, ${runtime.name} ${runtime.version}; ${Math.round(performance.now() - startedAt)} ms)`,
+  );
+  options.onListening?.(hosts);
+  await aborted(stopping);
+  log("stopping; containers go on running");
+  await closing.disposeAsync();
+  log("stopped");
+}
+
+async function openEngine({ openEngine: open, root, runRoot, storageDriver }: ServeOptions): Promise<Engine> {
+  for (const [name, path] of Object.entries({ root, runRoot }))
+    if (!path.startsWith("/"))
+      throw new PlyError("invalid", `${name} ${JSON.stringify(path)} is not absolute`);
+  // Others need to get through to the socket, not to look around.
+  await mkdir(runRoot, { recursive: true, mode: 0o711 });
+  return await open({ root, runRoot, ...(storageDriver === undefined ? {} : { storageDriver }) });
+}
+
+async function writePidFile(runRoot: string, closing: AsyncDisposableStack): Promise<void> {
+  const path = join(runRoot, "engine.pid");
+  await writeFile(path, `${process.pid}\n`);
+  closing.defer(async () => {
+    const owner = await readFile(path, "utf8").catch(() => "");
+    if (owner.trim() === String(process.pid)) await rm(path, { force: true });
+  });
+}
+
+/** Aborted by the first SIGTERM or SIGINT; a second one ends the process at once, as somebody insists. */
+function signalled(log: (line: string) => void): AbortSignal {
+  const controller = new AbortController();
+  for (const name of ["SIGTERM", "SIGINT"] as const)
+    process.on(name, () => {
+      if (controller.signal.aborted) process.exit(130);
+      log(`got ${name}`);
+      controller.abort();
+    });
+  return controller.signal;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}
+
+function logToStderr(line: string): void {
+  process.stderr.write(`${new Date().toISOString()} ${line}\n`);
+}

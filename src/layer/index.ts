@@ -8,6 +8,8 @@ export type * from "./entry.ts";
 export { createEntryCollector, type EntryCollector } from "./from-tar.ts";
 export { decodeIndex, encodeIndex } from "./index-codec.ts";
 export type * from "./ingest.ts";
+export { DEFAULT_INGEST_LIMITS, type IngestLimits } from "./ingest-limit.ts";
+export { createIngestPool, type IngestPoolOptions } from "./ingest-pool.ts";
 export { lookup, type ResolvedPath, resolveInTree } from "./lookup.ts";
 export { cleanPath, quoteBytes } from "./path.ts";
 export { type LayerEvent, layersOf } from "./provenance.ts";

@@ -1,0 +1,202 @@
+import { rm, stat } from "node:fs/promises";
+import { Worker } from "node:worker_threads";
+import { isPlyError, messageOf, PlyError } from "../error.ts";
+import type { IngestJob, IngestOptions, IngestResult, OpenStream } from "./ingest.ts";
+import { feedLayer } from "./ingest-feed.ts";
+import type { IngestLimits } from "./ingest-limit.ts";
+import {
+  type KeptLayer,
+  receiveError,
+  type WorkerJob,
+  type WorkerMessage,
+  type WorkerSetup,
+} from "./ingest-message.ts";
+import { allocateShared, viewShared } from "./ingest-shared.ts";
+
+/** Two threads, one that inflates and one that keeps, and the memory between them; one layer at a time. */
+export interface IngestPipeline {
+  /** As {@link IngestPool.ingest} promises. One call at a time. */
+  run(job: IngestJob, open: OpenStream, options: IngestOptions): Promise<IngestResult>;
+  /** A thread has died: of no more use. */
+  readonly isBroken: boolean;
+  /** Ends the threads. */
+  close(): Promise<void>;
+}
+
+/** What the threads said of the layer at work. */
+interface Outcome {
+  compression?: IngestResult["compression"];
+  kept?: KeptLayer;
+  failure?: PlyError;
+  problem?: PlyError;
+}
+
+/** What a thread that speaks calls. */
+interface Listener {
+  onMessage(message: WorkerMessage): void;
+  onCrash(error: PlyError): void;
+}
+
+export function createIngestPipeline(
+  limits: IngestLimits,
+  workerUrl: URL = ingestWorkerUrl(),
+): IngestPipeline {
+  const memory = allocateShared();
+  const shared = viewShared(memory);
+  let listener: Listener | undefined;
+  let crash: PlyError | undefined;
+  let isClosed = false;
+
+  const start = (role: WorkerSetup["role"]): Worker => {
+    const worker = new Worker(workerUrl, { workerData: { role, memory } satisfies WorkerSetup });
+    const onEnd = (why: string, cause?: unknown): void => {
+      if (isClosed) return;
+      crash ??= new PlyError("internal", `the thread that ${role}s layers ended: ${why}`, { cause });
+      listener?.onCrash(crash);
+    };
+    worker.on("message", (message: WorkerMessage) => listener?.onMessage(message));
+    worker.on("error", (error: unknown) => onEnd(messageOf(error), error));
+    worker.on("exit", (code) => onEnd(`exit code ${code}`));
+    return worker;
+  };
+  const workers = [start("inflate"), start("keep")];
+
+  const take = async (
+    job: IngestJob,
+    partSize: number,
+    open: OpenStream,
+    options: IngestOptions,
+  ): Promise<IngestResult> => {
+    shared.reset();
+    const outcome: Outcome = {};
+    const controller = new AbortController();
+    let stopReason: unknown;
+    const stop = (reason: unknown): void => {
+      stopReason ??= reason;
+      shared.stop();
+      controller.abort(reason);
+    };
+    const onAbort = (): void =>
+      stop(
+        new PlyError("cancelled", "the layer's download was cancelled", { cause: options.signal?.reason }),
+      );
+    const finished = new Promise<void>((resolve) => {
+      let running = workers.length;
+      listener = {
+        onMessage: (message) => {
+          if (message.type === "problem") {
+            outcome.problem ??= receiveError(message.error);
+            // Without a digest to compare there is nothing more to learn from the rest.
+            if (job.digest === undefined || message.error.kind === "limit") stop(outcome.problem);
+            return;
+          }
+          if (message.type === "inflated") outcome.compression = message.compression;
+          else {
+            if (message.result !== undefined) outcome.kept = message.result;
+            if (message.failure !== undefined) {
+              outcome.failure = receiveError(message.failure);
+              stop(outcome.failure);
+            }
+          }
+          if (--running === 0) resolve();
+        },
+        onCrash: (error) => {
+          stop(error);
+          resolve();
+        },
+      };
+      if (crash !== undefined) listener.onCrash(crash);
+    });
+    options.signal?.addEventListener("abort", onAbort, { once: true });
+    try {
+      if (options.signal?.aborted === true) onAbort();
+      for (const worker of workers) worker.postMessage({ job, partSize, limits } satisfies WorkerJob);
+      const { signal } = controller;
+      await feedLayer(shared, { job, partSize, open, signal, onProgress: options.onProgress }).then(
+        () => {
+          if (!signal.aborted) options.onVerifying?.();
+        },
+        (error: unknown) => stop(error),
+      );
+      await finished;
+      return resultOf(outcome, stopReason);
+    } finally {
+      options.signal?.removeEventListener("abort", onAbort);
+      listener = undefined;
+    }
+  };
+
+  const run = async (job: IngestJob, open: OpenStream, options: IngestOptions): Promise<IngestResult> => {
+    for (;;) {
+      const partSize = await usablePartSize(job);
+      try {
+        return await take(job, partSize, open, options);
+      } catch (error) {
+        await Promise.all([job.tarPath, job.indexPath].map((path) => rm(path, { force: true })));
+        if (isContentBad(error) && job.partPath !== undefined) {
+          await rm(job.partPath, { force: true });
+          // The part may be what is bad (a power cut): once more, from the start.
+          if (partSize > 0 && isPlyError(error, "corrupt")) continue;
+        }
+        throw error;
+      }
+    }
+  };
+
+  return {
+    run: async (job, open, options) => {
+      for (const worker of workers) worker.ref();
+      try {
+        return await run(job, open, options);
+      } finally {
+        for (const worker of workers) worker.unref();
+      }
+    },
+    get isBroken() {
+      return crash !== undefined;
+    },
+    close: async () => {
+      isClosed = true;
+      shared.stop();
+      await Promise.all(workers.map((worker) => worker.terminate()));
+    },
+  };
+}
+
+/** In the compiled binary modules lie under this, by their path from the common folder of all entry points (`src`). */
+const COMPILED_ROOT = "/$bunfs/root/";
+
+function ingestWorkerUrl(): URL {
+  return import.meta.url.includes(COMPILED_ROOT)
+    ? new URL(`file://${COMPILED_ROOT}layer/ingest.worker.ts`)
+    : new URL("./ingest.worker.ts", import.meta.url);
+}
+
+/** Bytes of the part to begin with; a part that cannot be one is removed. */
+async function usablePartSize(job: IngestJob): Promise<number> {
+  if (job.partPath === undefined) return 0;
+  const found = await stat(job.partPath).catch(() => undefined);
+  if (found === undefined) return 0;
+  if (job.size === undefined || found.size <= job.size) return found.size;
+  await rm(job.partPath, { force: true });
+  return 0;
+}
+
+function resultOf(outcome: Outcome, stopReason: unknown): IngestResult {
+  // A wrong digest explains whatever else is wrong.
+  if (outcome.failure !== undefined) throw outcome.failure;
+  // A cancelled download says so; after another end, what was found in the content matters more.
+  if (stopReason !== undefined && (outcome.problem === undefined || isPlyError(stopReason, "cancelled")))
+    throw stopReason;
+  if (outcome.problem !== undefined) throw outcome.problem;
+  if (outcome.kept === undefined || outcome.compression === undefined)
+    throw new PlyError("internal", "the layer was neither kept nor refused");
+  return { ...outcome.kept, compression: outcome.compression };
+}
+
+/** Whether the bytes so far are bad, so that going on from them makes no sense. */
+function isContentBad(error: unknown): boolean {
+  if (!isPlyError(error)) return false;
+  if (error.kind === "limit") return !("code" in error.details);
+  return error.kind === "corrupt" || error.kind === "invalid" || error.kind === "unsupported";
+}

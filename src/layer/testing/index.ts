@@ -1,0 +1,3 @@
+export { listTree, type TreeListing } from "./listing.ts";
+export { writeOciLayout } from "./oci-layout.ts";
+export { type Part, tarOf } from "./tar-of.ts";

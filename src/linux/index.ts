@@ -1,4 +1,5 @@
 export { fsopenMount, type MountAttribute } from "./fsopen.ts";
+export { clearInodeFlags } from "./inode-flags.ts";
 export { mknod, S_IF, utimensNs } from "./inode.ts";
 export { type Isal, type IsalInflater, openIsal } from "./isal.ts";
 export { errnoName, failedWith } from "./libc.ts";

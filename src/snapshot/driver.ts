@@ -36,7 +36,7 @@ export interface SnapshotDriver extends AsyncDisposable {
   /** Unmounts and deletes upper and work. Idempotent. */
   discard(dir: string): Promise<void>;
   /** The uncompressed tar of a layer from `offset` on, bit for bit (without padding). */
-  openTar(layer: StackLayer): AsyncIterable<Uint8Array>;
+  openTar(layer: StackLayer, offset?: number): AsyncIterable<Uint8Array>;
   /** After an engine start: mounts of containers that still run are adopted, all else is unmounted. */
   recover(liveDirs: ReadonlySet<string>): Promise<void>;
   /** Files and directories of ours that belong to none of these stacks, absolute paths. */

@@ -4,7 +4,6 @@ import { lstat, open, opendir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Digest } from "../oci/index.ts";
 import { algorithmOf, hexOf } from "../oci/index.ts";
-import { codeOf } from "./failure.ts";
 
 /** An unfinished download is kept this long; the next pull of the layer goes on from there. */
 export const PART_KEPT_MS = 24 * 60 * 60 * 1000;
@@ -40,19 +39,20 @@ export async function syncDirectory(path: string): Promise<void> {
   await directory.sync();
 }
 
-/** Bytes of the files at or below a path; 0 when there is nothing. Does not follow links. */
+/**
+ * Bytes of the files at or below a path, for reports: what cannot be looked at (gone meanwhile, a path too
+ * long) counts as nothing. Does not follow links.
+ */
 export async function sizeOnDisk(path: string): Promise<number> {
-  let stats: Awaited<ReturnType<typeof lstat>>;
   try {
-    stats = await lstat(path);
-  } catch (error) {
-    if (codeOf(error) === "ENOENT") return 0;
-    throw error;
+    const stats = await lstat(path);
+    if (!stats.isDirectory()) return stats.size;
+    let sum = 0;
+    for await (const child of await opendir(path)) sum += await sizeOnDisk(join(path, child.name));
+    return sum;
+  } catch {
+    return 0;
   }
-  if (!stats.isDirectory()) return stats.size;
-  let sum = 0;
-  for await (const child of await opendir(path)) sum += await sizeOnDisk(join(path, child.name));
-  return sum;
 }
 
 /** Empties `ingest/` but for part files younger than {@link PART_KEPT_MS} and those that `inUse` names. */

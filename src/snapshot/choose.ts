@@ -1,0 +1,104 @@
+import { PlyError } from "../error.ts";
+import { failedWith } from "../linux/index.ts";
+import type { SnapshotDriver } from "./driver.ts";
+import { erofsDriver } from "./erofs-driver.ts";
+import { overlay2Driver } from "./overlay2-driver.ts";
+import { probeErofs, probeOverlay2, whyNot } from "./probe.ts";
+
+export interface ChooseOptions {
+  readonly root: string;
+  readonly runRoot: string;
+  /** "auto": the first that works, best first; else the name of a driver. */
+  readonly wanted: string;
+  /** The driver this root was used with before: its layers are in that form. */
+  readonly previous?: string | undefined;
+}
+
+/** One attempt, for `ply info`. `why`: how it works, or what stood in the way. */
+export interface Tried {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly why: string;
+}
+
+export interface Chosen {
+  readonly driver: SnapshotDriver;
+  readonly tried: readonly Tried[];
+}
+
+const NAMES = ["erofs", "overlay2"] as const;
+type Name = (typeof NAMES)[number];
+
+/**
+ * Picks a storage driver by real trial mounts in the state directory. Throws "invalid" for an unknown name,
+ * "conflict" when the root holds layers in another driver's form, "unsupported" when nothing works, with the reasons.
+ */
+export async function chooseDriver({ root, runRoot, wanted, previous }: ChooseOptions): Promise<Chosen> {
+  const known = previous === undefined ? undefined : nameOf(previous);
+  if (wanted !== "auto" && known !== undefined && nameOf(wanted) !== known)
+    throw new PlyError("conflict", `${root} was made with the storage driver ${known}, not ${wanted}`, {
+      hint: `leave --storage-driver out, or use another --root`,
+    });
+  const candidates = known !== undefined ? [known] : wanted === "auto" ? NAMES : [nameOf(wanted)];
+  const tried: Tried[] = [];
+  for (const name of candidates) {
+    const driver = await (name === "erofs" ? tryErofs : tryOverlay2)(root, runRoot, tried);
+    if (driver !== undefined) return { driver, tried };
+  }
+  throw new PlyError(
+    "unsupported",
+    `no storage driver works in ${root}: ${tried.map((each) => `${each.name}: ${each.why}`).join("; ")}`,
+    {
+      hint:
+        known === undefined
+          ? "put --root on ext4, xfs or btrfs and run the engine as root"
+          : `this root was made with ${known}; use a kernel that has it, or another --root`,
+      details: { tried },
+    },
+  );
+}
+
+function nameOf(name: string): Name {
+  for (const known of NAMES) if (name === known) return known;
+  throw new PlyError("invalid", `no storage driver is called ${JSON.stringify(name)}`, {
+    hint: `there are: auto, ${NAMES.join(", ")}`,
+  });
+}
+
+async function tryErofs(root: string, runRoot: string, tried: Tried[]): Promise<SnapshotDriver | undefined> {
+  try {
+    await probeErofs(root, runRoot, "file");
+    const driver = erofsDriver({ root, runRoot, mode: "file" });
+    tried.push({ name: "erofs", ok: true, why: driver.description });
+    return driver;
+  } catch (error) {
+    tried.push({ name: "erofs", ok: false, why: whyNot(error) });
+    if (!failedWith(error, "ENOTBLK")) return undefined;
+  }
+  try {
+    await probeErofs(root, runRoot, "loop");
+    const driver = erofsDriver({ root, runRoot, mode: "loop", because: "ENOTBLK for files" });
+    tried.push({ name: "erofs", ok: true, why: driver.description });
+    return driver;
+  } catch (error) {
+    tried.push({ name: "erofs", ok: false, why: `over loop devices: ${whyNot(error)}` });
+    return undefined;
+  }
+}
+
+async function tryOverlay2(
+  root: string,
+  runRoot: string,
+  tried: Tried[],
+): Promise<SnapshotDriver | undefined> {
+  try {
+    await probeOverlay2(root, runRoot);
+    const before = tried.at(-1);
+    const driver = overlay2Driver({ root, runRoot, ...(before && { because: `erofs: ${before.why}` }) });
+    tried.push({ name: "overlay2", ok: true, why: driver.description });
+    return driver;
+  } catch (error) {
+    tried.push({ name: "overlay2", ok: false, why: whyNot(error) });
+    return undefined;
+  }
+}

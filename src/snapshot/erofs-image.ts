@@ -1,0 +1,129 @@
+import { createHash, randomUUID } from "node:crypto";
+import { closeSync, existsSync, mkdirSync, openSync, readSync } from "node:fs";
+import { open, readFile, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { writeErofs } from "../erofs/index.ts";
+import { PlyError, throwIfAborted } from "../error.ts";
+import { createUnion, decodeIndex, sortTree, type TreeNode } from "../layer/index.ts";
+import type { ChainId } from "../oci/index.ts";
+import { hexOf } from "../oci/index.ts";
+import type { LayerStack, StackLayer } from "../store/index.ts";
+
+/** Goes into the uuid: raised when the same layers begin to give other bytes. */
+const FORMAT_VERSION = 1;
+const UUID_LENGTH = 16;
+
+export const tarPathOf = (layer: StackLayer): string => join(layer.dir, "layer.tar");
+
+/** Where the merged image of a stack is. */
+export function chainPath(root: string, chainId: ChainId): string {
+  return join(root, "chains", hexOf(chainId));
+}
+
+/**
+ * Writes the merged EROFS image of a stack, unless it is there. A pure function of the layers. Other work gets
+ * its turn between the layers and between the steps.
+ */
+export async function writeChain(root: string, stack: LayerStack, signal?: AbortSignal): Promise<void> {
+  const path = chainPath(root, stack.chainId);
+  if (existsSync(path)) return;
+  const bytes = await chainImage(stack, signal);
+  mkdirSync(join(root, "chains"), { recursive: true, mode: 0o700 });
+  mkdirSync(join(root, "ingest"), { recursive: true, mode: 0o700 });
+  const temporary = join(root, "ingest", `${randomUUID()}.chain`);
+  try {
+    {
+      await using file = await open(temporary, "wx", 0o600);
+      await file.writeFile(bytes);
+      await file.datasync();
+    }
+    await rename(temporary, path);
+    await using directory = await open(join(root, "chains"), "r");
+    await directory.sync();
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+/** The bytes of a stack's merged image. */
+export async function chainImage(stack: LayerStack, signal?: AbortSignal): Promise<Uint8Array> {
+  const union = createUnion();
+  for (const layer of stack.layers) {
+    const encoded = await readIndex(layer);
+    throwIfAborted(signal);
+    union.apply(decodeIndex(encoded));
+    await nextTurn();
+  }
+  throwIfAborted(signal);
+  sortTree(union.root);
+  openSymlinks(union.root);
+  const tars = openTars(stack.layers);
+  try {
+    return writeErofs(
+      union.root,
+      stack.layers.map((layer) => ({ tag: hexOf(layer.diffId).slice(0, 64), size: layer.tarSize })),
+      { uuid: uuidOf(stack.chainId), readAt: tars.readAt },
+    );
+  } finally {
+    tars.close();
+  }
+}
+
+/** A symlink has mode 0777 on every Linux filesystem, whatever its tar says; EROFS would show what it is told. */
+function openSymlinks(root: TreeNode): void {
+  const todo = [root];
+  for (let directory = todo.pop(); directory !== undefined; directory = todo.pop())
+    for (const child of directory.children?.values() ?? [])
+      if (child.type === "symlink") child.mode = 0o777;
+      else if (child.children !== null) todo.push(child);
+}
+
+export async function readIndex(layer: StackLayer): Promise<Uint8Array> {
+  try {
+    return await readFile(join(layer.dir, "index"));
+  } catch (error) {
+    throw new PlyError("corrupt", `layer ${layer.diffId} has no readable index in ${layer.dir}`, {
+      hint: "`ply system check --repair`, then pull the image again",
+      cause: error,
+    });
+  }
+}
+
+function uuidOf(chainId: ChainId): Uint8Array {
+  const hash = createHash("sha256").update(`ply erofs ${FORMAT_VERSION} ${chainId}`).digest();
+  return hash.subarray(0, UUID_LENGTH);
+}
+
+interface Tars {
+  readonly readAt: (device: number, offset: number, length: number) => Uint8Array;
+  close(): void;
+}
+
+/** Opened one by one as they are asked for: only pieces of odd sparse files are ever read. */
+function openTars(layers: readonly StackLayer[]): Tars {
+  const open = new Map<number, number>();
+  return {
+    readAt(device, offset, length) {
+      let fd = open.get(device);
+      if (fd === undefined) {
+        const layer = layers[device];
+        if (layer === undefined) throw new PlyError("internal", `no layer ${device}`);
+        fd = openSync(tarPathOf(layer), "r");
+        open.set(device, fd);
+      }
+      const bytes = new Uint8Array(length);
+      let at = 0;
+      while (at < length) {
+        const read = readSync(fd, bytes, at, length - at, offset + at);
+        if (read === 0) break;
+        at += read;
+      }
+      return bytes.subarray(0, at);
+    },
+    close() {
+      for (const fd of open.values()) closeSync(fd);
+    },
+  };
+}

@@ -1,0 +1,21 @@
+/** Runs pieces of work about the same thing one after the other; different things run at once. */
+export interface Turns {
+  take<T>(key: string, work: () => Promise<T>): Promise<T>;
+}
+
+export function createTurns(): Turns {
+  const last = new Map<string, Promise<unknown>>();
+  return {
+    take(key, work) {
+      const before = last.get(key) ?? Promise.resolve();
+      const mine = before.then(work);
+      const settled = mine
+        .catch(() => undefined)
+        .then(() => {
+          if (last.get(key) === settled) last.delete(key);
+        });
+      last.set(key, settled);
+      return mine;
+    },
+  };
+}

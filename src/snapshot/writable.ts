@@ -1,0 +1,133 @@
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, dirname, join, sep } from "node:path";
+import { parseMountinfo } from "../linux/index.ts";
+import type { ChainId } from "../oci/index.ts";
+import { parseDigest } from "../oci/index.ts";
+import type { LayerStack } from "../store/index.ts";
+import { copyDirectoryAttributes } from "./attributes.ts";
+import type { Rootfs } from "./driver.ts";
+import { mountOverlay } from "./overlay.ts";
+import { removeTree } from "./remove-tree.ts";
+import { createTurns } from "./turn.ts";
+import type { Hold } from "./views.ts";
+import { unmountAll } from "./views.ts";
+
+/** The read-only side of a container's root: overlay lowers (top first), kept while held. */
+export interface Base extends Hold {
+  readonly lowers: readonly string[];
+}
+
+export interface WritableParts {
+  /** Mounts below it that end in `/rootfs` are ours. */
+  readonly root: string;
+  readonly openBase: (stack: LayerStack) => Promise<Base>;
+  readonly hold: (chainId: ChainId) => Hold;
+}
+
+/**
+ * Containers' roots: an overlay in the container's directory.
+ *
+ *     upper/   the writable layer      work/   overlayfs's own      rootfs/   where it is mounted
+ *     empty/   the lower of a container over nothing      stack   the chain id it stands on, for `recover`
+ */
+export interface Writables {
+  prepare(dir: string, stack: LayerStack | null): Promise<Rootfs>;
+  release(dir: string): Promise<void>;
+  discard(dir: string): Promise<void>;
+  recover(liveDirs: ReadonlySet<string>): void;
+}
+
+const ON_NOTHING: Hold = { release: () => undefined };
+
+export function createWritables({ root, openBase, hold }: WritableParts): Writables {
+  const prepared = new Map<string, Hold>();
+  const turns = createTurns();
+
+  const release = (dir: string): void => {
+    unmountAll(join(dir, "rootfs"));
+    prepared.get(dir)?.release();
+    prepared.delete(dir);
+  };
+
+  const baseOf = async (dir: string, stack: LayerStack | null): Promise<Base> => {
+    if (stack !== null) return openBase(stack);
+    const empty = join(dir, "empty");
+    mkdirSync(empty, { recursive: true, mode: 0o755 });
+    return { ...ON_NOTHING, lowers: [empty] };
+  };
+
+  return {
+    prepare: (dir, stack) =>
+      turns.take(dir, async () => {
+        const [path, upper, work] = [join(dir, "rootfs"), join(dir, "upper"), join(dir, "work")];
+        if (prepared.has(dir)) return { path, upper };
+        mkdirSync(path, { recursive: true, mode: 0o755 });
+        mkdirSync(work, { recursive: true, mode: 0o700 });
+        unmountAll(path);
+        const base = await baseOf(dir, stack);
+        try {
+          const lowest = base.lowers[0];
+          if (!existsSync(upper)) makeUpper(upper, lowest);
+          writeFileSync(join(dir, "stack"), stack === null ? "" : stack.chainId);
+          mountOverlay({ lowers: base.lowers, writable: { upper, work }, target: path });
+        } catch (error) {
+          base.release();
+          throw error;
+        }
+        prepared.set(dir, base);
+        return { path, upper };
+      }),
+    release: (dir) => turns.take(dir, async () => release(dir)),
+    discard: (dir) =>
+      turns.take(dir, async () => {
+        release(dir);
+        for (const name of ["upper", "upper.new", "work", "rootfs", "empty", "stack"])
+          await removeTree(join(dir, name));
+      }),
+    recover(liveDirs) {
+      const live = new Map([...liveDirs].map((dir) => [realPath(dir), dir]));
+      const below = `${realPath(root)}${sep}`;
+      for (const { target, fstype } of parseMountinfo()) {
+        if (fstype !== "overlay" || basename(target) !== "rootfs" || !target.startsWith(below)) continue;
+        const dir = live.get(dirname(target));
+        if (dir === undefined) unmountAll(target);
+        else if (!prepared.has(dir)) prepared.set(dir, adopt(dir, hold));
+      }
+    },
+  };
+}
+
+/** overlayfs shows the upper directory's own attributes as those of the root: they must be the image's. */
+function makeUpper(upper: string, lowest: string | undefined): void {
+  const fresh = `${upper}.new`;
+  rmSync(fresh, { recursive: true, force: true });
+  mkdirSync(fresh, { mode: 0o755 });
+  if (lowest !== undefined) copyDirectoryAttributes(lowest, fresh);
+  renameSync(fresh, upper);
+}
+
+function adopt(dir: string, hold: (chainId: ChainId) => Hold): Hold {
+  let chainId = "";
+  try {
+    chainId = readFileSync(join(dir, "stack"), "utf8");
+  } catch {
+    // Written before the mount; gone only if somebody took it away. The mount works on.
+  }
+  return chainId === "" ? ON_NOTHING : hold(parseDigest(chainId) as ChainId);
+}
+
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}

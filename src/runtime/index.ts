@@ -1,1 +1,18 @@
+export { ownCapabilities, resolveCapabilities } from "./capability.ts";
+export { type CgroupLayout, type Cgroups, inspectCgroups } from "./cgroup.ts";
+export { listHostDevices } from "./device.ts";
+export { cgroupPathOf, type OpenRuntimeOptions, openRuntime } from "./open.ts";
+export { clampRlimits } from "./rlimits.ts";
+export { readInRoot, resolveInRoot } from "./root-path.ts";
 export type * from "./runtime.ts";
+export { openSeccompProfiles, type SeccompProfile, type SeccompProfiles } from "./seccomp.ts";
+export {
+  buildSpec,
+  DEFAULT_SHM_SIZE,
+  type OciDevice,
+  type OciMount,
+  type OciRlimit,
+  type OciSpec,
+  type SpecOptions,
+} from "./spec.ts";
+export { type ResolvedUser, resolveUser } from "./user.ts";

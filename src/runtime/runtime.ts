@@ -1,8 +1,10 @@
-/** What conmon and crun are told. The bundle (config.json) is the caller's. */
+import type { OciSpec } from "./spec.ts";
+
+/** What conmon and the runtime are told. */
 export interface LaunchOptions {
   readonly id: string;
-  /** Directory with config.json. */
-  readonly bundle: string;
+  /** Written as the bundle's config.json. */
+  readonly spec: OciSpec;
   readonly terminal: boolean;
   /** Keep stdin open for attached clients. */
   readonly stdin: boolean;
@@ -10,7 +12,6 @@ export interface LaunchOptions {
   readonly stdinOnce: boolean;
   /** conmon's k8s-file log; null: none is kept. */
   readonly logPath: string | null;
-  readonly pidDir: string;
 }
 
 /** A created container whose first process waits for `start`. */
@@ -20,9 +21,17 @@ export interface RuntimeProcess {
   readonly conmonPid: number;
 }
 
+/** One piece of what a process printed. With a terminal everything is stdout. */
+export interface OutputChunk {
+  readonly stream: "stdout" | "stderr";
+  readonly bytes: Uint8Array;
+}
+
 /** One connection to conmon's attach socket: everything the process prints from now on. */
 export interface RuntimeStreams extends AsyncDisposable {
-  readonly output: AsyncIterable<{ readonly stream: "stdout" | "stderr"; readonly bytes: Uint8Array }>;
+  /** Ends when the container has exited and all was read. A slow reader slows the process down, and loses nothing. */
+  readonly output: AsyncIterable<OutputChunk>;
+  /** Resolves when conmon has taken the bytes. Throws "conflict" when the container has gone. */
   write(bytes: Uint8Array): Promise<void>;
   /** Half-close: the process reads end of file. */
   end(): Promise<void>;
@@ -32,6 +41,7 @@ export interface ExitStatus {
   /** 0 to 255; 128 + signal when killed by one. */
   readonly exitCode: number;
   readonly oomKilled: boolean;
+  /** Milliseconds since 1970. */
   readonly finishedAt: number;
 }
 
@@ -39,14 +49,27 @@ export interface ExitStatus {
  * An OCI runtime (crun, runc) under conmon. The container outlives the engine; all it needs is on disk.
  * `create` → `attach`* → `start` → `waitExit` → `delete`.
  */
-export interface OciRuntime {
+export interface OciRuntime extends AsyncDisposable {
   readonly name: string;
   readonly version: string;
+  readonly conmonVersion: string;
+  /** What the host lacks and what that costs, found at start. */
+  readonly warnings: readonly string[];
+  /** False where containers run without cgroups of their own. */
+  readonly hasCgroups: boolean;
+  /** The bundle directory of a container: config.json, sockets, pid files. Gone after a reboot. */
+  bundleOf(id: string): string;
+  /**
+   * Throws "invalid" with details.exitCode 126/127 when the command cannot run (Docker's words), else
+   * "internal" with the runtime's. Nothing is left behind then.
+   */
   create(options: LaunchOptions): Promise<RuntimeProcess>;
   attach(id: string): Promise<RuntimeStreams>;
-  /** Throws "invalid" with the runtime's words and details.exitCode 126/127. */
+  /** Lets the created process go. */
   start(id: string): Promise<void>;
+  /** Throws "conflict" when the process has gone. */
   kill(id: string, signal: number): Promise<void>;
+  /** Throws "conflict" when the container has no terminal or has gone. */
   resize(id: string, size: { readonly columns: number; readonly rows: number }): Promise<void>;
   /** Resolves when conmon has written the exit code; also after an engine restart. */
   waitExit(id: string, signal?: AbortSignal): Promise<ExitStatus>;

@@ -1,0 +1,272 @@
+import { constants } from "node:fs";
+import { access, mkdir, open, readdir, readFile, rm, unlink, writeFile } from "node:fs/promises";
+import { delimiter, join } from "node:path";
+import { PlyError } from "../error.ts";
+import { attachTo } from "./attach.ts";
+import { cureHybrid, inspectCgroups, removeCgroup } from "./cgroup.ts";
+import { CONMON_PID_FILE, launchConmon, PID_FILE } from "./conmon.ts";
+import { watchExits } from "./exits.ts";
+import { launchFailure } from "./failure.ts";
+import type { LaunchOptions, OciRuntime, RuntimeProcess } from "./runtime.ts";
+import { runTool } from "./tool.ts";
+
+export interface OpenRuntimeOptions {
+  /** Where bundles, sockets and exit codes live; lost with a reboot: `/run/ply`. */
+  readonly runRoot: string;
+  /** An OCI runtime to use instead of looking for crun, then runc. */
+  readonly runtimePath?: string;
+  readonly conmonPath?: string;
+}
+
+/** The cgroup of a container, below each hierarchy. */
+export function cgroupPathOf(id: string): string {
+  return `/ply/${id}`;
+}
+
+const EXEC_FIFO = "exec.fifo";
+const RUNTIMES = ["crun", "runc"] as const;
+
+interface Chosen {
+  readonly path: string;
+  readonly name: string;
+  readonly version: string;
+  readonly hasCgroups: boolean;
+  readonly warnings: readonly string[];
+}
+
+/** Finds crun (or runc) and conmon, looks at the host's cgroups and cures them where crun needs it. */
+export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRuntime> {
+  const home = join(options.runRoot, "runtime");
+  const stateDir = join(home, "state");
+  const bundlesDir = join(home, "bundles");
+  const exitDir = join(home, "exits");
+  await Promise.all(
+    [stateDir, bundlesDir, exitDir].map((dir) => mkdir(dir, { recursive: true, mode: 0o700 })),
+  );
+  const conmonPath = options.conmonPath ?? (await findProgram("conmon"));
+  if (conmonPath === undefined)
+    throw new PlyError("unsupported", "conmon was not found in $PATH", { hint: "apt-get install conmon" });
+  const [conmonVersion, chosen] = await Promise.all([
+    versionOf(conmonPath),
+    chooseRuntime(options.runtimePath),
+  ]);
+  const cgroups = await inspectCgroups();
+  const runtimeArgs = [`--root=${stateDir}`];
+  if (!chosen.hasCgroups) runtimeArgs.push("--cgroup-manager=disabled");
+  const bundleOf = (id: string): string => join(bundlesDir, id);
+  const statePath = (id: string): string => join(stateDir, id);
+  const exits = watchExits({ exitDir, bundleOf, onLost: forceDelete });
+
+  async function pidOf(id: string): Promise<number | undefined> {
+    const text = await readFile(join(bundleOf(id), PID_FILE), "utf8").catch(() => "");
+    return /^\d+$/.test(text.trim()) ? Number(text) : undefined;
+  }
+
+  async function forceDelete(id: string): Promise<void> {
+    await runTool(chosen.path, [...runtimeArgs, "delete", "--force", id]);
+  }
+
+  async function removeFiles(id: string): Promise<void> {
+    exits.forget(id);
+    await Promise.all([
+      rm(bundleOf(id), { recursive: true, force: true }),
+      rm(join(exitDir, id), { force: true }),
+    ]);
+  }
+
+  async function create(launch: LaunchOptions): Promise<RuntimeProcess> {
+    const { id, spec } = launch;
+    const bundle = bundleOf(id);
+    await mkdir(bundle, { recursive: true, mode: 0o700 });
+    try {
+      await writeFile(join(bundle, "config.json"), JSON.stringify(spec), { mode: 0o600 });
+      const { pid, conmonPid, ended } = await launchConmon({
+        ...launch,
+        conmonPath: conmonPath ?? "conmon",
+        runtimePath: chosen.path,
+        runtimeArgs,
+        bundle,
+        exitDir,
+      });
+      exits.own(id, ended);
+      await writeFile(join(bundle, CONMON_PID_FILE), String(conmonPid));
+      return { id, pid, conmonPid };
+    } catch (error) {
+      // A runtime that failed has cleaned up after itself, as a rule.
+      if (await exists(statePath(id))) await forceDelete(id);
+      await removeCgroup(cgroups, cgroupPathOf(id));
+      await removeFiles(id);
+      throw launchFailure(chosen.name, error, spec.process.args[0] ?? "");
+    }
+  }
+
+  async function start(id: string): Promise<void> {
+    if (chosen.name === "crun" && (await releaseFifo(join(statePath(id), EXEC_FIFO)))) return;
+    const { exitCode, output } = await runTool(chosen.path, [...runtimeArgs, "start", id]);
+    if (exitCode !== 0) throw launchFailure(chosen.name, new Error(output), await commandOf(bundleOf(id)));
+  }
+
+  async function kill(id: string, signal: number): Promise<void> {
+    const pid = await pidOf(id);
+    // The pid cannot have been reused while conmon, its reaper, has not written the exit code.
+    if (pid === undefined || (await exists(join(exitDir, id)))) throw goneError(id);
+    try {
+      process.kill(pid, signal);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ESRCH") throw goneError(id);
+      throw error;
+    }
+  }
+
+  async function resize(
+    id: string,
+    size: { readonly columns: number; readonly rows: number },
+  ): Promise<void> {
+    let control: Awaited<ReturnType<typeof open>>;
+    try {
+      control = await open(join(bundleOf(id), "ctl"), constants.O_WRONLY | constants.O_NONBLOCK);
+    } catch (error) {
+      throw new PlyError("conflict", `container ${id} has no terminal to resize`, { cause: error });
+    }
+    try {
+      await control.write(`1 ${clampSize(size.rows)} ${clampSize(size.columns)}\n`);
+    } finally {
+      await control.close();
+    }
+  }
+
+  async function remove(id: string): Promise<void> {
+    const running = (await pidOf(id)) !== undefined && !(await exists(join(exitDir, id)));
+    // In the usual case all that is left of the process is a directory or two: no need for the runtime.
+    const clean = !running && (await removeCgroup(cgroups, cgroupPathOf(id)));
+    if (clean) await rm(statePath(id), { recursive: true, force: true });
+    else {
+      if (await exists(statePath(id))) await forceDelete(id);
+      if (running) await exits.wait(id).catch(() => undefined);
+      await removeCgroup(cgroups, cgroupPathOf(id));
+      await rm(statePath(id), { recursive: true, force: true });
+    }
+    await removeFiles(id);
+  }
+
+  return {
+    name: chosen.name,
+    version: chosen.version,
+    conmonVersion,
+    warnings: chosen.warnings,
+    hasCgroups: chosen.hasCgroups,
+    bundleOf,
+    create,
+    attach: (id) => attachTo(join(bundleOf(id), "attach")),
+    start,
+    kill,
+    resize,
+    waitExit: (id, signal) => exits.wait(id, signal),
+    delete: remove,
+    list: () => readdir(bundlesDir),
+    async [Symbol.asyncDispose]() {
+      exits[Symbol.dispose]();
+    },
+  };
+}
+
+/**
+ * What `crun start` does, without the process: the created process waits for a byte in its fifo, and no
+ * fifo means that it was started. False when that is not how this container waits.
+ */
+async function releaseFifo(path: string): Promise<boolean> {
+  try {
+    const fifo = await open(path, constants.O_WRONLY | constants.O_NONBLOCK);
+    try {
+      await unlink(path);
+      await fifo.write(" ");
+      return true;
+    } finally {
+      await fifo.close();
+    }
+  } catch {
+    return false;
+  }
+}
+
+async function chooseRuntime(given: string | undefined): Promise<Chosen> {
+  const found: { name: string; path: string }[] = [];
+  if (given !== undefined) found.push({ name: given.split("/").at(-1) ?? given, path: given });
+  else
+    for (const name of RUNTIMES) {
+      const path = await findProgram(name);
+      if (path !== undefined) found.push({ name, path });
+    }
+  const [first, second] = found;
+  if (first === undefined)
+    throw new PlyError("unsupported", "neither crun nor runc was found in $PATH", {
+      hint: "apt-get install crun",
+    });
+  const describe = async (
+    { name, path }: { name: string; path: string },
+    hasCgroups: boolean,
+    warnings: string[],
+  ) => ({
+    name,
+    path,
+    version: await versionOf(path),
+    hasCgroups,
+    warnings,
+  });
+  const cgroups = await inspectCgroups();
+  if (first.name !== "crun") return describe(first, cgroups.layout !== "none", []);
+  if (cgroups.layout === "none")
+    return describe(first, false, [
+      "no cgroups are mounted: containers run without limits and without accounting",
+    ]);
+  if (cgroups.strayControllers.length === 0) return describe(first, true, []);
+  const { cured, words } = await cureHybrid(cgroups);
+  if (cured) return describe(first, true, words);
+  if (second !== undefined)
+    return describe(second, true, [...words, `${second.name} is used instead of crun, which is slower`]);
+  return describe(first, false, [...words, "containers run without cgroups: no limits and no accounting"]);
+}
+
+async function findProgram(name: string): Promise<string | undefined> {
+  const folders = (process.env["PATH"] ?? "").split(delimiter);
+  for (const folder of new Set([
+    ...folders,
+    "/usr/local/sbin",
+    "/usr/sbin",
+    "/usr/bin",
+    "/usr/libexec/podman",
+  ])) {
+    if (!folder.startsWith("/")) continue;
+    const path = join(folder, name);
+    if (await exists(path, constants.X_OK)) return path;
+  }
+  return undefined;
+}
+
+/** `conmon version 2.1.6`, `crun version 1.8.1`, `runc version 1.1.5`: the last word of the first line. */
+async function versionOf(path: string): Promise<string> {
+  const { output } = await runTool(path, ["--version"]);
+  return output.split("\n")[0]?.trim().split(" ").at(-1) ?? "";
+}
+
+async function commandOf(bundle: string): Promise<string> {
+  const text = await readFile(join(bundle, "config.json"), "utf8").catch(() => "{}");
+  const spec = JSON.parse(text) as { process?: { args?: string[] } };
+  return spec.process?.args?.[0] ?? "";
+}
+
+/** A terminal's size fits 16 bits. */
+function clampSize(cells: number): number {
+  return Math.max(0, Math.min(0xffff, Math.trunc(cells) || 0));
+}
+
+function goneError(id: string): PlyError {
+  return new PlyError("conflict", `container ${id} is not running`);
+}
+
+function exists(path: string, mode: number = constants.F_OK): Promise<boolean> {
+  return access(path, mode).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,235 @@
+import type { SeccompProfile } from "./seccomp.ts";
+
+/** The part of the OCI runtime-spec (config.md, config-linux.md) that we write. */
+export interface OciSpec {
+  readonly ociVersion: string;
+  readonly hostname?: string;
+  readonly root: { readonly path: string; readonly readonly: boolean };
+  readonly process: OciProcess;
+  readonly mounts: readonly OciMount[];
+  readonly linux: OciLinux;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+export interface OciProcess {
+  readonly terminal: boolean;
+  readonly user: { readonly uid: number; readonly gid: number; readonly additionalGids: readonly number[] };
+  readonly args: readonly string[];
+  readonly env: readonly string[];
+  readonly cwd: string;
+  readonly capabilities: Readonly<
+    Record<"bounding" | "effective" | "permitted" | "inheritable" | "ambient", readonly string[]>
+  >;
+  readonly rlimits: readonly OciRlimit[];
+  readonly noNewPrivileges: boolean;
+  readonly oomScoreAdj?: number;
+}
+
+export interface OciRlimit {
+  /** `RLIMIT_NOFILE`. */
+  readonly type: string;
+  readonly soft: number;
+  readonly hard: number;
+}
+
+export interface OciMount {
+  readonly destination: string;
+  readonly type: string;
+  readonly source: string;
+  readonly options: readonly string[];
+}
+
+export interface OciDevice {
+  readonly path: string;
+  readonly type: "c" | "b";
+  readonly major: number;
+  readonly minor: number;
+  readonly fileMode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+interface DeviceRule {
+  readonly allow: boolean;
+  readonly type?: "c" | "b";
+  readonly major?: number;
+  readonly minor?: number;
+  readonly access: string;
+}
+
+interface OciLinux {
+  readonly cgroupsPath?: string;
+  readonly namespaces: readonly { readonly type: string; readonly path?: string }[];
+  readonly resources?: { readonly devices: readonly DeviceRule[] };
+  readonly devices: readonly OciDevice[];
+  readonly maskedPaths: readonly string[];
+  readonly readonlyPaths: readonly string[];
+  readonly seccomp?: SeccompProfile;
+  readonly rootfsPropagation?: string;
+}
+
+export interface SpecOptions {
+  /** The mounted root filesystem, absolute. */
+  readonly rootfs: string;
+  readonly readOnlyRootfs: boolean;
+  readonly args: readonly string[];
+  readonly env: readonly string[];
+  readonly cwd: string;
+  readonly user: OciProcess["user"];
+  readonly terminal: boolean;
+  readonly hostname: string;
+  /** host: the network of the host. none: a network of its own, with a loopback device only. */
+  readonly network: "host" | "none";
+  /** Binds, volumes and files, in any order; one at the place of a default mount replaces it. */
+  readonly mounts: readonly OciMount[];
+  readonly privileged: boolean;
+  /** With `CAP_` in front; all that the process may ever have. */
+  readonly capabilities: readonly string[];
+  /** Null: unconfined. */
+  readonly seccomp: SeccompProfile | null;
+  readonly noNewPrivileges: boolean;
+  readonly rlimits: readonly OciRlimit[];
+  /** Null: no cgroup. */
+  readonly cgroupsPath: string | null;
+  /** The host's cgroup layout is v2 alone. */
+  readonly unifiedCgroups: boolean;
+  /** Bytes of /dev/shm. */
+  readonly shmSize: number;
+  /** Devices beyond the usual ones. */
+  readonly devices: readonly OciDevice[];
+}
+
+/** Docker's size of /dev/shm where nobody says otherwise. */
+export const DEFAULT_SHM_SIZE = 64 * 1024 * 1024;
+
+const MASKED_PATHS = [
+  "/proc/asound",
+  "/proc/acpi",
+  "/proc/interrupts",
+  "/proc/kcore",
+  "/proc/keys",
+  "/proc/latency_stats",
+  "/proc/timer_list",
+  "/proc/timer_stats",
+  "/proc/sched_debug",
+  "/proc/scsi",
+  "/sys/firmware",
+  "/sys/devices/virtual/powercap",
+] as const;
+
+const READONLY_PATHS = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"] as const;
+
+/** null, zero, full, random, urandom, tty, console, ptmx; then every pseudo-terminal. */
+const USUAL_DEVICES: readonly (readonly [major: number, minor?: number])[] = [
+  [1, 3],
+  [1, 5],
+  [1, 7],
+  [1, 8],
+  [1, 9],
+  [5, 0],
+  [5, 1],
+  [5, 2],
+  [136],
+];
+
+/** The config.json of a container. */
+export function buildSpec(options: SpecOptions): OciSpec {
+  const { privileged, capabilities } = options;
+  const namespaces = ["mount", "uts", "ipc", "pid"];
+  if (options.network === "none") namespaces.push("network");
+  if (options.unifiedCgroups && !privileged) namespaces.push("cgroup");
+  return {
+    ociVersion: "1.0.2",
+    hostname: options.hostname,
+    root: { path: options.rootfs, readonly: options.readOnlyRootfs },
+    process: {
+      terminal: options.terminal,
+      user: options.user,
+      args: options.args,
+      env: options.env,
+      cwd: options.cwd,
+      capabilities: {
+        bounding: capabilities,
+        effective: capabilities,
+        permitted: capabilities,
+        inheritable: [],
+        ambient: [],
+      },
+      rlimits: options.rlimits,
+      noNewPrivileges: options.noNewPrivileges,
+    },
+    mounts: mergeMounts(defaultMounts(options), options.mounts),
+    linux: {
+      ...(options.cgroupsPath === null
+        ? {}
+        : { cgroupsPath: options.cgroupsPath, resources: { devices: deviceRules(options) } }),
+      namespaces: namespaces.map((type) => ({ type })),
+      devices: options.devices,
+      maskedPaths: privileged ? [] : MASKED_PATHS,
+      readonlyPaths: privileged ? [] : READONLY_PATHS,
+      ...(options.seccomp === null ? {} : { seccomp: options.seccomp }),
+    },
+  };
+}
+
+function deviceRules({ privileged, devices }: SpecOptions): DeviceRule[] {
+  if (privileged) return [{ allow: true, access: "rwm" }];
+  return [
+    { allow: false, access: "rwm" },
+    { allow: true, type: "c", access: "m" },
+    { allow: true, type: "b", access: "m" },
+    ...USUAL_DEVICES.map(([major, minor]) => ({
+      allow: true,
+      type: "c" as const,
+      major,
+      ...(minor === undefined ? {} : { minor }),
+      access: "rwm",
+    })),
+    ...devices.map(({ type, major, minor }) => ({ allow: true, type, major, minor, access: "rwm" })),
+  ];
+}
+
+function defaultMounts({ privileged, shmSize, cgroupsPath }: SpecOptions): OciMount[] {
+  const readOnly = privileged ? "rw" : "ro";
+  const mounts: OciMount[] = [
+    { destination: "/proc", type: "proc", source: "proc", options: ["nosuid", "noexec", "nodev"] },
+    {
+      destination: "/dev",
+      type: "tmpfs",
+      source: "tmpfs",
+      options: ["nosuid", "strictatime", "mode=755", "size=65536k"],
+    },
+    {
+      destination: "/dev/pts",
+      type: "devpts",
+      source: "devpts",
+      options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
+    },
+    {
+      destination: "/dev/shm",
+      type: "tmpfs",
+      source: "shm",
+      options: ["nosuid", "noexec", "nodev", "mode=1777", `size=${shmSize}`],
+    },
+    { destination: "/dev/mqueue", type: "mqueue", source: "mqueue", options: ["nosuid", "noexec", "nodev"] },
+    { destination: "/sys", type: "sysfs", source: "sysfs", options: ["nosuid", "noexec", "nodev", readOnly] },
+  ];
+  if (cgroupsPath !== null)
+    mounts.push({
+      destination: "/sys/fs/cgroup",
+      type: "cgroup",
+      source: "cgroup",
+      options: ["nosuid", "noexec", "nodev", readOnly],
+    });
+  return mounts;
+}
+
+/** A mount must come after the one it lies in: by depth, and the given ones after the defaults. */
+function mergeMounts(defaults: readonly OciMount[], given: readonly OciMount[]): OciMount[] {
+  const replaced = new Set(given.map(({ destination }) => destination));
+  const depth = ({ destination }: OciMount) => destination.split("/").filter((part) => part !== "").length;
+  return [
+    ...defaults.filter(({ destination }) => !replaced.has(destination)),
+    ...[...given].sort((one, other) => depth(one) - depth(other)),
+  ];
+}

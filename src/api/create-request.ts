@@ -78,6 +78,8 @@ function networkOf(mode: string, isDisabled: boolean): { mode: string; warnings:
     });
   throw new PlyError("not-found", `network ${mode} not found`, {
     hint: "networks of your own come with a later version; host and none are there",
+    // A 404 of `create` means a missing image to Docker's client, which would pull it and try again.
+    details: { httpStatus: 400 },
   });
 }
 

@@ -41,7 +41,6 @@ async function version(exchange: Exchange, { engine, startedAt }: Service): Prom
   const host = await readHostFacts();
   const { runtime, conmonVersion } = engine.info;
   const { architecture } = hostPlatform();
-  const builtAt = new Date(startedAt).toISOString();
   const body: DockerVersion = {
     Platform: { Name: "ply" },
     Components: [
@@ -55,8 +54,11 @@ async function version(exchange: Exchange, { engine, startedAt }: Service): Prom
           KernelVersion: host.kernelVersion,
           MinAPIVersion: MIN_API_VERSION,
           Os: "linux",
-          Runtime: runtimeOfProcess(),
-          Started: builtAt,
+          // The field is Go's: what runs here is said in its place.
+          GoVersion: runtimeOfProcess(),
+          GitCommit: "",
+          BuildTime: "",
+          Started: new Date(startedAt).toISOString(),
         },
       },
       { Name: runtime.name, Version: runtime.version },
@@ -66,7 +68,6 @@ async function version(exchange: Exchange, { engine, startedAt }: Service): Prom
     ApiVersion: API_VERSION,
     MinAPIVersion: MIN_API_VERSION,
     GitCommit: "",
-    // The field is Go's; what runs here is said in its place.
     GoVersion: runtimeOfProcess(),
     Os: "linux",
     Arch: architecture,
@@ -86,7 +87,7 @@ async function info(exchange: Exchange, { engine, clock }: Service): Promise<voi
   const containers = engine.containers.list();
   const count = (isOne: (status: string) => boolean) =>
     containers.filter((container) => isOne(container.status)).length;
-  const { runtime } = engine.info;
+  const { runtime, warnings } = engine.info;
   const body: DockerInfo & Readonly<Record<string, unknown>> = {
     ...UNUSED_INFO,
     ID: engine.info.id,
@@ -124,7 +125,8 @@ async function info(exchange: Exchange, { engine, clock }: Service): Promise<voi
       ...(host.cgroupVersion === "2" ? ["name=cgroupns"] : []),
     ],
     Swarm: INACTIVE_SWARM,
-    Warnings: engine.info.warnings.length === 0 ? null : engine.info.warnings,
+    // Docker's client prints them as they are.
+    Warnings: warnings.length === 0 ? null : warnings.map((warning) => `WARNING: ${warning}`),
   };
   sendJson(exchange, 200, body);
 }

@@ -1,0 +1,138 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { isPlyError } from "../error.ts";
+import { parseCreateRequest } from "./create-request.ts";
+
+const create = (body: Record<string, unknown>) => parseCreateRequest({ Image: "alpine", ...body }, null);
+const hosted = (HostConfig: Record<string, unknown>) =>
+  create({ HostConfig: { NetworkMode: "none", ...HostConfig } });
+
+describe("create requests", () => {
+  test("what docker run -i -t -e -w -u -v --rm --network host sends", () => {
+    const { options, warnings } = parseCreateRequest(
+      {
+        Image: "alpine",
+        Cmd: ["sh", "-c", "true"],
+        Env: ["A=b"],
+        WorkingDir: "/w",
+        User: "1:2",
+        Hostname: "h",
+        Tty: true,
+        OpenStdin: true,
+        StdinOnce: true,
+        Labels: { a: "b" },
+        ExposedPorts: { "80/tcp": {} },
+        Volumes: { "/in": {}, "/srv": {} },
+        SomethingNew: { x: 1 },
+        HostConfig: { NetworkMode: "host", AutoRemove: true, Binds: ["/data:/srv:ro"], Nothing: 1 },
+      },
+      "/name",
+    );
+    assert.deepEqual(warnings, []);
+    assert.deepEqual(options, {
+      name: "name",
+      image: "alpine",
+      process: {
+        entrypoint: null,
+        cmd: ["sh", "-c", "true"],
+        env: ["A=b"],
+        workingDir: "/w",
+        user: "1:2",
+        hostname: "h",
+        tty: true,
+        openStdin: true,
+        stdinOnce: true,
+        labels: { a: "b" },
+        stopSignal: "",
+        exposedPorts: ["80/tcp"],
+      },
+      host: {
+        networkMode: "host",
+        binds: ["/data:/srv:ro", "/in"],
+        autoRemove: true,
+        readOnlyRootfs: false,
+        privileged: false,
+        capAdd: [],
+        capDrop: [],
+        securityOpt: [],
+      },
+    });
+  });
+
+  test("entrypoint and command: text or list, none or the image's", () => {
+    const of = (body: Record<string, unknown>) => {
+      const { entrypoint, cmd } = create(body).options.process;
+      return { entrypoint, cmd };
+    };
+    assert.deepEqual(of({}), { entrypoint: null, cmd: null });
+    assert.deepEqual(of({ Cmd: [] }), { entrypoint: null, cmd: null });
+    assert.deepEqual(of({ Cmd: "ls" }), { entrypoint: null, cmd: ["ls"] });
+    assert.deepEqual(of({ Entrypoint: [""] }), { entrypoint: [], cmd: [] });
+    assert.deepEqual(of({ Entrypoint: ["sh"] }), { entrypoint: ["sh"], cmd: [] });
+  });
+
+  test("bridge becomes none, and says so; other networks are refused", () => {
+    for (const mode of ["", "default", "bridge"]) {
+      const { options, warnings } = create({ HostConfig: { NetworkMode: mode } });
+      assert.equal(options.host.networkMode, "none");
+      assert.deepEqual(warnings, ["the bridge network comes with a later version; running with no network"]);
+    }
+    assert.throws(() => hosted({ NetworkMode: "mine" }), /network mine not found/);
+    assert.throws(
+      () => hosted({ NetworkMode: "container:x" }),
+      (error) => isPlyError(error, "unsupported"),
+    );
+  });
+
+  test("mounts are binds in another form", () => {
+    const { options, warnings } = hosted({
+      Mounts: [
+        { Type: "bind", Source: "/a", Target: "/b", ReadOnly: true },
+        { Type: "volume", Source: "v", Target: "/c" },
+        { Type: "volume", Target: "/d" },
+        { Type: "tmpfs", Target: "/e" },
+      ],
+    });
+    assert.deepEqual(options.host.binds, ["/a:/b:ro", "v:/c", "/d"]);
+    assert.deepEqual(warnings, ["tmpfs mounts (Mounts): not supported by this version of ply, left out"]);
+    assert.throws(() => hosted({ Mounts: [{ Type: "npipe", Target: "/x" }] }), /invalid mount config/);
+    assert.throws(
+      () => hosted({ Mounts: [{ Type: "bind", Source: "a", Target: "/x" }] }),
+      /must be absolute/,
+    );
+  });
+
+  test("what cannot be honoured is said, each once, and defaults are not", () => {
+    const { warnings } = hosted({
+      PortBindings: { "80/tcp": [{ HostPort: "8080" }] },
+      Memory: 1e9,
+      RestartPolicy: { Name: "always" },
+      Devices: [],
+      PidsLimit: -1,
+      OomKillDisable: null,
+      LogConfig: { Type: "", Config: {} },
+      ShmSize: 0,
+      ConsoleSize: [0, 0],
+    });
+    assert.deepEqual(
+      warnings.map((line) => /\((\w+)\)/.exec(line)?.[1]),
+      ["PortBindings", "Memory", "RestartPolicy"],
+    );
+    assert.deepEqual(hosted({ RestartPolicy: { Name: "no" }, PidsLimit: 0, Memory: 0 }).warnings, []);
+  });
+
+  test("a field of the wrong type is named", () => {
+    for (const [body, name] of [
+      [{ Env: "A=b" }, "Env"],
+      [{ Tty: "yes" }, "Tty"],
+      [{ HostConfig: [] }, "HostConfig"],
+      [{ Labels: { a: 1 } }, "Labels.a"],
+      [{ Image: "" }, "config.Image"],
+    ] as const)
+      assert.throws(
+        () => create(body),
+        (error) => isPlyError(error, "invalid") && error.message.includes(name),
+        name,
+      );
+  });
+});

@@ -68,7 +68,6 @@ function base(): Member[] {
       xattrs: {
         "user.text": "with\nnewline=and equals",
         "user.binary": Buffer.from([0, 1, 2, 255, 10, 0]),
-        "user.empty": "",
       },
     },
     {

@@ -4,6 +4,7 @@ export {
   changesBetween,
   type TreeChange,
 } from "./changes.ts";
+export { type DiffOptions, diffUpper } from "./diff.ts";
 export type * from "./entry.ts";
 export { createEntryCollector, type EntryCollector } from "./from-tar.ts";
 export { decodeIndex, encodeIndex } from "./index-codec.ts";
@@ -15,3 +16,4 @@ export { cleanPath, quoteBytes } from "./path.ts";
 export { type LayerEvent, layersOf } from "./provenance.ts";
 export type * from "./tree.ts";
 export { createUnion, sortTree, type UnionBuilder, unionOf } from "./union.ts";
+export { changesOfUpper, type PathChange } from "./upper-changes.ts";

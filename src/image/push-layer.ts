@@ -1,0 +1,211 @@
+import { gzipStream } from "../compress/index.ts";
+import { isPlyError, PlyError } from "../error.ts";
+import { canonicalName, type Descriptor, type DiffId, type Reference } from "../oci/index.ts";
+import { type ImageContext, shortId } from "./context.ts";
+import type { ImageProgress, TransferOptions } from "./images.ts";
+import { candidatesOf, type Family, isForeign, type LayerCandidate, layerType } from "./layer-form.ts";
+import { requestOf } from "./request.ts";
+import { type Spool, spoolStream } from "./spool.ts";
+import { stackOfLayers } from "./stack.ts";
+
+/** Existence questions per layer: after that many the layer is sent. */
+const MAX_CANDIDATES = 8;
+
+export interface PushTarget {
+  readonly reference: Reference;
+  readonly family: Family;
+  readonly transfer: TransferOptions;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Makes sure the target has one layer in some compressed form, and says in which. What is there in any known form is not sent;
+ * what another repository of the registry has is mounted; the rest is compressed, always to the same bytes.
+ */
+export async function pushLayer(
+  context: ImageContext,
+  layer: { readonly diffId: DiffId; readonly claimed: readonly LayerCandidate[] },
+  target: PushTarget,
+): Promise<Descriptor> {
+  const { diffId } = layer;
+  const { reference } = target;
+  const id = shortId(diffId);
+  const tell = (progress: Omit<Extract<ImageProgress, { kind: "layer" }>, "kind" | "id">) =>
+    target.transfer.onProgress?.({ kind: "layer", id, ...progress });
+  const foreign = layer.claimed.find(({ descriptor }) => isForeign(descriptor));
+  if (foreign !== undefined) {
+    target.transfer.onProgress?.({ kind: "message", id, text: "Skipped foreign layer" });
+    return foreign.descriptor;
+  }
+  const request = requestOf({ ...target.transfer, signal: target.signal });
+  const candidates = candidatesFor(context, layer, target);
+
+  for (const candidate of candidates)
+    if (await context.registry.hasBlob(reference, candidate.descriptor.digest, request)) {
+      tell({ status: "Layer already exists" });
+      remember(context, candidate, reference);
+      return candidate.descriptor;
+    }
+
+  await using packed = lazySpool(context, layer.diffId, {
+    signal: target.signal,
+    onProgress: (current, total) => tell({ status: "Preparing", current, total }),
+  });
+  const send = async (
+    descriptor: Descriptor,
+    open: () => AsyncIterable<Uint8Array>,
+    mountFrom: readonly string[],
+  ) => {
+    const how = await context.registry.pushBlob(reference, descriptor, open, {
+      ...request,
+      ...(mountFrom.length === 0 ? {} : { mountFrom }),
+      onProgress: throttled((current) => tell({ status: "Pushing", current, total: descriptor.size })),
+    });
+    if (how === "mounted") tell({ status: "Mounted", detail: `Mounted from ${mountFrom[0] ?? ""}` });
+    else tell({ status: how === "exists" ? "Layer already exists" : "Pushed" });
+  };
+
+  for (const candidate of candidates) {
+    const isPlain = candidate.descriptor.digest === diffId;
+    const mountFrom = candidate.repositories.filter((path) => path !== reference.path);
+    if (mountFrom.length === 0 && !isPlain) continue;
+    try {
+      const open = isPlain ? () => openLayer(context, diffId) : () => packed.openAs(candidate.descriptor);
+      await send(candidate.descriptor, open, mountFrom);
+      remember(context, candidate, reference);
+      return candidate.descriptor;
+    } catch (error) {
+      // Neither mounted nor made again: this form cannot be had, so another one goes.
+      if (!packed.refused(error)) throw error;
+    }
+  }
+
+  const spool = await packed.get();
+  const mediaType = layerType(target.family, "gzip");
+  if (mediaType === undefined) throw new PlyError("internal", "no media type for gzip layers");
+  const descriptor: Descriptor = { mediaType, digest: spool.digest, size: spool.size };
+  await send(descriptor, () => spool.open(), []);
+  remember(context, { diffId, descriptor, repositories: [], verified: true }, reference);
+  return descriptor;
+}
+
+/** What the image's own manifests say first, then what was seen here; each digest once. */
+function candidatesFor(
+  context: ImageContext,
+  layer: { readonly diffId: DiffId; readonly claimed: readonly LayerCandidate[] },
+  target: PushTarget,
+): LayerCandidate[] {
+  const seen = candidatesOf(context.store.layers.forms(layer.diffId), {
+    domain: target.reference.domain,
+    family: target.family,
+  });
+  const byDigest = new Map<string, LayerCandidate>();
+  for (const candidate of [...layer.claimed, ...seen]) {
+    const known = byDigest.get(candidate.descriptor.digest);
+    byDigest.set(
+      candidate.descriptor.digest,
+      known === undefined
+        ? candidate
+        : {
+            ...known,
+            repositories: [...new Set([...known.repositories, ...candidate.repositories])],
+            verified: known.verified || candidate.verified,
+          },
+    );
+  }
+  return [...byDigest.values()].slice(0, MAX_CANDIDATES);
+}
+
+/** Only what was computed here is remembered: a claim in a manifest could name another layer's bytes. */
+function remember(context: ImageContext, candidate: LayerCandidate, reference: Reference): void {
+  if (!candidate.verified || context.store.layers.get(candidate.diffId) === undefined) return;
+  const { digest, size, mediaType } = candidate.descriptor;
+  context.store.layers.rememberForm(
+    { diffId: candidate.diffId, digest, size, mediaType },
+    canonicalName(reference),
+  );
+}
+
+/** The uncompressed tar. */
+function openLayer(context: ImageContext, diffId: DiffId): AsyncIterable<Uint8Array> {
+  const layer = stackOfLayers(context, [diffId])?.layers[0];
+  if (layer === undefined) throw new PlyError("internal", "a stack of one layer has none");
+  return context.snapshots.openTar(layer);
+}
+
+interface LazySpool extends AsyncDisposable {
+  get(): Promise<Spool>;
+  /** The compressed layer, if it comes out as this descriptor says; else the stream fails with "conflict". */
+  openAs(descriptor: Descriptor): AsyncIterable<Uint8Array>;
+  /** True when an error, or what caused it, is that failure. */
+  refused(error: unknown): boolean;
+}
+
+/** Compresses a layer once, and only when somebody wants it. */
+function lazySpool(
+  context: ImageContext,
+  diffId: DiffId,
+  options: {
+    readonly signal: AbortSignal;
+    readonly onProgress: (current: number, total: number) => void;
+  },
+): LazySpool {
+  let spool: Promise<Spool> | undefined;
+  let refusal: PlyError | undefined;
+  const get = () => {
+    spool ??= (async () => {
+      const total = context.store.layers.get(diffId)?.tarSize ?? 0;
+      const tell = throttled((current) => options.onProgress(current, total));
+      const tar = counted(openLayer(context, diffId), tell);
+      return await spoolStream(context.store.root, gzipStream(tar), options.signal);
+    })();
+    return spool;
+  };
+  return {
+    get,
+    async *openAs(descriptor) {
+      const ready = await get();
+      if (ready.digest !== descriptor.digest) {
+        refusal ??= new PlyError("conflict", `layer ${diffId} does not compress to ${descriptor.digest}`);
+        throw refusal;
+      }
+      yield* ready.open();
+    },
+    refused(error) {
+      for (let cause = error, depth = 0; depth < 8 && cause instanceof Error; cause = cause.cause, depth++)
+        if (cause === refusal) return true;
+      return false;
+    },
+    async [Symbol.asyncDispose]() {
+      try {
+        await (await spool)?.[Symbol.asyncDispose]();
+      } catch (error) {
+        // A spool that was never finished has removed its file; whoever waited for it was told why.
+        if (!isPlyError(error) && !(error instanceof Error)) throw error;
+      }
+    },
+  };
+}
+
+async function* counted(
+  stream: AsyncIterable<Uint8Array>,
+  onBytes: (total: number) => void,
+): AsyncGenerator<Uint8Array> {
+  let total = 0;
+  for await (const chunk of stream) {
+    total += chunk.length;
+    onBytes(total);
+    yield chunk;
+  }
+}
+
+/** At most ten calls a second. */
+function throttled(tell: (value: number) => void): (value: number) => void {
+  let last = Number.NEGATIVE_INFINITY;
+  return (value) => {
+    const now = performance.now();
+    if (now - last < 100) return;
+    last = now;
+    tell(value);
+  };
+}

@@ -36,7 +36,7 @@ function readOctal(block: Uint8Array, start: number, length: number, what: strin
   for (; at < end; at++)
     if (block[at] !== 0x20 && block[at] !== 0) {
       // A NUL ends the field; some writers leave rubbish behind it.
-      if (block[at - 1] === 0) break;
+      if (at > start && block[at - 1] === 0) break;
       throw new PlyError("corrupt", `tar: the ${what} field is not a number`);
     }
   return value;

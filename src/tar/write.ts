@@ -34,12 +34,13 @@ const FLAG_OF: Readonly<Record<TarEntryType, number>> = {
  * The header of one entry, to be followed by its data and {@link tarPadding}: one ustar block, with a PAX
  * header before it where that does not hold everything. The same fields give the same bytes. The path is
  * written as it is (directories are wanted with a final slash by old readers). With `extents` the file is
- * written sparse (PAX 1.0): its data are the runs, one after the other, padded as one.
+ * written sparse (PAX 1.0): its data are the runs, one after the other, padded as one; readers differ on
+ * where a run starts after one that does not fill its block, so all but the last must have whole blocks.
  * Throws "invalid" for what no tar can hold.
  */
 export function tarHeader(fields: TarHeaderFields): Uint8Array {
   checkFields(fields);
-  const sparse = fields.extents === undefined ? undefined : formatSparseMap(fields.extents);
+  const sparse = fields.extents === undefined ? undefined : formatSparseMap(fields.extents, fields.size ?? 0);
   const stored = (fields.extents ?? []).reduce((sum, extent) => sum + extent.length, 0);
   const size =
     fields.type !== "file" ? 0 : sparse === undefined ? (fields.size ?? 0) : sparse.length + stored;
@@ -69,6 +70,8 @@ function checkFields(fields: TarHeaderFields): void {
     const value = fields[key] ?? 0;
     if (!Number.isSafeInteger(value) || value < 0) bad(`the ${key} is ${value}`);
   }
+  if ((fields.extents ?? []).slice(0, -1).some(({ length }) => length % TAR_BLOCK !== 0))
+    bad("a run of a sparse file is not whole blocks");
   if (!Number.isSafeInteger(fields.mtimeSeconds ?? 0)) bad(`the mtime is ${fields.mtimeSeconds}`);
 }
 
@@ -146,8 +149,12 @@ function ustarBlock(
 }
 
 /** The map of PAX sparse format 1.0: decimal lines, padded to a block. */
-function formatSparseMap(extents: readonly SparseExtent[]): Buffer {
-  const lines = [`${extents.length}\n`, ...extents.map(({ offset, length }) => `${offset}\n${length}\n`)];
+function formatSparseMap(extents: readonly SparseExtent[], size: number): Buffer {
+  const last = extents.at(-1);
+  const end = last === undefined ? 0 : last.offset + last.length;
+  // GNU tar makes the file no longer than its last run, even if that is empty.
+  const runs = end < size ? [...extents, { offset: size, length: 0 }] : extents;
+  const lines = [`${runs.length}\n`, ...runs.map(({ offset, length }) => `${offset}\n${length}\n`)];
   const text = bytesOf(lines.join(""));
   return Buffer.concat([text, tarPadding(text.length)]);
 }

@@ -1,3 +1,4 @@
+import type { PlyError } from "../error.ts";
 import type { Descriptor, Digest, Platform, Reference } from "../oci/index.ts";
 
 /** Basic credentials or an identity token (OAuth2 refresh token), as `X-Registry-Auth` carries them. */
@@ -81,6 +82,14 @@ export interface RegistryClient {
   ): Promise<Descriptor[]>;
 }
 
+/** A mirror that failed (or a registry without a foreign layer), so that the next place was tried. */
+export interface Fallback {
+  readonly host: string;
+  /** What was wanted, canonical. */
+  readonly name: string;
+  readonly error: PlyError;
+}
+
 /** One registry or repository prefix and where it is really fetched from. */
 export interface RegistryRule {
   /** `docker.io`, `docker.io/library`, `*.example.com`; the longest match wins. */
@@ -100,9 +109,13 @@ export interface RegistryOptions {
   readonly certsDirs?: readonly string[];
   readonly credentialsFor?: CredentialsFor;
   readonly userAgent: string;
-  /** Tries per request before giving up. */
+  /** Tries per request after the first, before giving up; a blob's are counted anew after each byte. Default 5. */
   readonly retries?: number;
+  /** The first wait between tries, about; it doubles each time. Milliseconds. Default 250. */
+  readonly backoffMs?: number;
   /** Milliseconds without a byte after which a connection counts as broken. */
   readonly stallTimeoutMs?: number;
+  /** Told of each mirror that failed, so that the next place was tried. */
+  readonly onFallback?: (failure: Fallback) => void;
   readonly platform?: Platform;
 }

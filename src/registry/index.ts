@@ -1,1 +1,12 @@
 export type * from "./client.ts";
+export {
+  configPath,
+  type DockerConfigOptions,
+  dockerConfigCredentials,
+  eraseCredentials,
+  type StoredCredentials,
+  storeCredentials,
+} from "./docker-config.ts";
+export { isLoopback, registryHostOf } from "./endpoint.ts";
+export { openRegistry } from "./open-registry.ts";
+export { parseRegistriesConfig } from "./registries-config.ts";

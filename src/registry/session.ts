@@ -1,0 +1,335 @@
+import { isPlyError, PlyError, throwIfAborted } from "../error.ts";
+import { createAuthorizer } from "./authorizer.ts";
+import { isTransient, isUnreachable, type RetryPolicy, withRetries } from "./backoff.ts";
+import { type Challenge, parseChallenges } from "./challenge.ts";
+import type { Credentials, CredentialsFor } from "./client.ts";
+import { type Endpoint, hostnameOf, type Scheme } from "./endpoint.ts";
+import { followRedirects } from "./redirect.ts";
+import { registryError } from "./registry-error.ts";
+import type { RequestBody, Transport, TransportResponse } from "./transport.ts";
+
+/** One request to a registry. */
+export interface SessionRequest {
+  readonly endpoint: Endpoint;
+  readonly method: string;
+  /** Path and query below the host (`/v2/…`), or a URL the registry gave (an upload's Location). */
+  readonly target: string | URL;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: RequestBody;
+  readonly scopes: readonly string[];
+  /** Statuses to return; any other becomes an error. */
+  readonly expect: readonly number[];
+  /** What is asked for, to begin an error with: `manifest ghcr.io/o/app:1`. */
+  readonly what: string;
+  readonly answerTimeoutMs?: number;
+  /** Overrides the session's own. */
+  readonly policy?: RetryPolicy;
+  readonly credentials?: Credentials | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Requests to registries with authentication, redirects and retries. Remembers how each host is talked to. */
+export interface Session {
+  readonly policy: RetryPolicy;
+  /** The answer, whose body the caller must read or discard. */
+  request(request: SessionRequest): Promise<TransportResponse>;
+  /** The answer and its whole body, of at most `maxBytes`; a break while reading is tried again too. */
+  read(
+    request: SessionRequest,
+    maxBytes: number,
+  ): Promise<{ readonly response: TransportResponse; readonly bytes: Uint8Array }>;
+  /** Checks these credentials at `/v2/`. Throws "denied" when they are not taken. */
+  login(
+    endpoint: Endpoint,
+    credentials: Credentials,
+    signal: AbortSignal | undefined,
+  ): Promise<{ identityToken?: string }>;
+  /** A GET to some other server, without any credentials: the `urls` of a foreign layer. */
+  getElsewhere(
+    url: URL,
+    headers: Readonly<Record<string, string>>,
+    signal: AbortSignal | undefined,
+  ): Promise<TransportResponse>;
+}
+
+export interface SessionOptions {
+  readonly transport: Transport;
+  readonly policy: RetryPolicy;
+  readonly userAgent: string;
+  readonly credentialsFor: CredentialsFor;
+  readonly isInsecureHost: (host: string) => boolean;
+}
+
+/** How a host wants to be talked to. */
+interface HostState {
+  readonly scheme: Scheme;
+  challenges: readonly Challenge[];
+}
+
+/** For the first word by HTTPS to a host that may know only plain HTTP and wait for more. Milliseconds. */
+const PROBE_TIMEOUT_MS = 5000;
+/** Asking a credential helper costs a process; a login counts after this time at the latest, or after a refusal. */
+const CREDENTIALS_MS = 30_000;
+/** Hosts remembered; more only in an attack. */
+const MAX_HOSTS = 1000;
+
+export function createSession(options: SessionOptions): Session {
+  const { transport, policy } = options;
+  const hosts = new Map<string, Promise<HostState>>();
+  const credentials = new Map<string, { found: Promise<Credentials | undefined>; until: number }>();
+
+  /** One exchange, redirects followed; the header goes only to where the request goes first. */
+  const exchange = (
+    endpoint: Endpoint,
+    request: {
+      readonly method: string;
+      readonly url: URL;
+      readonly headers?: Readonly<Record<string, string>> | undefined;
+      readonly body?: RequestBody | undefined;
+      readonly authorization?: string | undefined;
+      readonly answerTimeoutMs?: number | undefined;
+      readonly signal?: AbortSignal | undefined;
+    },
+  ): Promise<TransportResponse> =>
+    followRedirects(transport, {
+      ...request,
+      headers: { "User-Agent": options.userAgent, Accept: "*/*", ...request.headers },
+      verifiesTls: (host) =>
+        hostnameOf(host) === hostnameOf(endpoint.host) ? endpoint.verifiesTls : !options.isInsecureHost(host),
+    });
+
+  const authorizer = createAuthorizer(
+    (endpoint) =>
+      ({ url, headers: { Authorization, ...headers }, ...rest }) =>
+        withRetries(async () => {
+          const response = await exchange(endpoint, { ...rest, url, headers, authorization: Authorization });
+          if (response.status >= 500 || response.status === 429)
+            throw await registryError(response, {
+              what: `token for ${endpoint.credentialsHost}`,
+              credentialsHost: endpoint.credentialsHost,
+            });
+          return response;
+        }, policy),
+  );
+
+  const hostId = (endpoint: Endpoint): string =>
+    `${endpoint.host} ${endpoint.schemes.join()} ${endpoint.verifiesTls}`;
+
+  const connect = async (endpoint: Endpoint, signal: AbortSignal | undefined): Promise<HostState> => {
+    const id = hostId(endpoint);
+    let state = hosts.get(id);
+    if (state === undefined) {
+      if (hosts.size >= MAX_HOSTS) hosts.clear();
+      // Shared by all who wait for this host, so that no single caller's signal may end it.
+      state = withRetries(() => ping(endpoint, exchange), policy);
+      hosts.set(id, state);
+      state.catch(() => {
+        hosts.delete(id);
+        transport.forget(endpoint.host);
+      });
+    }
+    return abortable(state, signal);
+  };
+
+  const credentialsOf = (host: string): Promise<Credentials | undefined> => {
+    const known = credentials.get(host);
+    if (known !== undefined && Date.now() < known.until) return known.found;
+    if (credentials.size >= MAX_HOSTS) credentials.clear();
+    const found = options.credentialsFor(host);
+    credentials.set(host, { found, until: Date.now() + CREDENTIALS_MS });
+    found.catch(() => credentials.delete(host));
+    return found;
+  };
+
+  const send = async (request: SessionRequest): Promise<TransportResponse> => {
+    const { endpoint, signal } = request;
+    const state = await connect(endpoint, signal);
+    const base = new URL(`${state.scheme}://${endpoint.host}`);
+    const url = targetUrl(request.target, base);
+    const isHome = url.origin === base.origin;
+    const authorize = async (scopes: readonly string[], isRefused: boolean): Promise<string | undefined> => {
+      const { challenges } = state;
+      if (!isHome || challenges.length === 0) return undefined;
+      const work = async (): Promise<string | undefined> => {
+        const known = request.credentials ?? (await credentialsOf(endpoint.credentialsHost));
+        const wish = { endpoint, challenges, scopes, credentials: known, isRefused };
+        return (await authorizer.authorize(wish)).header;
+      };
+      return abortable(work(), signal);
+    };
+    const attempt = (authorization: string | undefined): Promise<TransportResponse> =>
+      exchange(endpoint, { ...request, url, authorization });
+    const authorization = await authorize(request.scopes, false);
+    const response = await attempt(authorization);
+    if (response.status !== 401 || response.url.origin !== base.origin) return response;
+    const challenges = parseChallenges(response.header("www-authenticate"));
+    if (challenges.length > 0) state.challenges = challenges;
+    credentials.delete(endpoint.credentialsHost);
+    const asked = challenges.flatMap(({ parameters }) => parameters.get("scope")?.split(" ") ?? []);
+    const renewed = await authorize([...request.scopes, ...asked.slice(0, 20)], true);
+    if (renewed === undefined || renewed === authorization) return response;
+    response.discard();
+    return attempt(renewed);
+  };
+
+  const checked = async (request: SessionRequest): Promise<TransportResponse> => {
+    try {
+      const response = await send(request);
+      if (request.expect.includes(response.status)) return response;
+      throw await registryError(response, {
+        what: request.what,
+        credentialsHost: request.endpoint.credentialsHost,
+      });
+    } catch (error) {
+      // A host that has answered before and is gone now may be coming back.
+      if (!isUnreachable(error) || !isPlyError(error) || !hosts.has(hostId(request.endpoint))) throw error;
+      throw new PlyError(error.kind, error.message, {
+        cause: error,
+        details: { ...error.details, transient: true },
+      });
+    }
+  };
+
+  return {
+    policy,
+    request: (request) => withRetries(() => checked(request), request.policy ?? policy, request.signal),
+    read: (request, maxBytes) =>
+      withRetries(
+        async () => {
+          const response = await checked(request);
+          return { response, bytes: await response.read(maxBytes, request.what) };
+        },
+        request.policy ?? policy,
+        request.signal,
+      ),
+    async login(endpoint, credentials, signal) {
+      const { scheme, challenges } = await connect(endpoint, signal);
+      const url = new URL(`${scheme}://${endpoint.host}/v2/`);
+      const { header, refreshToken } = await abortable(
+        authorizer.authorize({
+          endpoint,
+          challenges,
+          scopes: [],
+          credentials,
+          isRefused: false,
+          wantsRefreshToken: true,
+        }),
+        signal,
+      );
+      const response = await withRetries(
+        () => exchange(endpoint, { method: "GET", url, authorization: header, signal }),
+        policy,
+        signal,
+      );
+      if (response.status !== 200)
+        throw await registryError(response, {
+          what: `login to ${endpoint.credentialsHost}`,
+          credentialsHost: endpoint.credentialsHost,
+        });
+      response.discard();
+      return refreshToken === undefined ? {} : { identityToken: refreshToken };
+    },
+    getElsewhere: (url, headers, signal) =>
+      followRedirects(transport, {
+        method: "GET",
+        url,
+        headers: { "User-Agent": options.userAgent, Accept: "*/*", ...headers },
+        verifiesTls: (host) => !options.isInsecureHost(host),
+        signal,
+      }),
+  };
+}
+
+type Exchange = (
+  endpoint: Endpoint,
+  request: { readonly method: string; readonly url: URL; readonly answerTimeoutMs?: number | undefined },
+) => Promise<TransportResponse>;
+
+/** Finds out by which scheme the host answers `/v2/`, whether it is a registry, and what it asks for. */
+async function ping(endpoint: Endpoint, exchange: Exchange): Promise<HostState> {
+  let failure: unknown;
+  for (const [i, scheme] of endpoint.schemes.entries()) {
+    const isLast = i === endpoint.schemes.length - 1;
+    try {
+      const response = await exchange(endpoint, {
+        method: "GET",
+        url: new URL(`${scheme}://${endpoint.host}/v2/`),
+        answerTimeoutMs: isLast ? undefined : PROBE_TIMEOUT_MS,
+      });
+      return { scheme, challenges: await checkRegistry(response, endpoint) };
+    } catch (error) {
+      // An answer, or a certificate that is not trusted, is no reason to go on in the clear.
+      const isSilent = isTransient(error) || isUnreachable(error);
+      const hasAnswered = isPlyError(error) && error.details["status"] !== undefined;
+      if (!isSilent || hasAnswered || isLast)
+        throw failure === undefined || hasAnswered ? error : preferred(failure, error);
+      failure = error;
+    }
+  }
+  throw failure;
+}
+
+/** Of two failures to connect, the one that says more: a port that is closed to both is simply closed. */
+function preferred(byHttps: unknown, byHttp: unknown): unknown {
+  return isUnreachable(byHttp) && !isUnreachable(byHttps) ? byHttps : byHttp;
+}
+
+async function checkRegistry(response: TransportResponse, endpoint: Endpoint): Promise<readonly Challenge[]> {
+  const { status } = response;
+  const version = response.header("docker-distribution-api-version");
+  const isHtml = /html/i.test(response.header("content-type") ?? "");
+  const context = {
+    what: `registry ${endpoint.credentialsHost}`,
+    credentialsHost: endpoint.credentialsHost,
+  };
+  if (status >= 500 || status === 429 || status === 408) throw await registryError(response, context);
+  const challenges = parseChallenges(response.header("www-authenticate"));
+  const isRegistry =
+    version !== undefined || (status === 200 && !isHtml) || (status === 401 && challenges.length > 0);
+  response.discard();
+  if (!isRegistry && status !== 403)
+    throw new PlyError(
+      "invalid",
+      `${endpoint.host} is no registry: it answered /v2/ with status ${status}${isHtml ? " and a web page" : ""}`,
+      { details: { status, host: endpoint.host } },
+    );
+  if (version !== undefined && !version.split(/[ ,]+/).includes("registry/2.0"))
+    throw new PlyError(
+      "unsupported",
+      `${endpoint.host} speaks ${JSON.stringify(version.slice(0, 100))}, not registry/2.0`,
+      {
+        details: { host: endpoint.host },
+      },
+    );
+  return challenges;
+}
+
+/** A Location with `http://` for our own HTTPS host is a proxy's mistake that all clients mend. */
+function targetUrl(target: string | URL, base: URL): URL {
+  const url = new URL(target, base);
+  if (url.protocol === "http:" && base.protocol === "https:" && url.hostname === base.hostname)
+    return new URL(`${url.pathname}${url.search}`, base);
+  if (url.protocol !== "https:" && url.protocol !== base.protocol)
+    throw new PlyError(
+      "denied",
+      `${base.host} leads from HTTPS to ${url.protocol}//${url.host}, which is not encrypted`,
+    );
+  return url;
+}
+
+/** Waits for shared work; an abort ends the waiting, not the work. */
+async function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  throwIfAborted(signal);
+  if (signal === undefined) return work;
+  let onAbort: (() => void) | undefined;
+  const aborted = new Promise<never>((_resolve, reject) => {
+    onAbort = () =>
+      reject(new PlyError("cancelled", "the operation was cancelled", { cause: signal.reason }));
+    signal.addEventListener("abort", onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    if (onAbort !== undefined) signal.removeEventListener("abort", onAbort);
+  }
+}

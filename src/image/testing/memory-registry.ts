@@ -112,7 +112,10 @@ export function memoryRegistry(): MemoryRegistry {
       }
       calls.push(`PUT blob ${name} ${descriptor.digest}`);
       const chunks: Uint8Array[] = [];
-      for await (const chunk of open()) chunks.push(Uint8Array.from(chunk));
+      for await (const chunk of open()) {
+        chunks.push(Uint8Array.from(chunk));
+        options?.onProgress?.(chunk.length);
+      }
       const bytes = Buffer.concat(chunks);
       if (digestOf(bytes) !== descriptor.digest || bytes.length !== descriptor.size)
         throw new PlyError("corrupt", "provided digest did not match uploaded content");

@@ -1,0 +1,258 @@
+import type { Command } from "./command.ts";
+
+/** What `ply --help` lists, read without loading a command. */
+export interface CatalogueEntry {
+  /** All the ways to call it, the usual one first. Two words: a verb of a group. */
+  readonly names: readonly [string, ...string[]];
+  readonly summary: string;
+  readonly section: Section;
+  load(): Promise<{ readonly default: Command }>;
+}
+
+export type Section = "Containers" | "Images" | "Registries" | "Engine";
+
+export const SECTIONS: readonly Section[] = ["Containers", "Images", "Registries", "Engine"];
+
+/** Groups of verbs. */
+export const GROUPS: Readonly<Record<string, string>> = {
+  container: "Manage containers",
+  image: "Manage images",
+  system: "Manage the engine and its store",
+};
+
+export const CATALOGUE: readonly CatalogueEntry[] = [
+  {
+    names: ["run", "container run"],
+    summary: "Create and run a new container from an image",
+    section: "Containers",
+    load: () => import("./commands/run.ts"),
+  },
+  {
+    names: ["create", "container create"],
+    summary: "Create a new container without starting it",
+    section: "Containers",
+    load: () => import("./commands/create.ts"),
+  },
+  {
+    names: ["start", "container start"],
+    summary: "Start stopped containers",
+    section: "Containers",
+    load: () => import("./commands/start.ts"),
+  },
+  {
+    names: ["attach", "container attach"],
+    summary: "Attach standard input, output and error to a running container",
+    section: "Containers",
+    load: () => import("./commands/attach.ts"),
+  },
+  {
+    names: ["ps", "container ls", "container list", "container ps"],
+    summary: "List containers",
+    section: "Containers",
+    load: () => import("./commands/ps.ts"),
+  },
+  {
+    names: ["stop", "container stop"],
+    summary: "Stop running containers",
+    section: "Containers",
+    load: () => import("./commands/stop.ts"),
+  },
+  {
+    names: ["kill", "container kill"],
+    summary: "Send a signal to running containers",
+    section: "Containers",
+    load: () => import("./commands/kill.ts"),
+  },
+  {
+    names: ["wait", "container wait"],
+    summary: "Wait until containers stop, then print their exit codes",
+    section: "Containers",
+    load: () => import("./commands/wait.ts"),
+  },
+  {
+    names: ["rm", "container rm", "container remove"],
+    summary: "Remove containers",
+    section: "Containers",
+    load: () => import("./commands/rm.ts"),
+  },
+  {
+    names: ["diff", "container diff"],
+    summary: "Show what a container changed in its image's files",
+    section: "Containers",
+    load: () => import("./commands/diff.ts"),
+  },
+  {
+    names: ["commit", "container commit"],
+    summary: "Make a new image of a container's changes",
+    section: "Containers",
+    load: () => import("./commands/commit.ts"),
+  },
+  {
+    names: ["container inspect"],
+    summary: "Show all that is known about containers",
+    section: "Containers",
+    load: () => import("./commands/container-inspect.ts"),
+  },
+  {
+    names: ["images", "image ls", "image list"],
+    summary: "List images",
+    section: "Images",
+    load: () => import("./commands/images.ts"),
+  },
+  {
+    names: ["pull", "image pull"],
+    summary: "Download images from a registry",
+    section: "Images",
+    load: () => import("./commands/pull.ts"),
+  },
+  {
+    names: ["push", "image push"],
+    summary: "Upload an image to a registry",
+    section: "Images",
+    load: () => import("./commands/push.ts"),
+  },
+  {
+    names: ["inspect"],
+    summary: "Show all that is known about images and containers",
+    section: "Images",
+    load: () => import("./commands/inspect.ts"),
+  },
+  {
+    names: ["image inspect"],
+    summary: "Show all that is known about images",
+    section: "Images",
+    load: () => import("./commands/image-inspect.ts"),
+  },
+  {
+    names: ["history", "image history"],
+    summary: "Show the steps an image was built in, with their sizes",
+    section: "Images",
+    load: () => import("./commands/history.ts"),
+  },
+  {
+    names: ["tag", "image tag"],
+    summary: "Give an image one more name",
+    section: "Images",
+    load: () => import("./commands/tag.ts"),
+  },
+  {
+    names: ["rmi", "image rm", "image remove"],
+    summary: "Remove image names, and images nothing needs any more",
+    section: "Images",
+    load: () => import("./commands/rmi.ts"),
+  },
+  {
+    names: ["save", "image save"],
+    summary: "Write images to a tar archive",
+    section: "Images",
+    load: () => import("./commands/save.ts"),
+  },
+  {
+    names: ["load", "image load"],
+    summary: "Read images from a tar archive",
+    section: "Images",
+    load: () => import("./commands/load.ts"),
+  },
+  {
+    names: ["import", "image import"],
+    summary: "Make an image of a tarball of files",
+    section: "Images",
+    load: () => import("./commands/import.ts"),
+  },
+  {
+    names: ["image prune"],
+    summary: "Remove unused images, by age, number or total size",
+    section: "Images",
+    load: () => import("./commands/image-prune.ts"),
+  },
+  {
+    names: ["login"],
+    summary: "Log in to a registry",
+    section: "Registries",
+    load: () => import("./commands/login.ts"),
+  },
+  {
+    names: ["logout"],
+    summary: "Log out from a registry",
+    section: "Registries",
+    load: () => import("./commands/logout.ts"),
+  },
+  {
+    names: ["serve"],
+    summary: "Run the engine in the foreground",
+    section: "Engine",
+    load: () => import("./commands/serve.ts"),
+  },
+  {
+    names: ["info", "system info"],
+    summary: "Show what this engine and its host are",
+    section: "Engine",
+    load: () => import("./commands/info.ts"),
+  },
+  {
+    names: ["version"],
+    summary: "Show the versions of the client and the engine",
+    section: "Engine",
+    load: () => import("./commands/version.ts"),
+  },
+  {
+    names: ["events", "system events"],
+    summary: "Follow what happens in the engine",
+    section: "Engine",
+    load: () => import("./commands/events.ts"),
+  },
+  {
+    names: ["system df"],
+    summary: "Show how much disk images and containers use",
+    section: "Engine",
+    load: () => import("./commands/system-df.ts"),
+  },
+  {
+    names: ["system check"],
+    summary: "Verify the store, and repair it with --repair",
+    section: "Engine",
+    load: () => import("./commands/system-check.ts"),
+  },
+  {
+    names: ["system prune"],
+    summary: "Remove unused data",
+    section: "Engine",
+    load: () => import("./commands/system-prune.ts"),
+  },
+  {
+    names: ["completion"],
+    summary: "Print the completion script for bash, zsh or fish",
+    section: "Engine",
+    load: () => import("./commands/completion.ts"),
+  },
+];
+
+/** The command these words begin with, and the words after its name. */
+export function findCommand(
+  words: readonly string[],
+): { readonly entry: CatalogueEntry; readonly name: string; readonly rest: readonly string[] } | undefined {
+  for (const length of [2, 1]) {
+    const name = words.slice(0, length).join(" ");
+    if (words.length < length) continue;
+    const entry = CATALOGUE.find(({ names }) => names.includes(name));
+    if (entry !== undefined) return { entry, name, rest: words.slice(length) };
+  }
+  return undefined;
+}
+
+/** The verbs of a group with the words that call them: `ls`, `inspect`. */
+export function verbsOf(group: string): { readonly verb: string; readonly entry: CatalogueEntry }[] {
+  const verbs = CATALOGUE.flatMap((entry) => {
+    const name = entry.names.find((each) => each.startsWith(`${group} `));
+    return name === undefined ? [] : [{ verb: name.slice(group.length + 1), entry }];
+  });
+  return verbs.sort((a, b) => (a.verb < b.verb ? -1 : 1));
+}
+
+/** The words that may come first: commands and groups. */
+export function firstWords(): string[] {
+  return [
+    ...CATALOGUE.flatMap(({ names }) => names.filter((name) => !name.includes(" "))),
+    ...Object.keys(GROUPS),
+  ];
+}

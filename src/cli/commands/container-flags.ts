@@ -1,0 +1,215 @@
+import { readFileSync } from "node:fs";
+import { isPlyError, messageOf } from "../../error.ts";
+import type { DockerCreateRequest, DockerCreateResponse } from "../../wire/index.ts";
+import type { CommandContext } from "../command.ts";
+import { ExitError, UsageError } from "../failure.ts";
+import type { FlagSpecs, FlagValues } from "../flags.ts";
+import { pullImages, titleOf } from "./pulling.ts";
+
+/** What `run` and `create` have in common. */
+export const CONTAINER_FLAGS = {
+  name: { kind: "string", value: "NAME", help: "Name of the container" },
+  interactive: { kind: "bool", short: "i", help: "Keep standard input open" },
+  tty: { kind: "bool", short: "t", help: "Give it a terminal" },
+  env: {
+    kind: "list",
+    short: "e",
+    value: "NAME[=VALUE]",
+    help: "Environment variable; without a value, yours",
+  },
+  "env-file": {
+    kind: "list",
+    value: "FILE",
+    complete: "file",
+    help: "File with an environment variable per line",
+  },
+  workdir: { kind: "string", short: "w", value: "DIR", help: "Working directory inside" },
+  user: { kind: "string", short: "u", value: "USER[:GROUP]", help: "User inside, by name or number" },
+  entrypoint: { kind: "string", value: "COMMAND", help: "Run this instead of the image's entry point" },
+  volume: {
+    kind: "list",
+    short: "v",
+    value: "SOURCE:TARGET[:ro]",
+    complete: "directory",
+    help: "Mount a directory or volume",
+  },
+  network: { kind: "string", value: "host|none", default: "default", help: "Network of the container" },
+  hostname: { kind: "string", value: "NAME", help: "Host name inside" },
+  label: { kind: "list", short: "l", value: "KEY[=VALUE]", help: "Label" },
+  privileged: { kind: "bool", help: "All capabilities and devices: the container is as good as root here" },
+  "cap-add": { kind: "list", value: "CAPABILITY", help: "Add a Linux capability" },
+  "cap-drop": { kind: "list", value: "CAPABILITY", help: "Drop a Linux capability" },
+  "security-opt": { kind: "list", value: "OPTION", help: "Security option: seccomp=FILE, no-new-privileges" },
+  "read-only": { kind: "bool", help: "The root filesystem cannot be written" },
+  rm: { kind: "bool", help: "Remove the container when it ends" },
+  "stop-signal": { kind: "string", value: "SIGNAL", help: "Signal that asks it to stop" },
+  pull: {
+    kind: "string",
+    choices: ["always", "missing", "never"],
+    default: "missing",
+    help: "When to pull the image",
+  },
+  platform: { kind: "string", value: "OS/ARCH[/VARIANT]", help: "Platform of the image to pull" },
+  quiet: { kind: "bool", short: "q", help: "Pull without a word" },
+  cidfile: { kind: "string", value: "FILE", complete: "file", help: "Write the container's id to this file" },
+} as const satisfies FlagSpecs;
+
+export type ContainerFlags = FlagValues<typeof CONTAINER_FLAGS>;
+
+/** Which streams a client will join. */
+export interface AttachPlan {
+  readonly stdin: boolean;
+  readonly output: boolean;
+}
+
+/** Docker's create body for the flags. */
+export function createRequest(
+  flags: ContainerFlags,
+  [image = "", ...command]: readonly string[],
+  options: {
+    readonly attach: AttachPlan;
+    readonly env: Readonly<Record<string, string | undefined>>;
+    readonly size: { readonly columns: number; readonly rows: number } | undefined;
+  },
+): DockerCreateRequest & { readonly HostConfig: object } {
+  const { attach, size } = options;
+  return {
+    Image: image,
+    ...(command.length === 0 ? {} : { Cmd: command }),
+    // An empty word means: none, not the image's either.
+    ...(flags.entrypoint === undefined ? {} : { Entrypoint: [flags.entrypoint] }),
+    Env: environmentOf(flags, options.env),
+    WorkingDir: flags.workdir ?? "",
+    User: flags.user ?? "",
+    Hostname: flags.hostname ?? "",
+    Labels: labelsOf(flags.label),
+    Tty: flags.tty,
+    OpenStdin: flags.interactive,
+    StdinOnce: flags.interactive && attach.stdin,
+    AttachStdin: attach.stdin && flags.interactive,
+    AttachStdout: attach.output,
+    AttachStderr: attach.output,
+    ...(flags["stop-signal"] === undefined ? {} : { StopSignal: flags["stop-signal"] }),
+    HostConfig: {
+      Binds: flags.volume,
+      NetworkMode: flags.network,
+      AutoRemove: flags.rm,
+      ReadonlyRootfs: flags["read-only"],
+      Privileged: flags.privileged,
+      CapAdd: flags["cap-add"],
+      CapDrop: flags["cap-drop"],
+      SecurityOpt: securityOptions(flags["security-opt"]),
+      ...(size === undefined || !flags.tty ? {} : { ConsoleSize: [size.rows, size.columns] }),
+    },
+  };
+}
+
+/** A seccomp profile is read here: the engine may not see this user's files. */
+function securityOptions(options: readonly string[]): string[] {
+  return options.map((option) => {
+    const profile = /^seccomp[=:](.+)$/.exec(option)?.[1];
+    if (profile === undefined || profile === "unconfined" || profile === "builtin") return option;
+    return `seccomp=${readText(profile, "security-opt")}`;
+  });
+}
+
+function labelsOf(words: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    words.map((word) => {
+      const equals = word.indexOf("=");
+      return equals < 0 ? [word, ""] : [word.slice(0, equals), word.slice(equals + 1)];
+    }),
+  );
+}
+
+function environmentOf(flags: ContainerFlags, env: Readonly<Record<string, string | undefined>>): string[] {
+  const words = [...flags["env-file"].flatMap(environmentFile), ...flags.env];
+  return words.flatMap((word) => {
+    if (word.startsWith("=") || word === "")
+      throw new UsageError(`invalid environment variable: ${JSON.stringify(word)}`);
+    if (word.includes("=")) return [word];
+    // A variable we do not have ourselves is not passed on.
+    const value = env[word];
+    return value === undefined ? [] : [`${word}=${value}`];
+  });
+}
+
+/** Docker's format: a variable per line as it is, `#` comments, no quoting. */
+function environmentFile(path: string): string[] {
+  return readText(path, "env-file")
+    .replace(/^\ufeff/, "")
+    .split("\n")
+    .map((line) => line.replace(/\r$/, "").trimStart())
+    .filter((line) => line !== "" && !line.startsWith("#"))
+    .map((line) => {
+      const name = line.split("=", 1)[0] ?? "";
+      if (name === "" || /\s/.test(name))
+        throw new UsageError(
+          `poorly formatted environment in ${path}: variable ${JSON.stringify(name)} contains whitespaces`,
+        );
+      return line;
+    });
+}
+
+function readText(path: string, flag: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw new UsageError(`cannot read the --${flag} ${path}: ${messageOf(error)}`);
+  }
+}
+
+/** Creates the container, pulling the image as `--pull` says; prints the engine's warnings. */
+export async function createContainer(
+  context: CommandContext,
+  flags: ContainerFlags,
+  request: DockerCreateRequest,
+): Promise<string> {
+  const create = (): Promise<DockerCreateResponse> =>
+    context.engine.json("POST", "/containers/create", {
+      query: { name: flags.name, platform: flags.platform },
+      json: request,
+    });
+  if (flags.pull === "always") await pull(context, flags, request.Image);
+  const created = await create().catch(async (error: unknown) => {
+    if (!isPlyError(error, "not-found") || !/no such image/i.test(error.message) || flags.pull !== "missing")
+      throw error;
+    if (!flags.quiet) context.stdio.err(`Unable to find image '${titleOf(request.Image)}' locally\n`);
+    await pull(context, flags, request.Image);
+    return create();
+  });
+  for (const warning of created.Warnings ?? []) context.stdio.err(`WARNING: ${warning}\n`);
+  return created.Id;
+}
+
+async function pull(context: CommandContext, flags: ContainerFlags, image: string): Promise<void> {
+  const [error] = await pullImages(context, {
+    references: [image],
+    platform: flags.platform,
+    allTags: false,
+    quiet: flags.quiet,
+    stream: "stderr",
+  });
+  if (error !== undefined) throw error;
+}
+
+/** Opens the file for the id before anything is created: it must not be there yet. */
+export async function reserveCidFile(path: string | undefined): Promise<(id: string) => void> {
+  if (path === undefined) return () => {};
+  const { openSync, writeSync, closeSync } = await import("node:fs");
+  let fd: number;
+  try {
+    fd = openSync(path, "wx");
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EEXIST")
+      throw new ExitError(
+        125,
+        `Error: container ID file found, make sure the other container isn't running or delete ${path}`,
+      );
+    throw new ExitError(125, `Error: failed to create the container ID file: ${messageOf(error)}`);
+  }
+  return (id) => {
+    writeSync(fd, id);
+    closeSync(fd);
+  };
+}

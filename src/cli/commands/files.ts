@@ -1,0 +1,73 @@
+import { close, fsync, open, read, rename, unlink, write } from "node:fs";
+import { promisify } from "node:util";
+import { messageOf, PlyError } from "../../error.ts";
+
+// The callback functions: node:fs/promises costs 1.5 ms more at start.
+const files = {
+  open: promisify(open),
+  close: promisify(close),
+  fsync: promisify(fsync),
+  read: promisify(read),
+  rename: promisify(rename),
+  unlink: promisify(unlink),
+  write: promisify(write),
+};
+
+const CHUNK_BYTES = 1024 * 1024;
+
+/** A file's bytes, from its start. Throws "not-found", "denied" or "invalid" before the first byte. */
+export async function openFileChunks(path: string): Promise<AsyncIterable<Uint8Array>> {
+  const fd = await files.open(path, "r", 0).catch((cause: unknown) => {
+    throw fileError("read", path, cause);
+  });
+  return (async function* () {
+    try {
+      for (;;) {
+        // A buffer per chunk: the one before may still be on its way to the socket.
+        const { bytesRead, buffer } = await files.read(
+          fd,
+          Buffer.allocUnsafe(CHUNK_BYTES),
+          0,
+          CHUNK_BYTES,
+          null,
+        );
+        if (bytesRead === 0) return;
+        yield buffer.subarray(0, bytesRead);
+      }
+    } catch (cause) {
+      throw fileError("read", path, cause);
+    } finally {
+      await files.close(fd);
+    }
+  })();
+}
+
+/** Writes a file that appears under its name only when it is whole. */
+export async function writeFileWhole(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  const unfinished = `${path}.${process.pid}.part`;
+  const fd = await files.open(unfinished, "wx", 0o666).catch((cause: unknown) => {
+    throw fileError("write", path, cause);
+  });
+  let isOpen = true;
+  try {
+    for await (const chunk of chunks)
+      for (let rest = chunk; rest.length > 0; ) {
+        const { bytesWritten } = await files.write(fd, rest, 0, rest.length, null);
+        rest = rest.subarray(bytesWritten);
+      }
+    await files.fsync(fd);
+    isOpen = false;
+    await files.close(fd);
+    await files.rename(unfinished, path);
+  } catch (cause) {
+    if (isOpen) await files.close(fd);
+    await files.unlink(unfinished).catch(() => {});
+    throw cause instanceof PlyError ? cause : fileError("write", path, cause);
+  }
+}
+
+function fileError(verb: "read" | "write", path: string, cause: unknown): PlyError {
+  const code = cause instanceof Error && "code" in cause ? cause.code : "";
+  const kind = code === "ENOENT" ? "not-found" : code === "EACCES" || code === "EPERM" ? "denied" : "invalid";
+  return new PlyError(kind, `cannot ${verb} ${path}: ${messageOf(cause)}`, { cause });
+}

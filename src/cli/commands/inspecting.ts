@@ -1,0 +1,50 @@
+import { isPlyError, PlyError } from "../../error.ts";
+import type { CommandContext } from "../command.ts";
+import type { Output } from "../output/index.ts";
+import { segment } from "./ids.ts";
+
+export type InspectType = "container" | "image";
+
+/** Shows each object found; those that were not are errors. Kinds are tried in the order given. */
+export async function inspectObjects(
+  { engine }: CommandContext,
+  names: readonly string[],
+  options: {
+    readonly types: readonly InspectType[];
+    readonly format?: string | undefined;
+    readonly size: boolean;
+  },
+): Promise<Output> {
+  const values: unknown[] = [];
+  const errors: unknown[] = [];
+  const get = (type: InspectType, name: string): Promise<unknown> =>
+    type === "container"
+      ? engine.json("GET", `/containers/${segment(name)}/json`, { query: { size: options.size } })
+      : engine.json("GET", `/images/${segment(name)}/json`);
+  for (const name of names)
+    try {
+      values.push(await firstFound(options.types, name, get));
+    } catch (error) {
+      errors.push(error);
+    }
+  return {
+    kind: "documents",
+    values,
+    errors,
+    ...(options.format === undefined ? {} : { format: options.format }),
+  };
+}
+
+async function firstFound(
+  types: readonly InspectType[],
+  name: string,
+  get: (type: InspectType, name: string) => Promise<unknown>,
+): Promise<unknown> {
+  for (const type of types)
+    try {
+      return await get(type, name);
+    } catch (error) {
+      if (!isPlyError(error, "not-found") || types.length === 1) throw error;
+    }
+  throw new PlyError("not-found", `No such object: ${name}`);
+}

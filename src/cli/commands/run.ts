@@ -1,0 +1,71 @@
+import { command } from "../command.ts";
+import { ExitError } from "../failure.ts";
+import { lines } from "../output/index.ts";
+import { runAttached, startContainer } from "../session/index.ts";
+import { CONTAINER_FLAGS, createContainer, createRequest, reserveCidFile } from "./container-flags.ts";
+
+export default command({
+  args: { usage: "IMAGE [COMMAND] [ARG...]", min: 1, complete: "image", stopsFlags: true },
+  flags: {
+    ...CONTAINER_FLAGS,
+    detach: { kind: "bool", short: "d", help: "Leave it running and print its id" },
+    "sig-proxy": {
+      kind: "string",
+      choices: ["true", "false"],
+      default: "true",
+      value: "true|false",
+      help: "Pass signals on to the container",
+    },
+    "detach-keys": { kind: "string", value: "KEYS", help: "Keys that leave it running (ctrl-p,ctrl-q)" },
+  },
+  failureCode: 125,
+  description:
+    "Exits as the command does; 125: ply could not run it, 126: the command cannot be executed, 127: it was not found.",
+  examples: [
+    ["ply run --rm -it debian bash", "a shell in a throw-away container"],
+    ["ply run --rm -v $PWD:/src -w /src node npm test", "a command on the files here"],
+    ["echo hello | ply run --rm -i alpine wc -c", "in a pipe"],
+  ],
+  async run(context, flags, args) {
+    const { stdio } = context;
+    if (flags.interactive && flags.tty && !flags.detach && !stdio.isTerminal("stdin"))
+      throw new ExitError(1, "the input device is not a TTY");
+    const recordId = await reserveCidFile(flags.cidfile);
+    const attach = { stdin: !flags.detach, output: !flags.detach };
+    const size = flags.tty ? stdio.size("stdin") : undefined;
+    const id = await createContainer(
+      context,
+      flags,
+      createRequest(flags, args, { attach, env: context.env, size }),
+    );
+    recordId(id);
+    try {
+      if (flags.detach) {
+        await startContainer(context, `/containers/${id}`);
+        return lines(id);
+      }
+      const code = await runAttached(context, {
+        id,
+        tty: flags.tty,
+        stdin: flags.interactive,
+        proxySignals: flags["sig-proxy"] === "true",
+        detachKeys: flags["detach-keys"],
+        start: true,
+        until: flags.rm ? "removed" : "next-exit",
+      });
+      return { kind: "exit", code };
+    } catch (error) {
+      if (flags.rm) await removeQuietly(context, id);
+      throw error;
+    }
+  },
+});
+
+/** A container that never ran would otherwise stay, though --rm was asked for. */
+async function removeQuietly({ engine }: Parameters<typeof startContainer>[0], id: string): Promise<void> {
+  try {
+    await engine.json("DELETE", `/containers/${id}`, { query: { force: true, v: true } });
+  } catch {
+    // The engine removed it itself, or is gone: the first error is the one to show.
+  }
+}

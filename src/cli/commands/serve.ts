@@ -1,0 +1,63 @@
+import { isPlyError } from "../../error.ts";
+import { defaultRoot, defaultRunRoot } from "../client/index.ts";
+import { command } from "../command.ts";
+import { ExitError, OWNED_BY_ANOTHER } from "../failure.ts";
+import { DONE } from "../output/index.ts";
+
+export default command({
+  args: { usage: "", min: 0, max: 0 },
+  flags: {
+    root: {
+      kind: "string",
+      value: "DIR",
+      complete: "directory",
+      help: "Where everything is kept (/var/lib/ply)",
+    },
+    "run-root": {
+      kind: "string",
+      value: "DIR",
+      complete: "directory",
+      help: "What a reboot may take: sockets, mounts (/run/ply)",
+    },
+    host: {
+      kind: "list",
+      short: "H",
+      value: "ADDRESS",
+      help: "Listen here: unix:///path, tcp://127.0.0.1:2375 (unix://RUN-ROOT/ply.sock)",
+    },
+    "storage-driver": {
+      kind: "string",
+      value: "NAME",
+      help: "erofs, overlay2 or vfs; without it, the best that works here",
+    },
+  },
+  description:
+    "Other commands start an engine by themselves when none listens on the usual socket. Several engines with roots of their own live side by side.",
+  examples: [
+    ["ply serve", "the usual engine, in the foreground"],
+    ["ply serve --root /tmp/a --run-root /tmp/a/run -H unix:///tmp/a/ply.sock", "one more, apart from it"],
+  ],
+  async run(context, flags) {
+    const uid = process.getuid?.() ?? 0;
+    const runRoot = flags["run-root"] ?? defaultRunRoot(context.env, uid);
+    const storageDriver = flags["storage-driver"];
+    try {
+      await context.serve({
+        root: flags.root ?? defaultRoot(context.env, uid),
+        runRoot,
+        hosts: flags.host.length > 0 ? flags.host : [`unix://${runRoot}/ply.sock`],
+        ...(storageDriver === undefined ? {} : { storageDriver }),
+        signal: context.interruptible(),
+        onListening: () => {},
+      });
+    } catch (error) {
+      if (isPlyError(error, "conflict"))
+        throw new ExitError(
+          OWNED_BY_ANOTHER,
+          `Error: ${error.message}${error.hint === undefined ? "" : `\nHint: ${error.hint}`}`,
+        );
+      throw error;
+    }
+    return DONE;
+  },
+});

@@ -1,0 +1,106 @@
+import type { PlyDiskUsage, PlyImage } from "../../wire/index.ts";
+import { command } from "../command.ts";
+import { type Column, formatListing, formatSize, listing, type Output } from "../output/index.ts";
+import { LIST_FORMAT_FLAG } from "./format-flag.ts";
+import { shortId } from "./ids.ts";
+import { factsOfPlyImage, imageColumns, imageRows } from "./image-rows.ts";
+
+interface UsageRow {
+  readonly type: string;
+  readonly total: number;
+  readonly active: number;
+  readonly size: number;
+  readonly reclaimable: number;
+}
+
+const COLUMNS: readonly Column<UsageRow>[] = [
+  { name: "Type", heading: "TYPE", value: ({ type }) => type },
+  { name: "TotalCount", heading: "TOTAL", value: ({ total }) => String(total) },
+  { name: "Active", heading: "ACTIVE", value: ({ active }) => String(active) },
+  { name: "Size", heading: "SIZE", value: ({ size }) => formatSize(size, 4) },
+  {
+    name: "Reclaimable",
+    heading: "RECLAIMABLE",
+    value: ({ reclaimable, size }) =>
+      size > 0
+        ? `${formatSize(reclaimable, 4)} (${Math.floor((reclaimable / size) * 100)}%)`
+        : formatSize(reclaimable, 4),
+  },
+];
+
+export default command({
+  args: { usage: "", min: 0, max: 0 },
+  flags: {
+    verbose: { kind: "bool", short: "v", help: "Each image and container with what it costs" },
+    format: LIST_FORMAT_FLAG,
+  },
+  description:
+    "Layers are counted once, however many images share them. Reclaimable is what at least comes free when everything unused goes.",
+  async run({ engine }, flags): Promise<Output> {
+    const usage = await engine.json<PlyDiskUsage>("GET", "/ply/system/df");
+    if (flags.verbose && flags.format === undefined) return { kind: "lines", lines: verboseLines(usage) };
+    return listing({
+      columns: COLUMNS,
+      rows: usageRows(usage),
+      shown: ["Type", "TotalCount", "Active", "Size", "Reclaimable"],
+      format: flags.format,
+    });
+  },
+});
+
+function usageRows({ images, containers, layersSize }: PlyDiskUsage): UsageRow[] {
+  const active = images.filter((image) => image.containers.length > 0);
+  const running = containers.filter(({ status }) => status === "running");
+  const sum = (sizes: readonly number[]): number => sizes.reduce((all, size) => all + size, 0);
+  const containersSize = sum(containers.map(({ size }) => size));
+  return [
+    {
+      type: "Images",
+      total: images.length,
+      active: active.length,
+      size: layersSize,
+      // What unused images share among themselves comes free as well, but is not told apart: a lower bound.
+      reclaimable:
+        active.length === 0 ? layersSize : sum(images.filter(isUnused).map(({ sizes }) => sizes.unique)),
+    },
+    {
+      type: "Containers",
+      total: containers.length,
+      active: running.length,
+      size: containersSize,
+      reclaimable: containersSize - sum(running.map(({ size }) => size)),
+    },
+  ];
+}
+
+function isUnused(image: PlyImage): boolean {
+  return image.containers.length === 0;
+}
+
+function verboseLines(usage: PlyDiskUsage): string[] {
+  const images = listing({
+    columns: imageColumns({ noTrunc: false, nowMs: Date.now() }),
+    rows: imageRows(usage.images.map(factsOfPlyImage), { digests: false }),
+    shown: ["Repository", "Tag", "ID", "CreatedSince", "Size", "SharedSize", "UniqueSize", "Containers"],
+  });
+  const containers = listing({
+    columns: [
+      { name: "ID", heading: "CONTAINER ID", value: ({ id }) => shortId(id) },
+      { name: "Image", heading: "IMAGE", value: ({ image }) => image },
+      { name: "Size", heading: "SIZE", value: ({ size }) => formatSize(size) },
+      { name: "Status", heading: "STATUS", value: ({ status }) => status },
+      { name: "Name", heading: "NAMES", value: ({ name }) => name },
+    ],
+    rows: usage.containers,
+    shown: ["ID", "Image", "Size", "Status", "Name"],
+  });
+  return [
+    "Images space usage:",
+    "",
+    ...formatListing(images.listing),
+    "",
+    "Containers space usage:",
+    "",
+    ...formatListing(containers.listing),
+  ];
+}

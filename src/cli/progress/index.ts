@@ -1,0 +1,1 @@
+export { createDisplay, type TransferDisplay } from "./display.ts";

@@ -1,0 +1,190 @@
+import { isPlyError, messageOf, PlyError } from "../error.ts";
+import { VERSION } from "../version.ts";
+import { type CatalogueEntry, findCommand, firstWords, GROUPS, verbsOf } from "./catalogue.ts";
+import {
+  chooseAddress,
+  createEngineClient,
+  type EngineAddress,
+  type EngineClient,
+  openConnection,
+} from "./client/index.ts";
+import type { Command, CommandContext, Serve } from "./command.ts";
+import { ExitError, INTERRUPTED, UsageError } from "./failure.ts";
+import { parseFlags } from "./flags.ts";
+import { formatCommandHelp, formatGroupHelp, formatMainHelp, formatUsage, GLOBAL_FLAGS } from "./help.ts";
+import { formatOutput } from "./output/index.ts";
+import { suggest } from "./suggest.ts";
+import type { Stdio } from "./terminal/index.ts";
+
+/** The process around the commands; tests give one of their own. */
+export interface CliEnvironment {
+  readonly stdio: Stdio;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly uid: number;
+  readonly serve: Serve;
+  /** Starts an engine on the user's own socket and waits until it answers. */
+  readonly startEngine: (address: EngineAddress & { readonly kind: "unix" }) => Promise<void>;
+}
+
+/** Runs one command line (the words after `ply`); returns the exit code. Never throws. */
+export async function runCli(words: readonly string[], environment: CliEnvironment): Promise<number> {
+  const { stdio } = environment;
+  try {
+    if (words[0] === "__complete") return await runCompletion(words.slice(1), environment);
+    const global = parseFlags(GLOBAL_FLAGS, words, { stopsAtArgument: true });
+    if (global.values["version"] === true) return print(stdio, `ply version ${VERSION}\n`);
+    const host = global.values["host"];
+    return await dispatch(global.args, global.help, {
+      ...environment,
+      host: typeof host === "string" ? host : undefined,
+    });
+  } catch (error) {
+    if (error instanceof UsageError) return fail(stdio, `${error.message}\n\nSee 'ply --help'.`, error.code);
+    return showError(stdio, error, 1);
+  }
+}
+
+/** What the shells' completion scripts call. Tab must not start an engine. */
+async function runCompletion(words: readonly string[], environment: CliEnvironment): Promise<number> {
+  const { complete, formatCompletion } = await import("./completion/complete.ts");
+  const completion = await complete(words, (host) => {
+    const chosen = chooseAddress(host, environment.env, environment.uid);
+    return createEngineClient(chosen.address, () =>
+      openConnection({ ...chosen, explicit: true }, environment.startEngine),
+    );
+  });
+  return print(environment.stdio, formatCompletion(completion));
+}
+
+interface Dispatch extends CliEnvironment {
+  readonly host: string | undefined;
+}
+
+async function dispatch(words: readonly string[], help: boolean, environment: Dispatch): Promise<number> {
+  const { stdio } = environment;
+  const [first, ...others] = words;
+  if (first === undefined) return print(stdio, `${formatMainHelp(columnsOf(stdio))}\n`);
+  if (first === "help") return dispatch(others, true, environment);
+  const found = findCommand(words);
+  if (found !== undefined) return runCommand(found.entry, help ? ["--help"] : found.rest, environment);
+  if (Object.hasOwn(GROUPS, first)) {
+    const [verb] = others;
+    if (verb === undefined || verb === "--help" || verb === "-h")
+      return print(stdio, `${formatGroupHelp(first, columnsOf(stdio))}\n`);
+    const close = suggest(
+      verb,
+      verbsOf(first).map((each) => each.verb),
+    ).map((each) => `${first} ${each}`);
+    return fail(stdio, unknownCommand(`${first} ${verb}`, close, `ply ${first} --help`), 1);
+  }
+  return fail(stdio, unknownCommand(first, suggest(first, firstWords()), "ply --help"), 1);
+}
+
+function unknownCommand(name: string, close: readonly string[], help: string): string {
+  const meant =
+    close.length === 0 ? "" : `\n\nDid you mean:\n${close.map((each) => `  ply ${each}`).join("\n")}`;
+  return `ply: unknown command: ply ${name}${meant}\n\nSee '${help}'.`;
+}
+
+async function runCommand(
+  entry: CatalogueEntry,
+  words: readonly string[],
+  environment: Dispatch,
+): Promise<number> {
+  const { stdio } = environment;
+  const { default: command } = await entry.load();
+  const context = createContext(environment);
+  try {
+    const parsed = parseFlags(command.flags, words, { stopsAtArgument: command.args.stopsFlags === true });
+    if (parsed.help) return print(stdio, `${formatCommandHelp(entry, command, columnsOf(stdio))}\n`);
+    checkCount(entry, command, parsed.args.length);
+    const output = await command.run(context, parsed.values, parsed.args);
+    stdio.out(formatOutput(output));
+    if (output.kind === "exit") return output.code;
+    const errors = "errors" in output ? (output.errors ?? []) : [];
+    for (const error of errors) showError(stdio, error, 1);
+    return errors.length > 0 ? 1 : 0;
+  } catch (error) {
+    if (error instanceof UsageError)
+      return fail(
+        stdio,
+        `${error.message}\n\n${formatUsage(entry, command)}\n\nSee 'ply ${entry.names[0]} --help'.`,
+        error.code,
+      );
+    return showError(stdio, error, command.failureCode ?? 1);
+  } finally {
+    context.close();
+  }
+}
+
+function checkCount(entry: CatalogueEntry, command: Command, count: number): void {
+  const { min, max = Number.POSITIVE_INFINITY } = command.args;
+  if (count >= min && count <= max) return;
+  const arguments_ = (n: number): string => `${n} argument${n === 1 ? "" : "s"}`;
+  const wanted =
+    min === max
+      ? min === 0
+        ? "takes no arguments"
+        : `requires ${arguments_(min)}`
+      : count < min
+        ? `requires at least ${arguments_(min)}`
+        : `takes at most ${arguments_(max)}`;
+  throw new UsageError(`'ply ${entry.names[0]}' ${wanted}`, 1);
+}
+
+function createContext(environment: Dispatch): CommandContext & { close(): void } {
+  const { stdio, env } = environment;
+  let client: EngineClient | undefined;
+  let controller: AbortController | undefined;
+  let stopListening = (): void => {};
+  return {
+    stdio,
+    env,
+    serve: environment.serve,
+    get engine() {
+      const chosen = chooseAddress(environment.host, env, environment.uid);
+      client ??= createEngineClient(chosen.address, () => openConnection(chosen, environment.startEngine));
+      return client;
+    },
+    interruptible() {
+      if (controller === undefined) {
+        const abort = new AbortController();
+        controller = abort;
+        stopListening = stdio.onSignal(["SIGINT", "SIGTERM"], () => {
+          if (abort.signal.aborted) process.exit(INTERRUPTED);
+          abort.abort(new PlyError("cancelled", "interrupted"));
+        });
+      }
+      return controller.signal;
+    },
+    close() {
+      stopListening();
+      client?.close();
+    },
+  };
+}
+
+function columnsOf(stdio: Stdio): number | undefined {
+  return stdio.size()?.columns;
+}
+
+function print(stdio: Stdio, text: string): number {
+  stdio.out(text);
+  return 0;
+}
+
+function fail(stdio: Stdio, text: string, code: number): number {
+  stdio.err(`${text}\n`);
+  return code;
+}
+
+/** Says what went wrong and what to do; returns the exit code. */
+function showError(stdio: Stdio, error: unknown, code: number): number {
+  if (error instanceof ExitError) {
+    if (error.message !== "") stdio.err(`${error.message}\n`);
+    return error.code;
+  }
+  const hint = isPlyError(error) && error.hint !== undefined ? `\nHint: ${error.hint}` : "";
+  stdio.err(`Error: ${messageOf(error)}${hint}\n`);
+  return isPlyError(error, "cancelled") ? INTERRUPTED : code;
+}

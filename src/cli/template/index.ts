@@ -1,0 +1,3 @@
+export { TemplateError } from "./error.ts";
+export { parseTemplate, type Template } from "./parse.ts";
+export { runTemplate } from "./run.ts";

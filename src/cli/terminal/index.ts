@@ -1,0 +1,2 @@
+export * from "./stdio.ts";
+export * from "./tty.ts";

@@ -1,72 +1,34 @@
 import { PlyError } from "../error.ts";
-import { crc32c } from "./checksum.ts";
+import { damaged } from "./damage.ts";
 import { type ErofsDirent, parseDirectoryBlock } from "./directory.ts";
 import {
   alignUp,
   CHUNK_BITS_MASK,
   CHUNK_INDEXES,
-  COMPACT,
   COMPACT_LENGTH,
-  COMPAT,
-  DEVICE,
-  DEVICE_SLOT_LENGTH,
-  EXTENDED,
   EXTENDED_LENGTH,
-  FILE_TYPES,
-  type FileType,
   FORMAT_EXTENDED,
-  INCOMPAT,
   LAYOUT,
-  MAGIC,
-  MODE_TYPE_MASK,
   NO_BLOCK,
   SLOT_LENGTH,
-  SUPERBLOCK,
-  SUPERBLOCK_LENGTH,
-  SUPERBLOCK_OFFSET,
+  XATTR_ENTRY_LENGTH,
   XATTR_HEADER_LENGTH,
 } from "./format.ts";
-import { readXattrEntry, xattrLengthOf } from "./xattr.ts";
+import { type ErofsInode, parseInode } from "./inode.ts";
+import { type DeviceSlot, readDevices, readSuperblock } from "./superblock.ts";
+import { readXattrEntry } from "./xattr.ts";
 
-const MIN_BLOCK_BITS = 9;
-const MAX_BLOCK_BITS = 16;
 /** A directory of 10 million entries; larger ones are damage. */
 const MAX_DIRECTORY_LENGTH = 2 ** 30;
 const MAX_TARGET_LENGTH = 4095;
 /** Chunks of one file that `map` gives. */
 const MAX_CHUNKS = 16 * 1024 * 1024;
-const TAIL_OF_INDEX = 4;
 
 /** Bytes to read from: positions are from the image's start. */
 export interface ErofsSource {
   readonly size: number;
   /** Exactly `length` bytes; asked only for what lies within `size`. */
   readAt(offset: number, length: number): Uint8Array;
-}
-
-export interface ErofsInode {
-  readonly nid: number;
-  readonly type: FileType;
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-  readonly mtimeSeconds: number;
-  readonly mtimeNanos: number;
-  readonly nlink: number;
-  /** Bytes of the body: content, directory entries or link target. */
-  readonly size: number;
-  readonly rdevMajor: number;
-  readonly rdevMinor: number;
-  /** How and where the body is stored, for the reader itself. */
-  readonly storage: InodeStorage;
-}
-
-interface InodeStorage {
-  readonly layout: number;
-  readonly union: number;
-  /** Bytes from the image's start to behind the inode, and of the attributes there. */
-  readonly behind: number;
-  readonly xattrLength: number;
 }
 
 /** A run of a file's bytes. `device`: index of the device, -1 the image itself, null a hole (zeros). */
@@ -83,8 +45,7 @@ export interface ErofsImage {
   readonly blockLength: number;
   readonly uuid: Uint8Array;
   readonly inodeCount: number;
-  /** Lengths in bytes, whole blocks. */
-  readonly devices: readonly { readonly tag: string; readonly length: number; readonly firstBlock: number }[];
+  readonly devices: readonly DeviceSlot[];
   readonly root: ErofsInode;
   inode(nid: number): ErofsInode;
   /** Entries without `.` and `..`, in stored (byte) order. Names are byte strings. */
@@ -166,8 +127,8 @@ export function openErofs(from: Uint8Array | ErofsSource): ErofsImage {
     if (at > body.length) throw damaged("extended attributes");
     for (let n = 0; n < sharedCount; n++) {
       const sharedAt = xattrAt + 4 * body.readUInt32LE(XATTR_HEADER_LENGTH + 4 * n);
-      const header = read(sharedAt, TAIL_OF_INDEX);
-      const length = TAIL_OF_INDEX + header.readUInt8(0) + header.readUInt16LE(2);
+      const header = read(sharedAt, XATTR_ENTRY_LENGTH);
+      const length = XATTR_ENTRY_LENGTH + header.readUInt8(0) + header.readUInt16LE(2);
       addXattr(found, read(sharedAt, length), 0);
     }
     while (at < body.length) at = alignUp(addXattr(found, body, at), 4);
@@ -258,115 +219,6 @@ function readExactly(source: ErofsSource, offset: number, length: number): Buffe
   return Buffer.from(bytes.buffer, bytes.byteOffset, length);
 }
 
-interface Superblock {
-  readonly blockLength: number;
-  readonly rootNid: number;
-  readonly inodeCount: number;
-  /** Bytes from the image's start: inode number 0, shared attributes, device table. */
-  readonly metaAt: number;
-  readonly xattrAt: number;
-  readonly devicesAt: number;
-  readonly deviceCount: number;
-  readonly epoch: number;
-  readonly epochNanos: number;
-  readonly uuid: Uint8Array;
-}
-
-function readSuperblock(read: (offset: number, length: number) => Buffer, size: number): Superblock {
-  if (size < SUPERBLOCK_OFFSET + SUPERBLOCK_LENGTH) throw damaged("too short");
-  const bytes = read(SUPERBLOCK_OFFSET, SUPERBLOCK_LENGTH);
-  if (bytes.readUInt32LE(SUPERBLOCK.magic) !== MAGIC) throw damaged("no EROFS magic");
-  const blockBits = bytes.readUInt8(SUPERBLOCK.blockBits);
-  if (blockBits < MIN_BLOCK_BITS || blockBits > MAX_BLOCK_BITS) throw damaged(`block size 2^${blockBits}`);
-  const features = bytes.readUInt32LE(SUPERBLOCK.featureIncompat);
-  const unknown = features & ~(INCOMPAT.chunkedFile | INCOMPAT.deviceTable);
-  if (unknown !== 0) throw new PlyError("unsupported", `EROFS features 0x${unknown.toString(16)}`);
-  if (bytes.readUInt8(SUPERBLOCK.directoryBits) !== 0) throw damaged("directory block size");
-  const blockLength = 2 ** blockBits;
-  if ((bytes.readUInt32LE(SUPERBLOCK.featureCompat) & COMPAT.checksum) !== 0) {
-    const covered = blockLength > SUPERBLOCK_OFFSET ? blockLength - SUPERBLOCK_OFFSET : blockLength;
-    const block = Uint8Array.from(read(SUPERBLOCK_OFFSET, covered));
-    block.fill(0, SUPERBLOCK.checksum, SUPERBLOCK.checksum + 4);
-    if (crc32c(block) !== bytes.readUInt32LE(SUPERBLOCK.checksum)) throw damaged("superblock checksum");
-  }
-  return {
-    blockLength,
-    rootNid: bytes.readUInt16LE(SUPERBLOCK.rootNid),
-    inodeCount: safe(bytes.readBigUInt64LE(SUPERBLOCK.inodeCount), "inode count"),
-    metaAt: bytes.readUInt32LE(SUPERBLOCK.metaBlock) * blockLength,
-    xattrAt: bytes.readUInt32LE(SUPERBLOCK.xattrBlock) * blockLength,
-    devicesAt: bytes.readUInt16LE(SUPERBLOCK.deviceSlot) * DEVICE_SLOT_LENGTH,
-    deviceCount: bytes.readUInt16LE(SUPERBLOCK.deviceCount),
-    epoch: safe(bytes.readBigInt64LE(SUPERBLOCK.epoch), "epoch"),
-    epochNanos: bytes.readUInt32LE(SUPERBLOCK.epochNanos),
-    uuid: new Uint8Array(bytes.subarray(SUPERBLOCK.uuid, SUPERBLOCK.uuid + 16)),
-  };
-}
-
-function readDevices(read: (offset: number, length: number) => Buffer, superblock: Superblock) {
-  const { devicesAt, deviceCount, blockLength } = superblock;
-  const table = read(devicesAt, deviceCount * DEVICE_SLOT_LENGTH);
-  return Array.from({ length: deviceCount }, (_, n) => {
-    const at = n * DEVICE_SLOT_LENGTH;
-    const tag = table.toString("latin1", at + DEVICE.tag, at + DEVICE.tag + DEVICE.tagLength);
-    return {
-      tag: tag.split("\0")[0] ?? "",
-      length: table.readUInt32LE(at + DEVICE.blocks) * blockLength,
-      firstBlock: table.readUInt32LE(at + DEVICE.firstBlock),
-    };
-  });
-}
-
-function parseInode(bytes: Buffer, nid: number, at: number, superblock: Superblock): ErofsInode {
-  const format = bytes.readUInt16LE(EXTENDED.format);
-  if ((format & ~0x0f) !== 0)
-    throw new PlyError("unsupported", `EROFS inode format 0x${format.toString(16)}`);
-  const modeField = bytes.readUInt16LE(EXTENDED.mode);
-  const type = typeOf(modeField);
-  if (type === undefined) throw damaged(`inode ${nid} has mode 0${modeField.toString(8)}`);
-  const isExtended = bytes.length === EXTENDED_LENGTH;
-  const union = bytes.readUInt32LE(EXTENDED.union);
-  const isDevice = type === "char" || type === "block";
-  const rest = isExtended
-    ? {
-        size: safe(bytes.readBigUInt64LE(EXTENDED.size), "size"),
-        uid: bytes.readUInt32LE(EXTENDED.uid),
-        gid: bytes.readUInt32LE(EXTENDED.gid),
-        mtimeSeconds: safe(bytes.readBigInt64LE(EXTENDED.mtime), "time"),
-        mtimeNanos: bytes.readUInt32LE(EXTENDED.mtimeNanos),
-        nlink: bytes.readUInt32LE(EXTENDED.nlink),
-      }
-    : {
-        size: bytes.readUInt32LE(COMPACT.size),
-        uid: bytes.readUInt16LE(COMPACT.uid),
-        gid: bytes.readUInt16LE(COMPACT.gid),
-        mtimeSeconds: superblock.epoch + bytes.readUInt32LE(COMPACT.mtime),
-        mtimeNanos: superblock.epochNanos,
-        nlink: bytes.readUInt16LE(COMPACT.nlink),
-      };
-  const storage = {
-    layout: format >>> 1,
-    union,
-    behind: at + bytes.length,
-    xattrLength: xattrLengthOf(bytes.readUInt16LE(EXTENDED.xattrCount)),
-  };
-  return {
-    nid,
-    type,
-    mode: modeField & 0o7777,
-    ...rest,
-    rdevMajor: isDevice ? (union >>> 8) & 0xfff : 0,
-    rdevMinor: isDevice ? (union & 0xff) | ((union >>> 12) & 0xf_ff00) : 0,
-    storage,
-  };
-}
-
-function typeOf(mode: number): FileType | undefined {
-  for (const type of Object.keys(FILE_TYPES) as FileType[])
-    if (FILE_TYPES[type].mode === (mode & MODE_TYPE_MASK)) return type;
-  return undefined;
-}
-
 function addXattr(into: Map<string, Uint8Array>, bytes: Uint8Array, at: number): number {
   const entry = readXattrEntry(bytes, at);
   if (entry === undefined) throw damaged("extended attributes");
@@ -377,14 +229,4 @@ function addXattr(into: Map<string, Uint8Array>, bytes: Uint8Array, at: number):
 function continues(last: ErofsMapping, next: ErofsMapping): boolean {
   if (last.device !== next.device) return false;
   return last.device === null || last.deviceOffset + last.length === next.deviceOffset;
-}
-
-function safe(value: bigint, what: string): number {
-  const number = Number(value);
-  if (!Number.isSafeInteger(number)) throw damaged(`${what} ${value}`);
-  return number;
-}
-
-function damaged(what: string): PlyError {
-  return new PlyError("corrupt", `the EROFS image is damaged: ${what}`);
 }

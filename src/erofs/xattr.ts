@@ -89,5 +89,5 @@ export function readXattrEntry(
   const prefix = XATTR_PREFIXES.find(([index]) => index === view.readUInt8(at + 1));
   if (end > bytes.length || prefix === undefined) return undefined;
   const rest = view.toString("latin1", at + XATTR_ENTRY_LENGTH, nameEnd);
-  return { name: prefix[1] + rest, value: bytes.slice(nameEnd, end), end };
+  return { name: prefix[1] + rest, value: new Uint8Array(bytes.subarray(nameEnd, end)), end };
 }

@@ -45,7 +45,7 @@ export function sendEmpty(exchange: Exchange, status: number): void {
 export async function readJson(exchange: Exchange, maxBytes = MAX_JSON_BODY_BYTES): Promise<unknown> {
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of exchange.request as AsyncIterable<Uint8Array>) {
+  for await (const chunk of bodyStream(exchange)) {
     size += chunk.length;
     if (size > maxBytes)
       throw new PlyError("limit", `the request body is larger than ${maxBytes} bytes`, {
@@ -71,9 +71,12 @@ export async function readJsonObject(exchange: Exchange): Promise<Readonly<Recor
   return value;
 }
 
-/** The body as a stream of bytes, for archives: bounded by whoever reads it. */
+/**
+ * The body as a stream of bytes, for archives: bounded by whoever reads it. Leaving it early does not cut the
+ * connection, on which the answer is still to go.
+ */
 export function bodyStream(exchange: Exchange): AsyncIterable<Uint8Array> {
-  return exchange.request as AsyncIterable<Uint8Array>;
+  return exchange.request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
 }
 
 /** Sends a stream as the body, at the pace of the client. Throws when the source does: the connection is then cut. */

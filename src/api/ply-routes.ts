@@ -41,6 +41,7 @@ import { plyHistoryRow, plyImage, plyImageLayers } from "./image-view.ts";
 import { type LineStream, openLineStream } from "./line-stream.ts";
 import { parsePruneRequest } from "./prune-request.ts";
 import { queryBoolean, queryPlatform, queryRequired } from "./query.ts";
+import { isSaidByResult } from "./said-lines.ts";
 import type { ApiRoute, Service } from "./service.ts";
 
 /** ply's own additions: what Docker's API has no words for. Bodies: `wire/ply.ts`. */
@@ -270,6 +271,7 @@ function sendProgress(
   message: Extract<PlyPullMessage | PlyPushMessage | PlyLoadMessage, { type: "progress" }>,
 ): void {
   const { progress } = message;
+  if (isSaidByResult(progress as EngineProgress)) return;
   const isBar =
     progress.kind === "total" ||
     (progress.kind === "layer" && progress.current !== undefined && progress.current !== progress.total);

@@ -131,9 +131,30 @@ async function answer({
       response,
     };
     await match.handler(exchange, service);
+    if (!request.complete) discardBody(request, () => {});
   } catch (error) {
     fail({ request, response, service, error });
   }
+}
+
+/** A client that is still sending after its answer gets this long to finish. */
+const DISCARD_MS = 30_000;
+
+/**
+ * Reads what the client still sends, for nobody: most clients read the answer only once they have sent everything,
+ * and would see a broken pipe in its place. Then calls `done`.
+ */
+function discardBody(request: IncomingMessage, done: () => void): void {
+  request.on("error", () => {});
+  const timer = setTimeout(() => request.destroy(), DISCARD_MS);
+  timer.unref();
+  const finish = () => {
+    clearTimeout(timer);
+    done();
+  };
+  request.once("end", finish);
+  request.once("close", finish);
+  request.resume();
 }
 
 function fail(options: {
@@ -155,10 +176,11 @@ function fail(options: {
   response.writeHead(status, {
     "Content-Type": "application/json",
     "Content-Length": body.length,
-    // An unread body would be taken for the next request.
-    ...(request.complete ? {} : { Connection: "close" }),
   });
-  response.end(request.method === "HEAD" ? undefined : body);
+  if (request.method !== "HEAD") response.write(body);
+  // All of the answer is out; its end may close the connection, which must wait for the client to have sent all.
+  if (request.complete) response.end();
+  else discardBody(request, () => response.end());
 }
 
 function logFailure(service: Service, request: IncomingMessage, error: unknown): void {

@@ -1,5 +1,5 @@
 import { isPlyError, messageOf, PlyError } from "../error.ts";
-import type { ImportOptions, TransferOptions } from "../image/index.ts";
+import type { ImportOptions, OnProgress, TransferOptions } from "../image/index.ts";
 import { familiarName, familiarString, type Reference, withDefaultTag } from "../oci/index.ts";
 import type { DockerProgressLine } from "../wire/index.ts";
 import { credentialsOf } from "./credentials.ts";
@@ -8,6 +8,7 @@ import { referenceWithTag } from "./image-name.ts";
 import { type LineStream, openLineStream } from "./line-stream.ts";
 import { progressLines } from "./progress-lines.ts";
 import { queryBoolean, queryPlatform, queryRequired } from "./query.ts";
+import { isOpening, isSaidByResult, saidLines } from "./said-lines.ts";
 import type { ApiRoute, Service } from "./service.ts";
 
 /** Images on their way: pull, import, push, save, load. */
@@ -30,41 +31,43 @@ async function pull(exchange: Exchange, service: Service): Promise<void> {
   const { engine } = service;
   const written = queryRequired(exchange.query, "fromImage");
   const reference = referenceWithTag(written, exchange.query.get("tag"));
-  const options = transferOptions(exchange);
+  // The API's "no tag" means all of them; clients who mean latest say so.
+  const isAll = reference.tag === undefined && reference.digest === undefined;
   const lines = openLineStream(exchange);
-  const send = (line: DockerProgressLine) => lines.send(line);
-  const title = familiarName(reference);
-  const toLines = progressLines({ send, isBehind: () => lines.isBehind, clock: service.clock });
-  const onProgress: TransferOptions["onProgress"] = (progress) => {
-    // Not before the registry answered: "not found" is then still a status of its own.
-    if (!lines.started) send(pullingFrom(title, reference));
+  const said = saidLines((line) => lines.send(line));
+  const toLines = progressLines({ send: said.send, isBehind: () => lines.isBehind, clock: service.clock });
+  let isOpened = false;
+  const onProgress: OnProgress = (progress) => {
+    if (!isOpened && !isOpening(progress)) said.send(pullingFrom(reference));
+    isOpened = true;
+    if (!isOpening(progress)) said.open();
     toLines(progress);
   };
+  const options = { ...transferOptions(exchange), onProgress };
   await withErrorLine(lines, async () => {
     try {
-      // The API's "no tag" means all of them; clients who mean latest say so.
-      const isAll = reference.tag === undefined && reference.digest === undefined;
       const pulled = isAll
-        ? await engine.images.pullAllTags(reference, { ...options, onProgress })
-        : [await engine.images.pull(reference, { ...options, onProgress })];
-      if (!lines.started) send(pullingFrom(title, reference));
-      for (const { digest } of pulled) send({ status: `Digest: ${digest}` });
+        ? await engine.images.pullAllTags(reference, options)
+        : [await engine.images.pull(reference, options)];
+      if (!isOpened) said.send(pullingFrom(reference));
+      said.open();
+      for (const { digest } of pulled) said.sendOnce({ status: `Digest: ${digest}` });
       const isNewer = pulled.some(({ changed }) => changed);
       const name = familiarString(reference);
-      send({
+      said.sendOnce({
         status: isNewer
           ? `Status: Downloaded newer image for ${name}`
           : `Status: Image is up to date for ${name}`,
       });
     } catch (error) {
-      throw isPlyError(error, "denied") ? pullDenied(title, error) : error;
+      throw isPlyError(error, "denied") ? pullDenied(familiarName(reference), error) : error;
     }
   });
 }
 
-function pullingFrom(title: string, { path, tag, digest }: Reference): DockerProgressLine {
-  const id = digest ?? tag;
-  return { status: `Pulling from ${path}`, id: id ?? title };
+function pullingFrom(reference: Reference): DockerProgressLine {
+  const { path, tag, digest } = reference;
+  return { status: `Pulling from ${path}`, id: digest ?? tag ?? familiarName(reference) };
 }
 
 /** Docker answers 404: a repository that one may not see is not told from one that is not there. */
@@ -82,19 +85,25 @@ function pullDenied(title: string, error: PlyError): PlyError {
 async function push(exchange: Exchange, service: Service): Promise<void> {
   const { engine } = service;
   const reference = referenceWithTag(param(exchange, "name"), exchange.query.get("tag"));
-  const options = transferOptions(exchange);
   const lines = openLineStream(exchange);
-  const send = (line: DockerProgressLine) => lines.send(line);
-  const onProgress = progressLines({ send, isBehind: () => lines.isBehind, clock: service.clock });
+  const said = saidLines((line) => lines.send(line));
+  const toLines = progressLines({
+    send: said.sendOnce,
+    isBehind: () => lines.isBehind,
+    clock: service.clock,
+  });
+  const options = { ...transferOptions(exchange), onProgress: toLines };
   await withErrorLine(lines, async () => {
-    send({ status: `The push refers to repository [${reference.domain}/${reference.path}]` });
+    // Docker's push never fails with a status: its clients look for failures in the stream.
+    said.open();
+    said.send({ status: `The push refers to repository [${reference.domain}/${reference.path}]` });
     const pushed =
       reference.tag === undefined
-        ? await engine.images.pushAllTags(reference, { ...options, onProgress })
-        : [await engine.images.push(reference, { ...options, onProgress })];
+        ? await engine.images.pushAllTags(reference, options)
+        : [await engine.images.push(reference, options)];
     for (const { tag, digest, size } of pushed) {
-      send({ status: `${tag}: digest: ${digest} size: ${size}` });
-      send({ progressDetail: {}, aux: { Tag: tag, Digest: digest, Size: size } });
+      said.sendOnce({ status: `${tag}: digest: ${digest} size: ${size}` });
+      said.send({ progressDetail: {}, aux: { Tag: tag, Digest: digest, Size: size } });
     }
   });
 }
@@ -104,7 +113,10 @@ async function load(exchange: Exchange, service: Service): Promise<void> {
   const isQuiet = queryBoolean(exchange.query, "quiet");
   const lines = openLineStream(exchange);
   const send = (line: DockerProgressLine) => lines.send(line);
-  const onProgress = progressLines({ send, isBehind: () => lines.isBehind, clock: service.clock });
+  const toLines = progressLines({ send, isBehind: () => lines.isBehind, clock: service.clock });
+  const onProgress: OnProgress = (progress) => {
+    if (!isSaidByResult(progress)) toLines(progress);
+  };
   await withErrorLine(lines, async () => {
     const loaded = await service.engine.images.load(bodyStream(exchange), {
       signal: exchange.signal,
@@ -186,7 +198,7 @@ async function save(exchange: Exchange, { engine }: Service, names: readonly str
   await sendStream(exchange, "application/x-tar", archive);
 }
 
-export function transferOptions(exchange: Exchange): TransferOptions {
+function transferOptions(exchange: Exchange): TransferOptions {
   const credentials = credentialsOf(exchange.headers);
   const platform = queryPlatform(exchange.query);
   return {

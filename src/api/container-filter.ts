@@ -57,12 +57,12 @@ export function containerMatcher(filters: Filters, engine: Engine): (container: 
   const labels = filterValues(filters, "label");
   if (labels.length > 0) claims.push((container) => hasLabels(container.config.Labels ?? {}, labels));
   for (const name of filterValues(filters, "before")) {
-    const { createdAt, id } = engine.containers.get(name);
-    claims.push((container) => container.id !== id && container.createdAt <= createdAt);
+    const { createdAt } = engine.containers.get(name);
+    claims.push((container) => container.createdAt < createdAt);
   }
   for (const name of filterValues(filters, "since")) {
-    const { createdAt, id } = engine.containers.get(name);
-    claims.push((container) => container.id !== id && container.createdAt >= createdAt);
+    const { createdAt } = engine.containers.get(name);
+    claims.push((container) => container.createdAt > createdAt);
   }
   const ancestors = filterValues(filters, "ancestor");
   if (ancestors.length > 0) claims.push(descendsFrom(ancestors, engine));

@@ -91,8 +91,10 @@ function loadLibc(): Libc {
 // Loaded by the first call, so that importing the room costs nothing and works under Node.
 let loaded: Libc | undefined;
 
+/** What the runtimes' own table leaves out: file-backed mounts refused, a corrupt filesystem. */
+const MORE_ERRNO_NAMES = { ENOTBLK: 15, EUCLEAN: 117 } as const;
 const ERRNO_NAMES: ReadonlyMap<number, string> = new Map(
-  Object.entries(osConstants.errno).map(([name, number]) => [number, name]),
+  Object.entries({ ...osConstants.errno, ...MORE_ERRNO_NAMES }).map(([name, number]) => [number, name]),
 );
 
 const KINDS: Readonly<Record<string, ErrorKind>> = {

@@ -8,6 +8,14 @@ export interface Rootfs {
   readonly upper: string;
 }
 
+export interface PrepareOptions {
+  /**
+   * The writable layer goes with the container (`run --rm`): nothing waits for the disk, neither fsync within
+   * nor the unmount, which else writes out all that is dirty on the filesystem.
+   */
+  readonly isEphemeral?: boolean;
+}
+
 /** A read-only view of an image; the same mount may serve many. */
 export interface View extends AsyncDisposable {
   readonly path: string;
@@ -30,12 +38,12 @@ export interface SnapshotDriver extends AsyncDisposable {
   /** The image's tree, read-only; dispose to release. */
   view(stack: LayerStack): Promise<View>;
   /** A writable root over the stack (null: over nothing). Upper and work live in `dir` (the container's directory). */
-  prepare(dir: string, stack: LayerStack | null): Promise<Rootfs>;
+  prepare(dir: string, stack: LayerStack | null, options?: PrepareOptions): Promise<Rootfs>;
   /** Unmounts; the upper stays. Idempotent. */
   release(dir: string): Promise<void>;
   /** Unmounts and deletes upper and work. Idempotent. */
   discard(dir: string): Promise<void>;
-  /** The uncompressed tar of a layer from `offset` on, bit for bit (without padding). */
+  /** The uncompressed tar of a layer from `offset` (default 0) on, bit for bit (without padding). */
   openTar(layer: StackLayer, offset?: number): AsyncIterable<Uint8Array>;
   /** After an engine start: mounts of containers that still run are adopted, all else is unmounted. */
   recover(liveDirs: ReadonlySet<string>): Promise<void>;

@@ -1,10 +1,10 @@
-import { createHash, randomUUID } from "node:crypto";
-import { closeSync, existsSync, mkdirSync, openSync, readSync } from "node:fs";
-import { open, readFile, rename, rm } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { closeSync, openSync, readSync } from "node:fs";
+import { open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { writeErofs } from "../erofs/index.ts";
-import { PlyError, throwIfAborted } from "../error.ts";
+import { type ErrorKind, PlyError, throwIfAborted } from "../error.ts";
 import { createUnion, decodeIndex, sortTree, type TreeNode } from "../layer/index.ts";
 import type { ChainId } from "../oci/index.ts";
 import { hexOf } from "../oci/index.ts";
@@ -21,33 +21,32 @@ export function chainPath(root: string, chainId: ChainId): string {
   return join(root, "chains", hexOf(chainId));
 }
 
-/**
- * Writes the merged EROFS image of a stack, unless it is there. A pure function of the layers. Other work gets
- * its turn between the layers and between the steps.
- */
-export async function writeChain(root: string, stack: LayerStack, signal?: AbortSignal): Promise<void> {
-  const path = chainPath(root, stack.chainId);
-  if (existsSync(path)) return;
+/** What the thread that writes an image is told, and what it says at the end. */
+export interface ChainJob {
+  readonly stack: LayerStack;
+  readonly path: string;
+}
+export type ChainOutcome =
+  | { readonly ok: true }
+  | {
+      readonly ok: false;
+      readonly kind: ErrorKind;
+      readonly message: string;
+      readonly hint: string | undefined;
+    };
+
+/** Writes the merged EROFS image of a stack to a new file, synced. */
+export async function writeChainFile(stack: LayerStack, path: string, signal?: AbortSignal): Promise<void> {
   const bytes = await chainImage(stack, signal);
-  mkdirSync(join(root, "chains"), { recursive: true, mode: 0o700 });
-  mkdirSync(join(root, "ingest"), { recursive: true, mode: 0o700 });
-  const temporary = join(root, "ingest", `${randomUUID()}.chain`);
-  try {
-    {
-      await using file = await open(temporary, "wx", 0o600);
-      await file.writeFile(bytes);
-      await file.datasync();
-    }
-    await rename(temporary, path);
-    await using directory = await open(join(root, "chains"), "r");
-    await directory.sync();
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
+  await using file = await open(path, "wx", 0o600);
+  await file.writeFile(bytes);
+  await file.datasync();
 }
 
-/** The bytes of a stack's merged image. */
+/**
+ * The bytes of a stack's merged image: a pure function of the layers. Other work gets its turn between the layers and
+ * between the steps.
+ */
 export async function chainImage(stack: LayerStack, signal?: AbortSignal): Promise<Uint8Array> {
   const union = createUnion();
   for (const layer of stack.layers) {

@@ -6,7 +6,12 @@ import { failedWith, fsopenMount, MS, mount } from "../linux/index.ts";
 export interface OverlayOptions {
   readonly lowers: readonly string[];
   /** Absent: a read-only mount, which wants two lowers at least. */
-  readonly writable?: { readonly upper: string; readonly work: string };
+  readonly writable?: {
+    readonly upper: string;
+    readonly work: string;
+    /** Never waits for the disk: not at fsync(2), not at umount. The writable layer does not outlive a power cut. */
+    readonly isEphemeral?: boolean;
+  };
   readonly target: string;
 }
 
@@ -42,6 +47,7 @@ function optionString({ writable }: OverlayOptions, lowers: readonly string[]): 
       `upperdir=${escapePath(writable.upper)}`,
       `workdir=${escapePath(writable.work)}`,
       ...WRITABLE_OPTIONS,
+      ...(writable.isEphemeral ? ["volatile"] : []),
     );
   return parts.join(",");
 }
@@ -61,6 +67,7 @@ function mountThroughDescriptors(options: OverlayOptions, flags: number): void {
   try {
     const lowers = options.lowers.map(through);
     const writable = options.writable && {
+      ...options.writable,
       upper: through(options.writable.upper),
       work: through(options.writable.work),
     };
@@ -89,6 +96,7 @@ function mountThroughDescriptors(options: OverlayOptions, flags: number): void {
             const [key = "", value = ""] = option.split("=");
             return [key, value] as const;
           }),
+          ...(writable?.isEphemeral ? [["volatile"] as const] : []),
         ],
         options.target,
         { readOnly: writable === undefined },

@@ -1,5 +1,7 @@
+import { spawn } from "node:child_process";
 import {
   existsSync,
+  lstatSync,
   mkdirSync,
   readFileSync,
   realpathSync,
@@ -13,7 +15,7 @@ import type { ChainId } from "../oci/index.ts";
 import { parseDigest } from "../oci/index.ts";
 import type { LayerStack } from "../store/index.ts";
 import { copyDirectoryAttributes } from "./attributes.ts";
-import type { Rootfs } from "./driver.ts";
+import type { PrepareOptions, Rootfs } from "./driver.ts";
 import { mountOverlay } from "./overlay.ts";
 import { removeTree } from "./remove-tree.ts";
 import { createTurns } from "./turn.ts";
@@ -39,21 +41,28 @@ export interface WritableParts {
  *     empty/   the lower of a container over nothing      stack   the chain id it stands on, for `recover`
  */
 export interface Writables {
-  prepare(dir: string, stack: LayerStack | null): Promise<Rootfs>;
+  prepare(dir: string, stack: LayerStack | null, options?: PrepareOptions): Promise<Rootfs>;
   release(dir: string): Promise<void>;
   discard(dir: string): Promise<void>;
   recover(liveDirs: ReadonlySet<string>): void;
 }
 
+interface Prepared {
+  readonly hold: Hold;
+  readonly isEphemeral: boolean;
+}
+
 const ON_NOTHING: Hold = { release: () => undefined };
 
 export function createWritables({ root, openBase, hold }: WritableParts): Writables {
-  const prepared = new Map<string, Hold>();
+  const prepared = new Map<string, Prepared>();
   const turns = createTurns();
 
-  const release = (dir: string): void => {
-    unmountAll(join(dir, "rootfs"));
-    prepared.get(dir)?.release();
+  const release = async (dir: string): Promise<void> => {
+    const found = prepared.get(dir);
+    if (found?.isEphemeral) unmountAll(join(dir, "rootfs"));
+    else await unmountWritable(join(dir, "rootfs"));
+    found?.hold.release();
     prepared.delete(dir);
   };
 
@@ -65,30 +74,32 @@ export function createWritables({ root, openBase, hold }: WritableParts): Writab
   };
 
   return {
-    prepare: (dir, stack) =>
+    prepare: (dir, stack, { isEphemeral = false } = {}) =>
       turns.take(dir, async () => {
         const [path, upper, work] = [join(dir, "rootfs"), join(dir, "upper"), join(dir, "work")];
         if (prepared.has(dir)) return { path, upper };
         mkdirSync(path, { recursive: true, mode: 0o755 });
-        mkdirSync(work, { recursive: true, mode: 0o700 });
         unmountAll(path);
+        // Nothing in it lasts; what an ephemeral mount left there would keep the next one from being made.
+        await removeTree(work);
+        mkdirSync(work, { mode: 0o700 });
         const base = await baseOf(dir, stack);
         try {
           const lowest = base.lowers[0];
           if (!existsSync(upper)) makeUpper(upper, lowest);
           writeFileSync(join(dir, "stack"), stack === null ? "" : stack.chainId);
-          mountOverlay({ lowers: base.lowers, writable: { upper, work }, target: path });
+          mountOverlay({ lowers: base.lowers, writable: { upper, work, isEphemeral }, target: path });
         } catch (error) {
           base.release();
           throw error;
         }
-        prepared.set(dir, base);
+        prepared.set(dir, { hold: base, isEphemeral });
         return { path, upper };
       }),
-    release: (dir) => turns.take(dir, async () => release(dir)),
+    release: (dir) => turns.take(dir, () => release(dir)),
     discard: (dir) =>
       turns.take(dir, async () => {
-        release(dir);
+        await release(dir);
         for (const name of ["upper", "upper.new", "work", "rootfs", "empty", "stack"])
           await removeTree(join(dir, name));
       }),
@@ -99,10 +110,29 @@ export function createWritables({ root, openBase, hold }: WritableParts): Writab
         if (fstype !== "overlay" || basename(target) !== "rootfs" || !target.startsWith(below)) continue;
         const dir = live.get(dirname(target));
         if (dir === undefined) unmountAll(target);
-        else if (!prepared.has(dir)) prepared.set(dir, adopt(dir, hold));
+        else if (!prepared.has(dir)) prepared.set(dir, { hold: adopt(dir, hold), isEphemeral: false });
       }
     },
   };
+}
+
+/**
+ * Unmounting an overlay writes out all that is dirty on the filesystem of its upper directory, be it of other
+ * programs: seconds, at times. So umount(8) waits for it, not this thread; what it cannot do is tried here.
+ */
+async function unmountWritable(target: string): Promise<void> {
+  if (!isMountPoint(target)) return;
+  await new Promise<void>((resolve) => {
+    const child = spawn("umount", ["-i", "--", target], { stdio: "ignore" });
+    child.on("error", () => resolve());
+    child.on("close", () => resolve());
+  });
+  unmountAll(target);
+}
+
+function isMountPoint(target: string): boolean {
+  const [here, above] = [target, dirname(target)].map((path) => lstatSync(path, { throwIfNoEntry: false }));
+  return here !== undefined && here.dev !== above?.dev;
 }
 
 /** overlayfs shows the upper directory's own attributes as those of the root: they must be the image's. */

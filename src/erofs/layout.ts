@@ -38,6 +38,8 @@ export interface PlacedInode {
   /** Of a directory: all names with `.` and `..` in byte order, and what each one is. */
   readonly names: readonly string[];
   readonly targets: PlacedInode[];
+  /** The children, in the order of their names. */
+  readonly nodes: readonly ErofsNode[];
 }
 
 export interface ErofsLayout {
@@ -53,6 +55,7 @@ export interface ErofsLayout {
 
 const NO_NAMES: readonly string[] = [];
 const NO_TARGETS: PlacedInode[] = [];
+const NO_NODES: readonly ErofsNode[] = [];
 
 /**
  * The first pass: gives every inode and every body its place. The order is fixed by the tree: a directory's
@@ -99,12 +102,14 @@ export function layOut(root: ErofsNode, deviceSizes: readonly number[]): ErofsLa
   for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
     const [directory, parent] = next;
     const subdirectories: PlacedInode[] = [];
+    let child = 0;
     for (const name of directory.names) {
-      const node = directory.node.children?.get(name);
-      if (node === undefined) {
+      if (name === "." || name === "..") {
         directory.targets.push(name === "." ? directory : parent);
         continue;
       }
+      const node = directory.nodes[child++];
+      if (node === undefined) throw new PlyError("internal", "a name without a node");
       let inode = known.get(node);
       if (inode === undefined) {
         inode = place(node, name);
@@ -150,6 +155,7 @@ function describe(
   let chunks: ChunkPlan | undefined;
   let names = NO_NAMES;
   let targets = NO_TARGETS;
+  let nodes = NO_NODES;
   if (node.type === "file") {
     size = node.size;
     if (size > 0) {
@@ -162,7 +168,7 @@ function describe(
     }
   } else if (node.type === "directory" || node.type === "symlink") {
     if (node.type === "directory") {
-      names = namesWithDots(node, name);
+      ({ names, nodes } = contentsOf(node, name));
       targets = [];
       size = directorySize(names);
     } else size = node.linkTarget.length;
@@ -186,6 +192,7 @@ function describe(
     chunks,
     names,
     targets,
+    nodes,
   };
 }
 
@@ -221,15 +228,19 @@ function checkedData(node: ErofsNode, name: string, deviceSizes: readonly number
   return data;
 }
 
-/** All names of a directory in byte order, `.` and `..` among them where they belong. */
-function namesWithDots(directory: ErofsNode, path: string): string[] {
+/** All names of a directory in byte order, `.` and `..` among them where they belong, and the children in that order. */
+function contentsOf(
+  directory: ErofsNode,
+  path: string,
+): { readonly names: readonly string[]; readonly nodes: readonly ErofsNode[] } {
   const children = directory.children ?? new Map<string, ErofsNode>();
   const names: string[] = [];
+  const nodes: ErofsNode[] = [];
   let dots = 0;
   let last = "";
   let isSorted = true;
-  for (const name of children.keys()) {
-    if (name === "" || name === "." || name === ".." || name.length > MAX_NAME_LENGTH || /[/\0]/.test(name))
+  for (const [name, node] of children) {
+    if (name === "" || name === "." || name === ".." || name.length > MAX_NAME_LENGTH)
       throw new PlyError("invalid", `directory ${JSON.stringify(path)}: bad name ${JSON.stringify(name)}`);
     if (name <= last) isSorted = false;
     last = name;
@@ -242,10 +253,13 @@ function namesWithDots(directory: ErofsNode, path: string): string[] {
       dots = 2;
     }
     names.push(name);
+    nodes.push(node);
   }
   if (dots === 0) names.push(".");
   if (dots < 2) names.push("..");
-  return isSorted ? names : names.sort();
+  if (isSorted) return { names, nodes };
+  names.sort();
+  return { names, nodes: names.flatMap((name) => children.get(name) ?? []) };
 }
 
 function directorySize(names: readonly string[]): number {

@@ -26,6 +26,7 @@ import { writeXattrs, xattrCountOf } from "./xattr.ts";
 
 const UUID_LENGTH = 16;
 const TWO_32 = 2 ** 32;
+const IS_LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 /** Blocks before the inode area that every image has: superblock and the first device slots. */
 const DEVICE_TABLE_OFFSET = SUPERBLOCK_OFFSET + SUPERBLOCK_LENGTH;
 
@@ -61,6 +62,8 @@ export function writeErofs(
     throw new PlyError("invalid", `an EROFS uuid has 16 bytes, not ${options.uuid.length}`);
   if (devices.length > MAX_DEVICES)
     throw new PlyError("limit", `${devices.length} layers: EROFS takes ${MAX_DEVICES} devices`);
+  if (!IS_LITTLE_ENDIAN)
+    throw new PlyError("unsupported", "EROFS images are written on little-endian hosts only");
   if (root.type !== "directory") throw new PlyError("invalid", "the root of the tree is not a directory");
 
   const layout = layOut(
@@ -74,7 +77,8 @@ export function writeErofs(
   const bytes = new Uint8Array(length);
   const target: Target = {
     bytes,
-    view: new DataView(bytes.buffer),
+    words: new Uint32Array(bytes.buffer),
+    halves: new Uint16Array(bytes.buffer),
     inodeAt,
     bodyAt,
     nextCopy: copyAt,
@@ -90,7 +94,9 @@ export function writeErofs(
 /** The image being written, and where its areas begin (bytes). */
 interface Target {
   readonly bytes: Uint8Array;
-  readonly view: DataView;
+  /** The same memory in wider units: aligned stores are several times faster than a DataView's. */
+  readonly words: Uint32Array;
+  readonly halves: Uint16Array;
   readonly inodeAt: number;
   readonly bodyAt: number;
   nextCopy: number;
@@ -118,22 +124,24 @@ function deviceAddresses(imageBlocks: number, devices: readonly ErofsDevice[]): 
 }
 
 function writeInode(target: Target, inode: PlacedInode): void {
-  const { view, bytes } = target;
+  const { words, halves } = target;
   const { node } = inode;
   const at = target.inodeAt + inode.nid * SLOT_LENGTH;
-  view.setUint16(at + EXTENDED.format, FORMAT_EXTENDED | (inode.layout << 1), true);
-  view.setUint16(at + EXTENDED.xattrCount, xattrCountOf(inode.xattrLength), true);
-  view.setUint16(at + EXTENDED.mode, FILE_TYPES[node.type].mode | (node.mode & 0o7777), true);
-  setUint64(view, at + EXTENDED.size, inode.size);
-  view.setUint32(at + EXTENDED.union, unionField(target, inode), true);
-  view.setUint32(at + EXTENDED.serial, inode.serial, true);
-  view.setUint32(at + EXTENDED.uid, node.uid, true);
-  view.setUint32(at + EXTENDED.gid, node.gid, true);
-  setUint64(view, at + EXTENDED.mtime, node.mtimeSeconds);
-  view.setUint32(at + EXTENDED.mtimeNanos, node.mtimeNanos, true);
-  view.setUint32(at + EXTENDED.nlink, inode.nlink, true);
+  const half = at / 2;
+  halves[half + EXTENDED.format / 2] = FORMAT_EXTENDED | (inode.layout << 1);
+  halves[half + EXTENDED.xattrCount / 2] = xattrCountOf(inode.xattrLength);
+  halves[half + EXTENDED.mode / 2] = FILE_TYPES[node.type].mode | (node.mode & 0o7777);
+  const word = at / 4;
+  setUint64(words, word + EXTENDED.size / 4, inode.size);
+  words[word + EXTENDED.union / 4] = unionField(target, inode);
+  words[word + EXTENDED.serial / 4] = inode.serial;
+  words[word + EXTENDED.uid / 4] = node.uid;
+  words[word + EXTENDED.gid / 4] = node.gid;
+  setUint64(words, word + EXTENDED.mtime / 4, node.mtimeSeconds);
+  words[word + EXTENDED.mtimeNanos / 4] = node.mtimeNanos;
+  words[word + EXTENDED.nlink / 4] = inode.nlink;
   const behind = at + EXTENDED_LENGTH;
-  if (inode.xattrLength > 0) writeXattrs(bytes, behind, node.xattrs);
+  if (inode.xattrLength > 0) writeXattrs(target.bytes, behind, node.xattrs);
   const tailAt = behind + inode.xattrLength;
   if (inode.chunks !== undefined) writeChunks(target, inode, tailAt);
   else if (node.type === "directory") writeDirectory(target, inode, tailAt);
@@ -187,10 +195,11 @@ function writeDirectory(target: Target, inode: PlacedInode, tailAt: number): voi
       if (name === undefined || entry === undefined)
         throw new PlyError("internal", "a name without an inode");
       const direntAt = at + (n - first) * DIRENT_LENGTH;
-      setUint64(target.view, direntAt, entry.nid);
-      target.view.setUint16(direntAt + 8, nameOffset, true);
+      setUint64(target.words, direntAt / 4, entry.nid);
+      target.halves[direntAt / 2 + 4] = nameOffset;
       target.bytes[direntAt + 10] = FILE_TYPES[entry.node.type].dirent;
-      writeText(target.bytes, at + nameOffset, name, 0, name.length);
+      if (writeText(target.bytes, at + nameOffset, name, 0, name.length))
+        throw new PlyError("invalid", `bad name ${JSON.stringify(name)} in a directory`);
       nameOffset += name.length;
     }
     first = afterLast;
@@ -206,19 +215,25 @@ function writeTarget(target: Target, inode: PlacedInode, tailAt: number): void {
   }
 }
 
-function writeText(bytes: Uint8Array, at: number, text: string, start: number, end: number): void {
-  for (let n = start; n < end; n++) {
+/** True when there was a slash or a NUL, which no name may have. */
+function writeText(bytes: Uint8Array, at: number, text: string, start: number, end: number): boolean {
+  let seen = 0;
+  let isNoName = false;
+  for (let n = start, to = at; n < end; n++) {
     const unit = text.charCodeAt(n);
-    if (unit > 0xff) throw new PlyError("internal", `${JSON.stringify(text)} is not a byte string`);
-    bytes[at + n - start] = unit;
+    seen |= unit;
+    if (unit === 0x2f || unit === 0) isNoName = true;
+    bytes[to++] = unit;
   }
+  if (seen > 0xff) throw new PlyError("internal", `${JSON.stringify(text)} is not a byte string`);
+  return isNoName;
 }
 
 function writeChunks(target: Target, { chunks, node }: PlacedInode, at: number): void {
   const device = node.data?.device;
   if (chunks === undefined || device === undefined) throw new PlyError("internal", "chunks without data");
   for (const [n, chunk] of chunks.chunks.entries())
-    target.view.setUint32(at + n * 4, chunkBlock(target, chunk, device), true);
+    target.words[at / 4 + n] = chunkBlock(target, chunk, device);
 }
 
 function chunkBlock(target: Target, chunk: Chunk, device: number): number {
@@ -241,41 +256,35 @@ function writeDevices(target: Target, devices: readonly ErofsDevice[]): void {
   for (const [n, { tag, size }] of devices.entries()) {
     const at = DEVICE_TABLE_OFFSET + n * DEVICE_SLOT_LENGTH;
     writeText(target.bytes, at + DEVICE.tag, tag, 0, Math.min(tag.length, DEVICE.tagLength));
-    target.view.setUint32(at + DEVICE.blocks, Math.ceil(size / BLOCK_LENGTH), true);
-    target.view.setUint32(at + DEVICE.firstBlock, target.firstBlocks[n] ?? 0, true);
+    target.words[(at + DEVICE.blocks) / 4] = Math.ceil(size / BLOCK_LENGTH);
+    target.words[(at + DEVICE.firstBlock) / 4] = target.firstBlocks[n] ?? 0;
   }
 }
 
-function writeSuperblock(
-  { view, bytes, inodeAt }: Target,
-  layout: ErofsLayout,
-  deviceCount: number,
-  uuid: Uint8Array,
-): void {
+function writeSuperblock(target: Target, layout: ErofsLayout, deviceCount: number, uuid: Uint8Array): void {
+  const { bytes, inodeAt } = target;
   const at = SUPERBLOCK_OFFSET;
-  view.setUint32(at + SUPERBLOCK.magic, MAGIC, true);
-  view.setUint32(at + SUPERBLOCK.featureCompat, COMPAT.checksum | COMPAT.mtime, true);
-  bytes[at + SUPERBLOCK.blockBits] = BLOCK_BITS;
-  view.setUint16(at + SUPERBLOCK.rootNid, layout.inodes[0]?.nid ?? 0, true);
-  setUint64(view, at + SUPERBLOCK.inodeCount, layout.inodes.length);
-  view.setUint32(at + SUPERBLOCK.blocks, bytes.length / BLOCK_LENGTH, true);
-  view.setUint32(at + SUPERBLOCK.metaBlock, inodeAt / BLOCK_LENGTH, true);
+  const view = new DataView(bytes.buffer, at, BLOCK_LENGTH);
+  view.setUint32(SUPERBLOCK.magic, MAGIC, true);
+  view.setUint32(SUPERBLOCK.featureCompat, COMPAT.checksum | COMPAT.mtime, true);
+  view.setUint8(SUPERBLOCK.blockBits, BLOCK_BITS);
+  view.setUint16(SUPERBLOCK.rootNid, layout.inodes[0]?.nid ?? 0, true);
+  view.setUint32(SUPERBLOCK.inodeCount, layout.inodes.length, true);
+  view.setUint32(SUPERBLOCK.blocks, bytes.length / BLOCK_LENGTH, true);
+  view.setUint32(SUPERBLOCK.metaBlock, inodeAt / BLOCK_LENGTH, true);
   bytes.set(uuid, at + SUPERBLOCK.uuid);
   const features =
     (layout.isChunked ? INCOMPAT.chunkedFile : 0) | (deviceCount > 0 ? INCOMPAT.deviceTable : 0);
-  view.setUint32(at + SUPERBLOCK.featureIncompat, features, true);
-  view.setUint16(at + SUPERBLOCK.deviceCount, deviceCount, true);
-  view.setUint16(
-    at + SUPERBLOCK.deviceSlot,
-    deviceCount > 0 ? DEVICE_TABLE_OFFSET / DEVICE_SLOT_LENGTH : 0,
-    true,
-  );
+  view.setUint32(SUPERBLOCK.featureIncompat, features, true);
+  view.setUint16(SUPERBLOCK.deviceCount, deviceCount, true);
+  const slot = deviceCount > 0 ? DEVICE_TABLE_OFFSET / DEVICE_SLOT_LENGTH : 0;
+  view.setUint16(SUPERBLOCK.deviceSlot, slot, true);
   // Last: it covers the rest of the superblock's block, with itself as zero.
-  view.setUint32(at + SUPERBLOCK.checksum, crc32c(bytes.subarray(at, at + BLOCK_LENGTH)), true);
+  view.setUint32(SUPERBLOCK.checksum, crc32c(bytes.subarray(at, at + BLOCK_LENGTH)), true);
 }
 
-/** A safe integer, negative ones as two's complement. */
-function setUint64(view: DataView, at: number, value: number): void {
-  view.setUint32(at, value >>> 0, true);
-  view.setInt32(at + 4, Math.floor(value / TWO_32), true);
+/** Two words: a safe integer, negative ones as two's complement. */
+function setUint64(words: Uint32Array, at: number, value: number): void {
+  words[at] = value >>> 0;
+  words[at + 1] = Math.floor(value / TWO_32) >>> 0;
 }

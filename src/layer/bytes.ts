@@ -27,16 +27,19 @@ export class ByteWriter {
     if (!Number.isSafeInteger(value) || value < 0)
       throw new PlyError("internal", `cannot encode ${value} as an unsigned number`);
     this.#reserve(8);
+    const buffer = this.#buffer;
+    let at = this.#length;
     let rest = value;
     while (rest >= SMALL) {
-      this.#buffer[this.#length++] = (rest % 128) | 0x80;
+      buffer[at++] = (rest % 128) | 0x80;
       rest = Math.floor(rest / 128);
     }
     while (rest >= 128) {
-      this.#buffer[this.#length++] = (rest & 0x7f) | 0x80;
+      buffer[at++] = (rest & 0x7f) | 0x80;
       rest >>>= 7;
     }
-    this.#buffer[this.#length++] = rest;
+    buffer[at++] = rest;
+    this.#length = at;
   }
 
   signed(value: number): void {
@@ -48,11 +51,16 @@ export class ByteWriter {
     const length = value.length - start;
     this.varint(length);
     this.#reserve(length);
+    const buffer = this.#buffer;
+    let at = this.#length;
+    let seen = 0;
     for (let n = start; n < value.length; n++) {
       const unit = value.charCodeAt(n);
-      if (unit > 0xff) throw new PlyError("internal", `${JSON.stringify(value)} is not a byte string`);
-      this.#buffer[this.#length++] = unit;
+      seen |= unit;
+      buffer[at++] = unit;
     }
+    if (seen > 0xff) throw new PlyError("internal", `${JSON.stringify(value)} is not a byte string`);
+    this.#length = at;
   }
 
   bytes(value: Uint8Array): void {
@@ -102,16 +110,17 @@ export class ByteReader {
   }
 
   varint(): number {
-    let byte = this.u8();
-    if (byte < 128) return byte;
+    const bytes = this.#bytes;
+    let at = this.#at;
+    let byte = bytes[at++] ?? -1;
     let value = byte & 0x7f;
-    let scale = 128;
-    do {
-      byte = this.u8();
+    for (let scale = 128; byte >= 128; scale *= 128) {
+      byte = bytes[at++] ?? -1;
       value += (byte & 0x7f) * scale;
-      scale *= 128;
-      if (!Number.isSafeInteger(value)) throw new PlyError("corrupt", "a number out of range");
-    } while (byte >= 128);
+      if (value > Number.MAX_SAFE_INTEGER) throw new PlyError("corrupt", "a number out of range");
+    }
+    if (byte < 0) throw truncated();
+    this.#at = at;
     return value;
   }
 
@@ -132,14 +141,17 @@ export class ByteReader {
    */
   prefixed(previous: string, shared: number, maxLength: number): string {
     const start = this.#take(this.varint(), maxLength - shared);
-    const length = shared + this.#at - start;
+    const end = this.#at;
+    const length = shared + end - start;
     if (length > this.#scratch.length) {
       const grown = Buffer.alloc(Math.max(length, this.#scratch.length * 2));
       this.#scratch.copy(grown, 0, 0, previous.length);
       this.#scratch = grown;
     }
-    for (let from = start, to = shared; from < this.#at; ) this.#scratch[to++] = this.#bytes[from++] ?? 0;
-    return this.#scratch.toString("latin1", 0, length);
+    const bytes = this.#bytes;
+    const scratch = this.#scratch;
+    for (let from = start, to = shared; from < end; ) scratch[to++] = bytes[from++] ?? 0;
+    return scratch.toString("latin1", 0, length);
   }
 
   /** A copy of the next `length` bytes. */

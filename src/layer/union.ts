@@ -82,7 +82,10 @@ function applyLayer(root: TreeNode, { entries }: LayerIndex, layer: number, budg
 function place(state: Application, entry: LayerEntry): void {
   const { path } = entry;
   const slash = path.lastIndexOf("/");
-  const directory = makeDirectory(state, slash < 0 ? "" : path.slice(0, slash));
+  const length = Math.max(slash, 0);
+  const { lastDirectory, lastPath } = state;
+  const isBeside = lastDirectory !== undefined && lastPath.length === length && path.startsWith(lastPath);
+  const directory = isBeside ? lastDirectory : makeDirectory(state, path.slice(0, length));
   const name = path.slice(slash + 1);
   const siblings = childrenOf(directory);
   const old = siblings.get(name);
@@ -302,8 +305,17 @@ export function sortTree(root: TreeNode): void {
       last = name;
       if (child.children !== null) todo.push([child, depth + 1]);
     }
-    if (!isSorted) directory.children = new Map([...children].sort(([a], [b]) => (a < b ? -1 : 1)));
+    if (!isSorted) directory.children = sortedByName(children);
   }
+}
+
+function sortedByName(children: ReadonlyMap<string, TreeNode>): Map<string, TreeNode> {
+  const sorted = new Map<string, TreeNode>();
+  for (const name of [...children.keys()].sort()) {
+    const child = children.get(name);
+    if (child !== undefined) sorted.set(name, child);
+  }
+  return sorted;
 }
 
 function tooDeep(): PlyError {

@@ -68,6 +68,22 @@ export interface ContainerRecord {
   readonly args: readonly string[];
   /** Milliseconds of each phase of the last start. */
   readonly phases: Readonly<Record<string, number>>;
+  /** What `binds` and the image's volumes came to. */
+  readonly mounts?: readonly ContainerMount[];
+}
+
+/** Something of the host that a container sees at a place of its own. */
+export interface ContainerMount {
+  readonly kind: "bind" | "volume";
+  /** Absolute host path of a bind; name of a volume. */
+  readonly source: string;
+  /** Absolute path within the container. */
+  readonly target: string;
+  readonly readOnly: boolean;
+  /** `rprivate`, `rslave`, `shared`, … */
+  readonly propagation: string;
+  /** A fresh volume stays empty, whatever the image has at its place. */
+  readonly noCopy: boolean;
 }
 
 /** A client's hold on a container's streams. Output is raw with a terminal; else each chunk says which stream. */

@@ -1,0 +1,169 @@
+import { mkdirSync, statSync } from "node:fs";
+import { hostname as hostHostname } from "node:os";
+import { posix } from "node:path";
+import { PlyError } from "../error.ts";
+import {
+  buildSpec,
+  cgroupPathOf,
+  DEFAULT_SHM_SIZE,
+  inspectCgroups,
+  listHostDevices,
+  type OciMount,
+  type OciSpec,
+  openSeccompProfiles,
+  ownCapabilities,
+  resolveCapabilities,
+  resolveInRoot,
+  resolveUser,
+} from "../runtime/index.ts";
+import type { Volumes } from "../volume/index.ts";
+import type { ContainerMount, ContainerRecord, HostOptions } from "./containers.ts";
+import { writeEtcFiles } from "./etc-files.ts";
+import { type Mountpoint, makeMountpoint } from "./mountpoint.ts";
+import { commandLine, processEnv } from "./process-config.ts";
+import { resolveSecurity } from "./security-option.ts";
+
+/** What stays the same for all containers of an engine, looked up once. */
+export interface LaunchContext {
+  readonly volumes: Volumes;
+  readonly hasCgroups: boolean;
+  readonly unifiedCgroups: boolean;
+  readonly capabilities: ReadonlySet<string>;
+  readonly seccomp: ReturnType<typeof openSeccompProfiles>;
+}
+
+export async function openLaunchContext(volumes: Volumes, hasCgroups: boolean): Promise<LaunchContext> {
+  const cgroups = await inspectCgroups();
+  return {
+    volumes,
+    hasCgroups,
+    unifiedCgroups: cgroups.layout === "v2",
+    capabilities: ownCapabilities(),
+    seccomp: openSeccompProfiles(),
+  };
+}
+
+/** Checks all that can be checked without the root filesystem. Throws "invalid"; returns warnings. */
+export async function checkLaunch(context: LaunchContext, host: HostOptions): Promise<string[]> {
+  networkOf(host);
+  const { capabilities, warnings } = capabilitiesOf(context, host);
+  const security = await resolveSecurity(host, capabilities, context.seccomp);
+  return [...warnings, ...security.warnings];
+}
+
+/**
+ * Writes and makes all that a container needs beside its mounted root, and says how to run it. `onMountpoint`
+ * hears of each place made in the root before anything can go wrong with the next.
+ */
+export async function prepareLaunch(
+  context: LaunchContext,
+  record: ContainerRecord,
+  place: {
+    readonly dir: string;
+    readonly rootfs: string;
+    readonly onMountpoint: (made: readonly Mountpoint[]) => void;
+  },
+): Promise<OciSpec> {
+  const { config, process, host } = record;
+  const network = networkOf(host);
+  const hostname = process.hostname || (network === "host" ? hostHostname() : record.id.slice(0, 12));
+  const { capabilities } = capabilitiesOf(context, host);
+  const [etc, user, security, devices] = await Promise.all([
+    writeEtcFiles(place.dir, { network, hostname }),
+    resolveUser(place.rootfs, config.User ?? ""),
+    resolveSecurity(host, capabilities, context.seccomp),
+    host.privileged ? listHostDevices() : [],
+  ]);
+  const given = await mountsOf(context.volumes, record.mounts ?? [], place.rootfs);
+  const taken = new Set(given.map(({ destination }) => destination));
+  const mounts = [...etc.filter(({ destination }) => !taken.has(destination)), ...given];
+  const cwd =
+    config.WorkingDir === undefined || config.WorkingDir === "" ? "/" : posix.join("/", config.WorkingDir);
+  makeWorkingDirectory(place.rootfs, cwd);
+  makePlaces(place, mounts);
+  return buildSpec({
+    rootfs: place.rootfs,
+    readOnlyRootfs: host.readOnlyRootfs,
+    args: commandLine(config),
+    env: processEnv(config, { hostname, home: user.home, terminal: process.tty }),
+    cwd,
+    user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids },
+    terminal: process.tty,
+    hostname,
+    network,
+    mounts,
+    privileged: host.privileged,
+    capabilities,
+    seccomp: security.seccomp,
+    noNewPrivileges: security.noNewPrivileges,
+    rlimits: [],
+    cgroupsPath: context.hasCgroups ? cgroupPathOf(record.id) : null,
+    unifiedCgroups: context.unifiedCgroups,
+    shmSize: DEFAULT_SHM_SIZE,
+    devices,
+  });
+}
+
+function capabilitiesOf(context: LaunchContext, { capAdd, capDrop, privileged }: HostOptions) {
+  return resolveCapabilities({ add: capAdd, drop: capDrop, privileged, available: context.capabilities });
+}
+
+function networkOf({ networkMode }: HostOptions): "host" | "none" {
+  if (networkMode === "host") return "host";
+  if (networkMode === "none" || networkMode === "default" || networkMode === "") return "none";
+  throw new PlyError("not-found", `network ${networkMode} not found`, {
+    hint: "host and none are there for now",
+  });
+}
+
+/** The mounts as the runtime wants them; makes what is missing on the host and fills fresh volumes. */
+async function mountsOf(
+  volumes: Volumes,
+  mounts: readonly ContainerMount[],
+  rootfs: string,
+): Promise<OciMount[]> {
+  const made: OciMount[] = [];
+  for (const { kind, source, target, readOnly, propagation, noCopy } of mounts) {
+    let path = source;
+    if (kind === "volume") {
+      path = (await volumes.ensure({ name: source })).path;
+      if (!noCopy) await volumes.populate(source, resolveInRoot(rootfs, target));
+    } else if (statSync(source, { throwIfNoEntry: false }) === undefined)
+      mkdirSync(source, { recursive: true });
+    const options = ["rbind", propagation, readOnly ? "ro" : "rw"];
+    made.push({ destination: target, type: "bind", source: path, options });
+  }
+  return made;
+}
+
+function makeWorkingDirectory(rootfs: string, cwd: string): void {
+  const path = resolveInRoot(rootfs, cwd);
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat === undefined) mkdirSync(path, { recursive: true, mode: 0o755 });
+  else if (!stat.isDirectory()) throw new PlyError("invalid", `Cannot mkdir: ${cwd} is not a directory`);
+}
+
+/** Mountpoints that the image lacks: ours to make, so that we know what is no change of the container's. */
+function makePlaces(
+  {
+    rootfs,
+    onMountpoint,
+  }: { readonly rootfs: string; readonly onMountpoint: (made: readonly Mountpoint[]) => void },
+  mounts: readonly OciMount[],
+): void {
+  const places: [string, Mountpoint["kind"]][] = [
+    ["/proc", "directory"],
+    ["/dev", "directory"],
+    ["/sys", "directory"],
+  ];
+  const isOnMount = (target: string) =>
+    /^\/(proc|dev|sys)\//.test(target) ||
+    mounts.some(({ destination }) => destination !== target && target.startsWith(`${destination}/`));
+  for (const { destination, source } of mounts)
+    if (!isOnMount(destination))
+      places.push([destination, statSync(source).isDirectory() ? "directory" : "file"]);
+  for (const [target, kind] of places) {
+    const made = makeMountpoint(rootfs, target, kind);
+    if (made.length > 0) onMountpoint(made);
+  }
+}

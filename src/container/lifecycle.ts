@@ -1,0 +1,397 @@
+import { readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { isPlyError, messageOf, PlyError } from "../error.ts";
+import type { ExitStatus } from "../runtime/index.ts";
+import type { ContainerRecord } from "./containers.ts";
+import { type LaunchContext, prepareLaunch } from "./launch.ts";
+import { announceExit, createLive, type Live } from "./live.ts";
+import { type Mountpoint, removeMountpoints } from "./mountpoint.ts";
+import type { ContainersParts } from "./parts.ts";
+import { stopwatch } from "./phase.ts";
+import { nextStatus } from "./state.ts";
+import type { ContainerDocument, ContainerTable } from "./table.ts";
+
+const SIGKILL = 9;
+/** What Docker records for a container that ended while nobody looked and left no word (a reboot). */
+const LOST_EXIT_CODE = 255;
+
+export interface LifecycleParts extends ContainersParts {
+  readonly table: ContainerTable;
+  readonly launch: LaunchContext;
+  readonly clock: () => number;
+}
+
+/** What happens to a container between its creation and its removal. Ids are whole. */
+export interface Lifecycle {
+  emit(record: ContainerRecord, action: string, more?: Readonly<Record<string, string>>): void;
+  liveOf(id: string): Live;
+  /** Brings documents, processes, mounts and directories together after an engine start. */
+  recover(): Promise<void>;
+  start(id: string): Promise<boolean>;
+  /** Throws "conflict" when it does not run. */
+  kill(id: string, signal: number): Promise<void>;
+  /** Resolves once the container does not run. */
+  ended(id: string): Promise<void>;
+  /** Connects waiting clients to a running container. */
+  connect(id: string): Promise<void>;
+  remove(id: string, options: { readonly force: boolean; readonly volumes: boolean }): Promise<void>;
+  /** The writable layer, made if the container never ran. */
+  upperOf(id: string): Promise<string>;
+  /** Stops watching; containers run on. */
+  close(): Promise<void>;
+}
+
+export function createLifecycle(parts: LifecycleParts): Lifecycle {
+  const { table, runtime, snapshots, volumes, clock } = parts;
+  const home = join(parts.root, "containers");
+  const lives = new Map<string, Live>();
+  const closing = new AbortController();
+  const dirOf = (id: string): string => join(home, id);
+  const report = (message: string, error: unknown) => parts.onTrouble?.(message, error);
+
+  function liveOf(id: string): Live {
+    let live = lives.get(id);
+    if (live === undefined) {
+      const process = table.get(id)?.record.process;
+      live = createLive({ closesStdin: closesStdin(process) });
+      lives.set(id, live);
+    }
+    return live;
+  }
+
+  function documentOf(id: string): ContainerDocument {
+    const document = table.get(id);
+    if (document === undefined) throw new PlyError("not-found", `No such container: ${id}`);
+    return document;
+  }
+
+  /** Puts the container's record with these fields changed; a change of status must be in the table of states. */
+  function update(
+    document: ContainerDocument,
+    changes: Partial<ContainerRecord>,
+    rest: Partial<Omit<ContainerDocument, "record">> = {},
+  ): ContainerRecord {
+    const { record } = document;
+    if (changes.status !== undefined) nextStatus(record.status, changes.status, record.id);
+    const changed = { ...record, ...changes };
+    table.put({ ...document, ...rest, record: changed });
+    return changed;
+  }
+
+  const emit: Lifecycle["emit"] = (record, action, more = {}) =>
+    parts.events.emit({
+      type: "container",
+      action,
+      actor: {
+        id: record.id,
+        attributes: { ...record.config.Labels, image: record.imageName, name: record.name, ...more },
+      },
+    });
+
+  async function start(id: string): Promise<boolean> {
+    const live = liveOf(id);
+    return live.inTurn(async () => {
+      const document = documentOf(id);
+      if (document.record.status === "running") return false;
+      nextStatus(document.record.status, "running", id);
+      const made: Mountpoint[] = [];
+      try {
+        const { pid, upper, phases } = await launch(document, live, made);
+        const record = update(
+          document,
+          { status: "running", pid, exitCode: 0, error: "", oomKilled: false, startedAt: clock(), phases },
+          { mountpoints: made, upper },
+        );
+        emit(record, "start");
+        watch(id);
+        return true;
+      } catch (error) {
+        await afterFailedStart(document, live, made, error);
+        throw error;
+      }
+    });
+  }
+
+  async function launch(document: ContainerDocument, live: Live, made: Mountpoint[]) {
+    const { record, stack } = document;
+    const { id, process } = record;
+    const dir = dirOf(id);
+    const time = stopwatch();
+    const rootfs = await snapshots.prepare(dir, stack);
+    time.lap("mount");
+    const spec = await prepareLaunch(parts.launch, record, {
+      dir,
+      rootfs: rootfs.path,
+      onMountpoint: (more) => made.push(...more),
+    });
+    time.lap("spec");
+    const { pid } = await runtime.create({
+      id,
+      spec,
+      terminal: process.tty,
+      stdin: process.openStdin,
+      stdinOnce: closesStdin(process),
+      logPath: null,
+    });
+    time.lap("create");
+    if (live.streams.wantsConnection) live.streams.connect(await runtime.attach(id));
+    time.lap("attach");
+    await runtime.start(id);
+    time.lap("start");
+    return { pid, upper: rootfs.upper, phases: time.laps };
+  }
+
+  async function afterFailedStart(
+    document: ContainerDocument,
+    live: Live,
+    made: readonly Mountpoint[],
+    error: unknown,
+  ): Promise<void> {
+    const { id, status, host } = document.record;
+    const exitCode = isPlyError(error) ? error.details["exitCode"] : undefined;
+    try {
+      await runtime.delete(id);
+      await snapshots.release(dirOf(id));
+      const upper = document.upper ?? join(dirOf(id), "upper");
+      removeMountpoints(upper, made);
+      const record = update(document, {
+        status,
+        exitCode: typeof exitCode === "number" ? exitCode : 128,
+        error: messageOf(error),
+      });
+      live.streams.finish();
+      if (host.autoRemove) await removeNow(record, { volumes: true });
+    } catch (second) {
+      report(`container ${id}: cleaning up after a failed start`, second);
+      live.streams.finish();
+    }
+  }
+
+  function watch(id: string): void {
+    const live = liveOf(id);
+    runtime
+      .waitExit(id, closing.signal)
+      .then((status) => live.inTurn(() => onExit(id, status)))
+      .catch((error: unknown) => {
+        if (!isPlyError(error, "cancelled")) report(`container ${id}: recording its exit`, error);
+      });
+  }
+
+  async function onExit(id: string, { exitCode, oomKilled, finishedAt }: ExitStatus): Promise<void> {
+    const document = documentOf(id);
+    if (document.record.status !== "running") return;
+    const live = liveOf(id);
+    // Connected clients read to the end of the connection, which may still hold output.
+    if (!live.streams.isConnected) live.streams.finish();
+    const ended = { status: "exited", pid: 0, exitCode, oomKilled, finishedAt } as const;
+    const { autoRemove } = document.record.host;
+    // The exit code is in the database before its file goes. A container that goes with it needs neither.
+    const record = autoRemove ? { ...document.record, ...ended } : update(document, ended);
+    const seconds = Math.max(0, Math.round((finishedAt - (record.startedAt ?? finishedAt)) / 1000));
+    if (oomKilled) emit(record, "oom");
+    emit(record, "die", { exitCode: String(exitCode), execDuration: String(seconds) });
+    announceExit(live, { exitCode });
+    if (autoRemove) await removeNow(record, { volumes: true });
+    else {
+      await runtime.delete(id);
+      await snapshots.release(dirOf(id));
+      if (document.upper !== null) removeMountpoints(document.upper, document.mountpoints);
+    }
+  }
+
+  /** In the container's turn; it does not run any more. */
+  async function removeNow(record: ContainerRecord, options: { readonly volumes: boolean }): Promise<void> {
+    const { id } = record;
+    const live = liveOf(id);
+    try {
+      await runtime.delete(id);
+      await snapshots.discard(dirOf(id));
+      await rm(dirOf(id), { recursive: true, force: true });
+      await releaseVolumes(record, options);
+    } catch (error) {
+      update(documentOf(id), { status: "removing" });
+      update(documentOf(id), { status: "dead", error: messageOf(error) });
+      throw error;
+    }
+    parts.leases.end(`container:${id}`);
+    table.delete(id);
+    lives.delete(id);
+    live.streams.finish();
+    emit(record, "destroy");
+    live.removed.resolve({
+      exitCode: record.exitCode,
+      ...(record.error === "" ? {} : { error: record.error }),
+    });
+    if (!imageExists(record.imageId)) await parts.collectGarbage?.();
+  }
+
+  function imageExists(id: string): boolean {
+    try {
+      parts.images.resolve(id);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  async function releaseVolumes(
+    record: ContainerRecord,
+    options: { readonly volumes: boolean },
+  ): Promise<void> {
+    for (const { kind, source } of record.mounts ?? []) {
+      if (kind !== "volume") continue;
+      volumes.release(source, record.id);
+      const volume = volumes.list().find(({ name }) => name === source);
+      if (options.volumes && volume?.anonymous && volumes.usersOf(source).length === 0)
+        await volumes.remove(source);
+    }
+  }
+
+  async function kill(id: string, signal: number): Promise<void> {
+    const { record } = documentOf(id);
+    const notRunning = () =>
+      new PlyError("conflict", `cannot kill container: ${record.name}: container ${id} is not running`);
+    if (record.status !== "running") throw notRunning();
+    try {
+      await runtime.kill(id, signal);
+    } catch (error) {
+      throw isPlyError(error, "conflict") ? notRunning() : error;
+    }
+    emit(record, "kill", { signal: String(signal) });
+  }
+
+  async function ended(id: string): Promise<void> {
+    if (table.get(id)?.record.status === "running") await liveOf(id).nextExit.promise;
+  }
+
+  async function remove(
+    id: string,
+    options: { readonly force: boolean; readonly volumes: boolean },
+  ): Promise<void> {
+    for (let isFirst = true; ; isFirst = false) {
+      const document = table.get(id);
+      // Gone while we waited for its end: it was to be removed by itself.
+      if (document === undefined && !isFirst) return;
+      const { record } = documentOf(id);
+      if (record.status === "running") {
+        if (!options.force)
+          throw new PlyError(
+            "conflict",
+            `cannot remove container "/${record.name}": container is running: stop the container before removing or force remove`,
+          );
+        await kill(id, SIGKILL).catch(ignoreGone);
+        await ended(id);
+        continue;
+      }
+      const done = await liveOf(id).inTurn(async () => {
+        const current = table.get(id);
+        if (current === undefined) return true;
+        if (current.record.status === "running") return false;
+        await removeNow(update(current, { status: "removing" }), options);
+        return true;
+      });
+      if (done) return;
+    }
+  }
+
+  async function connect(id: string): Promise<void> {
+    const live = liveOf(id);
+    if (documentOf(id).record.status !== "running") return;
+    await live.inTurn(async () => {
+      if (table.get(id)?.record.status !== "running" || !live.streams.wantsConnection) return;
+      const streams = await runtime.attach(id).catch((error: unknown) => {
+        // It ended this moment, and its socket with it.
+        if (isPlyError(error, "not-found") || isPlyError(error, "unavailable") || isMissing(error))
+          return undefined;
+        throw error;
+      });
+      if (streams === undefined) live.streams.finish();
+      else live.streams.connect(streams);
+    });
+  }
+
+  async function upperOf(id: string): Promise<string> {
+    return liveOf(id).inTurn(async () => {
+      const document = documentOf(id);
+      if (document.upper !== null) return document.upper;
+      const { upper } = await snapshots.prepare(dirOf(id), document.stack);
+      await snapshots.release(dirOf(id));
+      table.put({ ...document, upper });
+      return upper;
+    });
+  }
+
+  async function recover(): Promise<void> {
+    const known = new Set(await runtime.list());
+    const isLive = ({ record }: ContainerDocument) => record.status === "running" && known.has(record.id);
+    await snapshots.recover(
+      new Set(
+        table
+          .list()
+          .filter(isLive)
+          .map(({ record }) => dirOf(record.id)),
+      ),
+    );
+    for (const document of table.list()) {
+      const { record } = document;
+      parts.leases.addImage(parts.leases.hold(`container:${record.id}`), record.imageId);
+      for (const { kind, source } of record.mounts ?? [])
+        if (kind === "volume") volumes.retain(source, record.id);
+      await recoverOne(document, known.has(record.id)).catch((error: unknown) =>
+        report(`container ${record.id}: taking it over from an earlier engine`, error),
+      );
+    }
+    for (const id of known) if (table.get(id) === undefined) await runtime.delete(id);
+    for (const name of await readdir(home).catch(() => []))
+      if (table.get(name) === undefined) {
+        await snapshots.discard(dirOf(name));
+        await rm(dirOf(name), { recursive: true, force: true });
+      }
+  }
+
+  async function recoverOne(
+    { record, upper, mountpoints }: ContainerDocument,
+    isKnown: boolean,
+  ): Promise<void> {
+    const { id, status } = record;
+    if (status === "running" && isKnown) watch(id);
+    else if (status === "running")
+      await liveOf(id).inTurn(() =>
+        onExit(id, { exitCode: LOST_EXIT_CODE, oomKilled: false, finishedAt: clock() }),
+      );
+    else if (status === "removing" || status === "dead") await removeNow(record, { volumes: false });
+    else {
+      if (isKnown) await runtime.delete(id);
+      if (upper !== null) removeMountpoints(upper, mountpoints);
+    }
+  }
+
+  return {
+    emit,
+    liveOf,
+    recover,
+    start,
+    kill,
+    ended,
+    connect,
+    remove,
+    upperOf,
+    async close() {
+      closing.abort();
+      await Promise.all([...lives.values()].map((live) => live.inTurn(async () => undefined)));
+    },
+  };
+}
+
+/** A terminal's input has no end: only pipes are closed with the client that feeds them. */
+function closesStdin(process: ContainerRecord["process"] | undefined): boolean {
+  return process?.openStdin === true && process.stdinOnce && !process.tty;
+}
+
+function ignoreGone(error: unknown): void {
+  if (!isPlyError(error, "conflict")) throw error;
+}
+
+function isMissing(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === "ENOENT";
+}

@@ -1,0 +1,197 @@
+import { randomBytes } from "node:crypto";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { PlyError } from "../error.ts";
+import type { ContainerMount, ContainerRecord, Containers, CreateOptions } from "./containers.ts";
+import { checkLaunch, openLaunchContext } from "./launch.ts";
+import { createLifecycle } from "./lifecycle.ts";
+import { wantedMounts } from "./mount-option.ts";
+import { checkName, freeName } from "./name.ts";
+import type { ContainersParts } from "./parts.ts";
+import { commandLine, mergeProcess } from "./process-config.ts";
+import { parseSignal } from "./signal.ts";
+import { type ContainerDocument, openContainerTable } from "./table.ts";
+import { changesIn, sizeOfUpper } from "./upper.ts";
+import { waitFor } from "./wait.ts";
+
+const SIGKILL = 9;
+/** Docker's grace between the stop signal and SIGKILL. */
+const STOP_TIMEOUT_SECONDS = 10;
+
+/** Containers as long as this engine owns them; on dispose they run on for the next one. */
+export interface OpenContainers extends Containers, AsyncDisposable {
+  /** Ids of the containers that run now. */
+  isRunning(id: string): boolean;
+}
+
+/**
+ * Opens the containers of a root: those that still run are adopted, what a crash or a reboot left behind is
+ * cleared away, and exits that happened meanwhile are recorded. Calls `snapshots.recover`.
+ */
+export async function openContainers(parts: ContainersParts): Promise<OpenContainers> {
+  const table = openContainerTable(parts.records);
+  const launch = await openLaunchContext(parts.volumes, parts.runtime.hasCgroups);
+  const clock = parts.clock ?? Date.now;
+  const lifecycle = createLifecycle({ ...parts, table, launch, clock });
+  await lifecycle.recover();
+  const { emit, liveOf } = lifecycle;
+
+  async function create(options: CreateOptions): Promise<{ id: string; warnings: string[] }> {
+    const id = randomBytes(32).toString("hex");
+    if (options.name !== undefined) checkName(options.name);
+    const image = parts.images.resolve(options.image);
+    const name = options.name ?? freeName(table.isTaken);
+    table.claimName(name, id);
+    try {
+      const [config, warnings] = await Promise.all([
+        parts.images.configOf(image.id),
+        checkLaunch(launch, options.host),
+      ]);
+      const process = mergeProcess(config.config ?? {}, options.process);
+      if (process.StopSignal) parseSignal(process.StopSignal);
+      const [path = "", ...args] = commandLine(process);
+      const wanted = wantedMounts(options.host.binds, Object.keys(config.config?.Volumes ?? {}));
+      const stack = await parts.images.stackOf(image.id);
+      const mounts: ContainerMount[] = [];
+      for (const mount of wanted) {
+        const source = mount.kind === "bind" ? mount.source : await volumeName(mount.source, id);
+        mounts.push({ ...mount, source: source ?? "" });
+      }
+      await mkdir(join(parts.root, "containers", id), { recursive: true, mode: 0o710 });
+      const record: ContainerRecord = {
+        id,
+        name,
+        imageId: image.id,
+        imageName: options.image,
+        createdAt: clock(),
+        status: "created",
+        pid: 0,
+        exitCode: 0,
+        error: "",
+        oomKilled: false,
+        startedAt: null,
+        finishedAt: null,
+        config: process,
+        process: options.process,
+        host: options.host,
+        path,
+        args,
+        phases: {},
+        mounts,
+      };
+      table.put({ record, image, stack, mountpoints: [], upper: null });
+      parts.leases.addImage(parts.leases.hold(`container:${id}`), image.id);
+      emit(record, "create");
+      return { id, warnings };
+    } catch (error) {
+      if (table.get(id) === undefined) table.releaseName(name);
+      throw error;
+    }
+  }
+
+  async function volumeName(given: string | null, id: string): Promise<string> {
+    const { name } = await parts.volumes.ensure(given === null ? {} : { name: given });
+    parts.volumes.retain(name, id);
+    return name;
+  }
+
+  async function kill(name: string, signal: string): Promise<void> {
+    const number = parseSignal(signal === "" ? "SIGKILL" : signal);
+    const { record } = table.find(name);
+    await lifecycle.kill(record.id, number);
+    // As with Docker, a killed container has stopped when the answer comes.
+    if (number === SIGKILL) await lifecycle.ended(record.id);
+  }
+
+  async function stop(
+    name: string,
+    options: { readonly signal?: string; readonly timeoutSeconds?: number },
+  ): Promise<boolean> {
+    const { record } = table.find(name);
+    const signal = parseSignal(options.signal ?? record.config.StopSignal ?? "SIGTERM");
+    if (record.status !== "running") return false;
+    const seconds = options.timeoutSeconds ?? record.config.StopTimeout ?? STOP_TIMEOUT_SECONDS;
+    const ended = lifecycle.ended(record.id);
+    await lifecycle.kill(record.id, signal).catch(ignoreGone);
+    if (!(await endsWithin(ended, seconds))) await lifecycle.kill(record.id, SIGKILL).catch(ignoreGone);
+    await ended;
+    emit(record, "stop");
+    return true;
+  }
+
+  async function withUpper<T>(name: string, use: (upper: string, document: ContainerDocument) => Promise<T>) {
+    const { id } = table.find(name).record;
+    return use(await lifecycle.upperOf(id), table.find(id));
+  }
+
+  return {
+    create,
+    get: (name) => table.find(name).record,
+    list: () => table.list().map(({ record }) => record),
+    isRunning: (id) => table.get(id)?.record.status === "running",
+    async attach(name, streams) {
+      const { record } = table.find(name);
+      const live = liveOf(record.id);
+      const attachment = live.streams.attach({
+        ...streams,
+        stdin: streams.stdin && record.process.openStdin,
+      });
+      try {
+        await lifecycle.connect(record.id);
+      } catch (error) {
+        await attachment[Symbol.asyncDispose]();
+        throw error;
+      }
+      emit(record, "attach");
+      return attachment;
+    },
+    start: (name) => lifecycle.start(table.find(name).record.id),
+    wait: (name, condition, signal) => {
+      const { record } = table.find(name);
+      return waitFor({ record, live: liveOf(record.id), condition, signal });
+    },
+    kill,
+    stop,
+    async resize(name, size) {
+      const { record } = table.find(name);
+      if (record.status !== "running")
+        throw new PlyError(
+          "conflict",
+          `cannot resize a stopped container: container ${record.id} is not running`,
+        );
+      await parts.runtime.resize(record.id, size);
+      emit(record, "resize", { height: String(size.rows), width: String(size.columns) });
+    },
+    remove: (name, options) => lifecycle.remove(table.find(name).record.id, options),
+    changes: (name) =>
+      withUpper(name, (upper, { stack, mountpoints }) => changesIn(upper, stack, mountpoints)),
+    commit: (name, options) =>
+      withUpper(name, async (upper, { record, image }) => {
+        const { id: containerId, config } = record;
+        const committed = await parts.images.commit({ parent: image, containerId, config, upper }, options);
+        emit(record, "commit", { comment: options.comment ?? "", imageID: committed });
+        return committed;
+      }),
+    sizeOf: (name) => withUpper(name, (upper) => sizeOfUpper(upper)),
+    [Symbol.asyncDispose]: () => lifecycle.close(),
+  };
+}
+
+function ignoreGone(error: unknown): void {
+  if (!(error instanceof PlyError) || error.kind !== "conflict") throw error;
+}
+
+/** A negative time means for ever. */
+async function endsWithin(ended: Promise<unknown>, seconds: number): Promise<boolean> {
+  if (seconds < 0) {
+    await ended;
+    return true;
+  }
+  let timer: NodeJS.Timeout | undefined;
+  const timeUp = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), Math.min(seconds * 1000, 2 ** 31 - 1));
+  });
+  const inTime = await Promise.race([ended.then(() => true as const), timeUp]);
+  clearTimeout(timer);
+  return inTime;
+}

@@ -1,0 +1,63 @@
+import { type Dirent, lstatSync } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { changesOfUpper, decodeIndex, type TreeNode, unionOf } from "../layer/index.ts";
+import type { LayerStack } from "../store/index.ts";
+import type { FilesystemChange } from "./containers.ts";
+import { isUntouched, type Mountpoint } from "./mountpoint.ts";
+
+/** What a writable layer changes of its image, without the mountpoints that were made for it. */
+export async function changesIn(
+  upper: string,
+  stack: LayerStack | null,
+  mountpoints: readonly Mountpoint[],
+): Promise<FilesystemChange[]> {
+  const changes = changesOfUpper(upper, await unionBelow(stack));
+  const untouched = new Set(
+    mountpoints
+      .filter((mountpoint) => isUntouched(upper, mountpoint))
+      .map(({ path }) => Buffer.from(path, "utf8").toString("latin1")),
+  );
+  // A directory above is "modified" only because of what is in it: without that, it is no change either.
+  const parents = new Set([...untouched].map((path) => path.slice(0, Math.max(0, path.lastIndexOf("/")))));
+  const left = changes.filter(({ path, kind }) => kind !== "added" || !untouched.has(path));
+  return left
+    .filter(
+      ({ path, kind }) =>
+        kind !== "modified" || !parents.has(path) || left.some((other) => other.path.startsWith(`${path}/`)),
+    )
+    .map(({ path, kind }) => ({ path: `/${Buffer.from(path, "latin1").toString("utf8")}`, kind }));
+}
+
+async function unionBelow(stack: LayerStack | null): Promise<TreeNode | null> {
+  if (stack === null) return null;
+  const indexes = await Promise.all(
+    stack.layers.map(async ({ dir }) => decodeIndex(await readFile(join(dir, "index")))),
+  );
+  return unionOf(indexes);
+}
+
+/** Bytes of the files in a writable layer; hard links count once. */
+export async function sizeOfUpper(upper: string): Promise<number> {
+  const seen = new Set<number>();
+  let total = 0;
+  const todo: Buffer[] = [Buffer.from(upper)];
+  for (;;) {
+    const directory = todo.pop();
+    if (directory === undefined) return total;
+    const entries: Dirent<Buffer>[] = await readdir(directory, {
+      withFileTypes: true,
+      encoding: "buffer",
+    }).catch(() => []);
+    for (const entry of entries) {
+      const path = Buffer.concat([directory, Buffer.from("/"), entry.name]);
+      if (entry.isDirectory()) todo.push(path);
+      else if (entry.isFile()) {
+        const stat = lstatSync(path, { throwIfNoEntry: false });
+        if (stat === undefined || (stat.nlink > 1 && seen.has(stat.ino))) continue;
+        seen.add(stat.ino);
+        total += stat.size;
+      }
+    }
+  }
+}

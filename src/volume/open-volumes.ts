@@ -1,0 +1,118 @@
+import { execFile } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { lstat, mkdir, readdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { messageOf, PlyError } from "../error.ts";
+import type { VolumeRecord, Volumes } from "./volumes.ts";
+
+/** As much of the store's `Records` as volumes need. */
+export interface VolumeDocuments {
+  put(key: string, value: unknown): void;
+  delete(key: string): void;
+  list(): { readonly key: string; readonly value: unknown }[];
+}
+
+export interface VolumesParts {
+  /** `volumes/` lies in it. */
+  readonly root: string;
+  readonly records: VolumeDocuments;
+  /** Milliseconds since 1970. */
+  readonly clock?: () => number;
+}
+
+const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
+const NAME_LENGTH_LIMIT = 255;
+const DATA = "_data";
+const REMOVED = ".removed-";
+
+/** Opens the volumes below `root`. What a crash left half removed is taken away. */
+export async function openVolumes(parts: VolumesParts): Promise<Volumes> {
+  const home = join(parts.root, "volumes");
+  const clock = parts.clock ?? Date.now;
+  await mkdir(home, { recursive: true, mode: 0o711 });
+  const volumes = new Map<string, VolumeRecord>();
+  for (const { key, value } of parts.records.list())
+    volumes.set(key, { ...(value as VolumeRecord), path: join(home, key, DATA) });
+  for (const name of await readdir(home))
+    if (name.startsWith(REMOVED)) await rm(join(home, name), { recursive: true, force: true });
+  const users = new Map<string, Set<string>>();
+
+  const get = (name: string): VolumeRecord => {
+    const volume = volumes.get(name);
+    if (volume === undefined)
+      throw new PlyError("not-found", `get ${name}: no such volume`, { details: { name } });
+    return volume;
+  };
+  const usersOf = (name: string): string[] => [...(users.get(name) ?? [])];
+
+  return {
+    async ensure({ name: given, labels = {} }) {
+      const name = given ?? randomBytes(32).toString("hex");
+      const known = volumes.get(name);
+      if (known !== undefined) return known;
+      checkName(name);
+      const path = join(home, name, DATA);
+      await mkdir(path, { recursive: true, mode: 0o755 });
+      const volume = { name, createdAt: clock(), labels, anonymous: given === undefined, path };
+      parts.records.put(name, volume);
+      volumes.set(name, volume);
+      return volume;
+    },
+    get,
+    list: () => [...volumes.values()],
+    async remove(name) {
+      const volume = get(name);
+      const inUse = usersOf(name);
+      if (inUse.length > 0)
+        throw new PlyError("conflict", `remove ${name}: volume is in use - [${inUse.join(", ")}]`, {
+          hint: "remove these containers first",
+          details: { name, usedBy: inUse },
+        });
+      volumes.delete(name);
+      parts.records.delete(name);
+      // Aside first: a name that is free must be empty when it is taken again.
+      const aside = join(home, `${REMOVED}${randomBytes(8).toString("hex")}`);
+      await rename(join(volume.path, ".."), aside).catch(ignoreMissing);
+      await rm(aside, { recursive: true, force: true });
+    },
+    retain(name, owner) {
+      const owners = users.get(name) ?? new Set();
+      users.set(name, owners.add(owner));
+    },
+    release(name, owner) {
+      const owners = users.get(name);
+      owners?.delete(owner);
+      if (owners?.size === 0) users.delete(name);
+    },
+    usersOf,
+    async populate(name, source) {
+      const { path } = get(name);
+      const stat = await lstat(source).catch(() => undefined);
+      if (stat === undefined || !stat.isDirectory() || (await readdir(path)).length > 0) return;
+      try {
+        await promisify(execFile)("cp", ["-a", "--", `${source}/.`, path]);
+      } catch (error) {
+        throw new PlyError(
+          "internal",
+          `cannot copy the image's files into volume ${name}: ${messageOf(error)}`,
+          {
+            cause: error,
+          },
+        );
+      }
+    },
+  };
+}
+
+function checkName(name: string): void {
+  if (NAME.test(name) && name.length <= NAME_LENGTH_LIMIT) return;
+  throw new PlyError(
+    "invalid",
+    `create ${name}: ${JSON.stringify(name)} includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`,
+  );
+}
+
+function ignoreMissing(error: unknown): void {
+  if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+}

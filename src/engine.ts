@@ -1,16 +1,34 @@
-import type { Containers } from "./container/index.ts";
-import type { EventBus } from "./event/index.ts";
-import type { Images } from "./image/index.ts";
-import type { RegistryClient } from "./registry/index.ts";
-import type { CheckReport } from "./store/index.ts";
+import { randomUUID } from "node:crypto";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type Containers, openContainers } from "./container/index.ts";
+import { PlyError } from "./error.ts";
+import { createEventBus, type EventBus } from "./event/index.ts";
+import { type Images, openImages } from "./image/index.ts";
+import { createIngestPool } from "./layer/index.ts";
+import {
+  openRegistry,
+  parseRegistriesConfig,
+  type RegistryClient,
+  type RegistryRule,
+} from "./registry/index.ts";
+import { openRuntime } from "./runtime/index.ts";
+import { chooseDriver, type SnapshotDriver } from "./snapshot/index.ts";
+import { type CheckReport, openStore, type Store } from "./store/index.ts";
+import { VERSION } from "./version.ts";
+import { openVolumes } from "./volume/index.ts";
 
 export interface EngineOptions {
   /** Where everything is kept: `/var/lib/ply`. */
   readonly root: string;
   /** What a reboot may take: `/run/ply`. */
   readonly runRoot: string;
-  /** "auto" tries what works here; else the name of a storage driver. */
+  /** Folder with `registries.json` and `certs.d/`; `/etc/ply` when absent. Neither needs to exist. */
+  readonly configDir?: string;
+  /** "auto" (the default) tries what works here; else the name of a storage driver. */
   readonly storageDriver?: string;
+  /** Told of what went wrong where nobody waits for an answer. */
+  readonly onTrouble?: (message: string) => void;
 }
 
 /** What this engine and its host are, for `info` and `version`. */
@@ -32,4 +50,133 @@ export interface Engine extends AsyncDisposable {
   readonly events: EventBus;
   /** Every name resolves, every layer verifies, nothing unknown is on disk. */
   check(options: { readonly repair: boolean; readonly signal?: AbortSignal }): Promise<CheckReport>;
+}
+
+const DEFAULT_CONFIG_DIR = "/etc/ply";
+/** Certificates that users of the peers have in place already. */
+const PEERS_CERTS_DIRS = ["/etc/docker/certs.d", "/etc/containers/certs.d"];
+/** Events kept for `events --since`: as Docker keeps. */
+const EVENTS_REMEMBERED = 256;
+
+/**
+ * Constructs the parts and joins them. Throws "conflict" when another engine owns the root, "unsupported" with the
+ * reasons when the host cannot do it, "invalid" for a configuration that cannot work. Dispose it to let go of the
+ * root; containers run on.
+ */
+export async function openEngine(options: EngineOptions): Promise<Engine> {
+  const { root, runRoot, configDir = DEFAULT_CONFIG_DIR } = options;
+  await using parts = new AsyncDisposableStack();
+  const pool = parts.use(createIngestPool());
+  const [store, runtime, rules] = await Promise.all([
+    openStore({ root, ingest: (job, open, ingest) => pool.ingest(job, open, ingest) }).then((it) =>
+      parts.use(it),
+    ),
+    openRuntime({ runRoot }).then((it) => parts.use(it)),
+    readRegistriesConfig(join(configDir, "registries.json")),
+  ]);
+  const snapshots = parts.use(await openSnapshots(options, store));
+  store.onChainUnused = (chainId) => snapshots.remove(chainId);
+  const registry = parts.use(
+    openRegistry({
+      rules,
+      certsDirs: [join(configDir, "certs.d"), ...PEERS_CERTS_DIRS],
+      userAgent: `ply/${VERSION}`,
+      onFallback: ({ host, name, error }) => options.onTrouble?.(`${name}: mirror ${host}: ${error.message}`),
+    }),
+  );
+  const events = createEventBus({ remember: EVENTS_REMEMBERED });
+  const running = { has: (_id: string): boolean => false };
+  const images = openImages({ store, registry, snapshots, events, isRunning: (id) => running.has(id) });
+  const volumes = await openVolumes({ root, records: store.records("volume") });
+  const containers = parts.use(
+    await openContainers({
+      records: store.records("container"),
+      leases: store.leases,
+      images,
+      snapshots,
+      runtime,
+      volumes,
+      events,
+      root,
+      onTrouble: (message, error) => options.onTrouble?.(`${message}: ${error}`),
+    }),
+  );
+  running.has = (id) => containers.isRunning(id);
+
+  const held = parts.move();
+  return {
+    info: {
+      id: engineId(store),
+      root,
+      storageDriver: { name: snapshots.name, description: snapshots.description },
+      runtime: { name: runtime.name, version: runtime.version },
+      conmonVersion: runtime.conmonVersion,
+      warnings: runtime.warnings,
+    },
+    images,
+    containers,
+    registry,
+    events,
+    check: ({ repair, signal }) =>
+      store.check({
+        repair,
+        openTar: (layer) => snapshots.openTar(layer),
+        foreignOrphans: async (chains) => [
+          ...(await snapshots.orphans(chains)),
+          ...(await unknownIn(join(root, "containers"), new Set(containers.list().map(({ id }) => id)))),
+          ...(await unknownIn(join(root, "volumes"), new Set(volumes.list().map(({ name }) => name)))),
+        ],
+        ...(signal === undefined ? {} : { signal }),
+      }),
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
+  };
+}
+
+/** The driver this root was made with, else the best that works; remembered from then on. */
+async function openSnapshots(options: EngineOptions, store: Store): Promise<SnapshotDriver> {
+  const { driver } = await chooseDriver({
+    root: options.root,
+    runRoot: options.runRoot,
+    wanted: options.storageDriver ?? "auto",
+    previous: store.settings.get("storage-driver"),
+  });
+  store.settings.set("storage-driver", driver.name);
+  return driver;
+}
+
+function engineId(store: Store): string {
+  const known = store.settings.get("engine-id");
+  if (known !== undefined) return known;
+  const id = randomUUID();
+  store.settings.set("engine-id", id);
+  return id;
+}
+
+async function readRegistriesConfig(path: string): Promise<readonly RegistryRule[]> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw new PlyError("denied", `cannot read ${path}`, { cause });
+  }
+  try {
+    return parseRegistriesConfig(text);
+  } catch (cause) {
+    if (cause instanceof PlyError)
+      throw new PlyError(cause.kind, `${path}: ${cause.message}`, {
+        cause,
+        ...(cause.hint ? { hint: cause.hint } : {}),
+      });
+    throw cause;
+  }
+}
+
+/** Entries of a folder of ours that nobody knows. */
+async function unknownIn(folder: string, known: ReadonlySet<string>): Promise<string[]> {
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return [];
+    throw error;
+  });
+  return names.filter((name) => !known.has(name)).map((name) => join(folder, name));
 }

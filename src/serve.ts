@@ -11,6 +11,8 @@ export interface ServeOptions {
   /** `unix:///path`, `tcp://host:port`. */
   readonly hosts: readonly string[];
   readonly storageDriver?: string;
+  /** Folder with `registries.json` and `certs.d/`. */
+  readonly configDir?: string;
   /** Makes the engine: `openEngine` of engine.ts. */
   readonly openEngine: (options: EngineOptions) => Promise<Engine>;
   /** Ends the process's work when aborted. Absent: SIGTERM and SIGINT do. */
@@ -33,7 +35,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   // The API loads while the store opens: each takes some milliseconds.
   const [api, engine] = await Promise.all([
     import("./api/index.ts"),
-    openEngine(options).then((opened) => closing.use(opened)),
+    openEngine(options, log).then((opened) => closing.use(opened)),
   ]);
   const addresses = options.hosts.map(api.parseListenAddress);
   const server = closing.use(api.createApiServer({ engine, log }));
@@ -53,13 +55,24 @@ export async function serve(options: ServeOptions): Promise<void> {
   log("stopped");
 }
 
-async function openEngine({ openEngine: open, root, runRoot, storageDriver }: ServeOptions): Promise<Engine> {
-  for (const [name, path] of Object.entries({ root, runRoot }))
+async function openEngine(options: ServeOptions, log: (line: string) => void): Promise<Engine> {
+  const { openEngine: open, root, runRoot, storageDriver, configDir } = options;
+  for (const [name, path] of Object.entries({
+    root,
+    runRoot,
+    ...(configDir === undefined ? {} : { configDir }),
+  }))
     if (!path.startsWith("/"))
       throw new PlyError("invalid", `${name} ${JSON.stringify(path)} is not absolute`);
   // Others need to get through to the socket, not to look around.
   await mkdir(runRoot, { recursive: true, mode: 0o711 });
-  return await open({ root, runRoot, ...(storageDriver === undefined ? {} : { storageDriver }) });
+  return await open({
+    root,
+    runRoot,
+    onTrouble: log,
+    ...(storageDriver === undefined ? {} : { storageDriver }),
+    ...(configDir === undefined ? {} : { configDir }),
+  });
 }
 
 async function writePidFile(runRoot: string, closing: AsyncDisposableStack): Promise<void> {

@@ -21,6 +21,7 @@ export interface ServeOptions {
   /** `unix:///path`, `tcp://host:port`. */
   readonly hosts: readonly string[];
   readonly storageDriver?: string;
+  readonly configDir?: string;
   readonly signal: AbortSignal;
   /** Called once everything listens. */
   readonly onListening: (hosts: readonly string[]) => void;

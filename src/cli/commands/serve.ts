@@ -19,6 +19,12 @@ export default command({
       complete: "directory",
       help: "What a reboot may take: sockets, mounts (/run/ply)",
     },
+    config: {
+      kind: "string",
+      value: "DIR",
+      complete: "directory",
+      help: "Folder with registries.json and certs.d/ (/etc/ply)",
+    },
     host: {
       kind: "list",
       short: "H",
@@ -28,7 +34,7 @@ export default command({
     "storage-driver": {
       kind: "string",
       value: "NAME",
-      help: "erofs, overlay2 or vfs; without it, the best that works here",
+      help: "erofs or overlay2; without it, the best that works here",
     },
   },
   description:
@@ -47,6 +53,7 @@ export default command({
         runRoot,
         hosts: flags.host.length > 0 ? flags.host : [`unix://${runRoot}/ply.sock`],
         ...(storageDriver === undefined ? {} : { storageDriver }),
+        ...(flags.config === undefined ? {} : { configDir: flags.config }),
         signal: context.interruptible(),
         onListening: () => {},
       });

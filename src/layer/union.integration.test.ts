@@ -299,7 +299,7 @@ function nastyParts(): Part[] {
     { path: "hard1", content: "linked", mode: 0o600 },
     { path: "dir/hard2", type: "hardlink", linkTarget: "hard1" },
     { path: "xdir/hard3", type: "hardlink", linkTarget: "./dir//hard2" },
-    { path: "link", type: "symlink", mode: 0o777, linkTarget: "../../outside/é" },
+    { path: "link", type: "symlink", mode: 0o644, linkTarget: "../../outside/é" },
     { path: "long-link", type: "symlink", mode: 0o777, linkTarget: "t".repeat(703) },
     { path: "block-link", type: "symlink", mode: 0o777, linkTarget: "t".repeat(512) },
     { path: "longest-link", type: "symlink", mode: 0o777, linkTarget: "t".repeat(4095) },

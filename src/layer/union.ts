@@ -7,8 +7,9 @@ import type { TreeNode } from "./tree.ts";
 /** Directories may nest this deep (symlinked parents can go beyond one path's length); bounds every recursion over a tree. */
 export const MAX_DEPTH = 4096;
 /** Names looked at while following symlinks or applying markers; a layer that needs more is made to waste time. */
-const MAX_STEPS = 200_000_000;
+const MAX_STEPS = 50_000_000;
 const IMPLICIT_MODE = 0o755;
+const SYMLINK_MODE = 0o777;
 const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
 
 /** A union that grows layer by layer, bottom to top. */
@@ -232,7 +233,8 @@ function nodeOf(entry: LayerEntry, layer: number): TreeNode {
   }
   return {
     type,
-    mode: entry.mode,
+    // No Linux filesystem keeps another mode of a symlink, whatever its tar says.
+    mode: type === "symlink" ? SYMLINK_MODE : entry.mode,
     uid: entry.uid,
     gid: entry.gid,
     mtimeSeconds: entry.mtimeSeconds,

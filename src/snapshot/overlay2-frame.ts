@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, openSync, readSync } from "node:fs";
 import { open, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { PlyError } from "../error.ts";
@@ -183,7 +183,9 @@ export async function frameReader(layer: StackLayer, directories: readonly strin
     if (current?.filling.diff === filling.diff && current.filling.path === filling.path) return current.fd;
     if (current !== undefined) closeSync(current.fd);
     current = undefined;
-    const fd = atPlace(filling.diff, filling.path, (path) => openSync(path, "r"));
+    const fd = atPlace(filling.diff, filling.path, (path) =>
+      openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW),
+    );
     current = { filling, fd };
     return fd;
   };

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ErofsNode } from "../erofs/index.ts";
 import { writeErofs } from "../erofs/index.ts";
@@ -10,6 +10,7 @@ import { removeTree } from "./remove-tree.ts";
 import { unmountAll } from "./views.ts";
 
 const BLOCK = 512;
+const SUFFIX = ".probe";
 const PLAIN = {
   mode: 0o755,
   uid: 0,
@@ -64,7 +65,8 @@ async function inProbeDirectories(
   runRoot: string,
   attempt: (directories: ProbeDirectories) => Promise<void>,
 ): Promise<void> {
-  const name = `${randomUUID()}.probe`;
+  dropDeadProbes(runRoot);
+  const name = `${randomUUID()}${SUFFIX}`;
   const files = join(root, "ingest", name);
   const mounts = join(runRoot, name);
   const [base, target] = [join(mounts, "base"), join(mounts, "target")];
@@ -75,6 +77,15 @@ async function inProbeDirectories(
     for (const mounted of [target, base]) unmountQuietly(mounted);
     rmSync(mounts, { recursive: true, force: true });
     await removeTree(files);
+  }
+}
+
+/** Mounts of a trial that was killed; its files went with the rest of `ingest/`. */
+function dropDeadProbes(runRoot: string): void {
+  for (const name of existsSync(runRoot) ? readdirSync(runRoot) : []) {
+    if (!name.endsWith(SUFFIX)) continue;
+    for (const mounted of ["target", "base"]) unmountQuietly(join(runRoot, name, mounted));
+    rmSync(join(runRoot, name), { recursive: true, force: true });
   }
 }
 
@@ -90,7 +101,13 @@ function unmountQuietly(target: string): void {
 function tryOverlay(files: string, lower: string, target: string): void {
   const [upper, work] = [join(files, "upper"), join(files, "work")];
   for (const directory of [upper, work]) mkdirSync(directory);
-  mountOverlay({ lowers: [lower], writable: { upper, work }, target });
+  const writable = { upper, work };
+  try {
+    // Unmounting any other kind writes out all that is dirty on the filesystem.
+    mountOverlay({ lowers: [lower], writable: { ...writable, isEphemeral: true }, target });
+  } catch {
+    mountOverlay({ lowers: [lower], writable, target });
+  }
   writeFileSync(join(target, "file"), "changed");
   if (readFileSync(join(upper, "file"), "utf8") !== "changed")
     throw new PlyError("unsupported", "a change through an overlay does not reach its writable layer");

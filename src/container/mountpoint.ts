@@ -58,10 +58,10 @@ export function makeMountpoint(root: string, target: string, kind: Mountpoint["k
 
 /** Takes mountpoints out of an unmounted writable layer, where they are still as they were made. */
 export function removeMountpoints(upper: string, made: readonly Mountpoint[]): void {
-  for (const { path, kind, parentMtimeNs } of [...made].reverse()) {
+  // The container may have put a link in the way.
+  const reachable = made.filter(({ path }) => resolveInRoot(upper, path) === join(upper, path));
+  for (const { path, kind, parentMtimeNs } of untouchedMountpoints(upper, reachable)) {
     const place = join(upper, path);
-    // The container may have put a link in the way.
-    if (resolveInRoot(upper, path) !== place || !isUntouched(upper, { path, kind })) continue;
     const parent = dirname(place);
     const { mtimeNs, atimeNs } = statSync(parent, { bigint: true });
     if (kind === "file") unlinkSync(place);
@@ -70,14 +70,19 @@ export function removeMountpoints(upper: string, made: readonly Mountpoint[]): v
   }
 }
 
-/** True while a mountpoint is still the empty thing that was made. */
-export function isUntouched(upper: string, { path, kind }: Pick<Mountpoint, "path" | "kind">): boolean {
-  const stat = lstatSync(join(upper, path), { throwIfNoEntry: false });
-  if (stat === undefined) return false;
-  if (kind === "file") return stat.isFile() && stat.size === 0;
-  return stat.isDirectory() && isEmpty(join(upper, path));
-}
-
-function isEmpty(directory: string): boolean {
-  return readdirSync(directory).length === 0;
+/** Those of the mountpoints that are still the empty things that were made; a directory may hold others of them. */
+export function untouchedMountpoints(upper: string, made: readonly Mountpoint[]): Mountpoint[] {
+  const untouched = new Map<string, Mountpoint>();
+  for (const mountpoint of [...made].reverse()) {
+    const { path, kind } = mountpoint;
+    const stat = lstatSync(join(upper, path), { throwIfNoEntry: false });
+    if (stat === undefined) continue;
+    const isAsMade =
+      kind === "file"
+        ? stat.isFile() && stat.size === 0
+        : stat.isDirectory() &&
+          readdirSync(join(upper, path)).every((name) => untouched.has(`${path}/${name}`));
+    if (isAsMade) untouched.set(path, mountpoint);
+  }
+  return [...untouched.values()];
 }

@@ -1,10 +1,10 @@
-import { type Dirent, lstatSync } from "node:fs";
+import { lstatSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { changesOfUpper, decodeIndex, type TreeNode, unionOf } from "../layer/index.ts";
 import type { LayerStack } from "../store/index.ts";
 import type { FilesystemChange } from "./containers.ts";
-import { isUntouched, type Mountpoint } from "./mountpoint.ts";
+import { type Mountpoint, untouchedMountpoints } from "./mountpoint.ts";
 
 /** What a writable layer changes of its image, without the mountpoints that were made for it. */
 export async function changesIn(
@@ -14,9 +14,7 @@ export async function changesIn(
 ): Promise<FilesystemChange[]> {
   const changes = changesOfUpper(upper, await unionBelow(stack));
   const untouched = new Set(
-    mountpoints
-      .filter((mountpoint) => isUntouched(upper, mountpoint))
-      .map(({ path }) => Buffer.from(path, "utf8").toString("latin1")),
+    untouchedMountpoints(upper, mountpoints).map(({ path }) => Buffer.from(path, "utf8").toString("latin1")),
   );
   // A directory above is "modified" only because of what is in it: without that, it is no change either.
   const parents = new Set([...untouched].map((path) => path.slice(0, Math.max(0, path.lastIndexOf("/")))));
@@ -45,19 +43,13 @@ export async function sizeOfUpper(upper: string): Promise<number> {
   for (;;) {
     const directory = todo.pop();
     if (directory === undefined) return total;
-    const entries: Dirent<Buffer>[] = await readdir(directory, {
-      withFileTypes: true,
-      encoding: "buffer",
-    }).catch(() => []);
-    for (const entry of entries) {
-      const path = Buffer.concat([directory, Buffer.from("/"), entry.name]);
-      if (entry.isDirectory()) todo.push(path);
-      else if (entry.isFile()) {
-        const stat = lstatSync(path, { throwIfNoEntry: false });
-        if (stat === undefined || (stat.nlink > 1 && seen.has(stat.ino))) continue;
-        seen.add(stat.ino);
-        total += stat.size;
-      }
+    for (const name of await readdir(directory, { encoding: "buffer" }).catch(() => [])) {
+      const path = Buffer.concat([directory, Buffer.from("/"), name]);
+      const stat = lstatSync(path, { throwIfNoEntry: false });
+      if (stat?.isDirectory()) todo.push(path);
+      if (stat === undefined || !stat.isFile() || (stat.nlink > 1 && seen.has(stat.ino))) continue;
+      seen.add(stat.ino);
+      total += stat.size;
     }
   }
 }

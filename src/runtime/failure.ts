@@ -30,7 +30,7 @@ const PATTERNS: readonly Pattern[] = [
   },
   {
     words:
-      /(open executable|exec(utable)?|stat)\b.*permission denied|cannot (access|execute).*permission denied/i,
+      /(open executable|exec(utable)?|stat)\b.*permission denied|open executable.*operation not permitted|cannot (access|execute).*permission denied/i,
     exitCode: NOT_RUNNABLE,
     say: (command) => `exec: ${quote(command)}: permission denied`,
   },

@@ -7,6 +7,8 @@ import type { Stdio } from "./terminal/index.ts";
 export interface CommandContext {
   readonly stdio: Stdio;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Of this user. */
+  readonly uid: number;
   /** The client, ready for requests. Connects, and starts an engine where that is allowed, when first used. */
   readonly engine: EngineClient;
   /** Aborted at the first SIGINT or SIGTERM once this was called; a second one ends the process at once. */

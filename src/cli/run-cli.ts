@@ -140,6 +140,7 @@ function createContext(environment: Dispatch): CommandContext & { close(): void 
   return {
     stdio,
     env,
+    uid: environment.uid,
     serve: environment.serve,
     get engine() {
       const chosen = chooseAddress(environment.host, env, environment.uid);

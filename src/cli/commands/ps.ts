@@ -84,7 +84,7 @@ function columns(options: {
     {
       name: "Command",
       heading: "COMMAND",
-      value: ({ Command }) => `"${cut(printable(Command), COMMAND_COLUMNS - 2)}"`,
+      value: ({ Command }) => `"${cut(printable(Command), COMMAND_COLUMNS)}"`,
     },
     { name: "CreatedAt", heading: "CREATED AT", value: ({ Created }) => formatTimestamp(Created * 1000) },
     { name: "RunningFor", heading: "CREATED", value: ({ Created }) => formatAgo(Created * 1000, nowMs) },

@@ -44,7 +44,7 @@ export default command({
     ["ply serve --root /tmp/a --run-root /tmp/a/run -H unix:///tmp/a/ply.sock", "one more, apart from it"],
   ],
   async run(context, flags) {
-    const uid = process.getuid?.() ?? 0;
+    const { uid } = context;
     const runRoot = flags["run-root"] ?? defaultRunRoot(context.env, uid);
     const storageDriver = flags["storage-driver"];
     try {

@@ -51,7 +51,11 @@ export function leaseTable(database: Database, clock: () => number): LeaseTable 
     addImage(lease, id) {
       database.transaction(() => {
         const row = database.get("SELECT chain_id FROM images WHERE id = ?", id);
-        if (row === undefined) throw new PlyError("not-found", `No such image: ${id}`);
+        if (row === undefined) {
+          // Held already: what it needs is kept although its record was removed since.
+          if (refersTo(database, lease.owner, id)) return;
+          throw new PlyError("not-found", `No such image: ${id}`);
+        }
         const chainId = textOrNull(row, "chain_id");
         refer(lease.owner, "image", id);
         refer(lease.owner, "blob", id);
@@ -98,6 +102,11 @@ export function leaseTable(database: Database, clock: () => number): LeaseTable 
       );
     },
   };
+}
+
+function refersTo(database: Database, owner: string, id: ImageId): boolean {
+  const sql = "SELECT 1 FROM lease_refs WHERE owner = ? AND kind = 'image' AND ref = ?";
+  return database.get(sql, owner, id) !== undefined;
 }
 
 /** Records a stack of layers, all of which must be here; its identity. In a transaction of the caller. */

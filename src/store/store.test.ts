@@ -292,6 +292,9 @@ describe("store", () => {
     assert.deepEqual(report.blobs, [other.id]);
     assert.deepEqual(unused, [other.chainId]);
     assert.ok(report.bytesFreed > 0);
+    // As an engine does at start, whatever became of the image meanwhile.
+    store.leases.addImage(store.leases.hold("container:1"), image.id);
+    assert.throws(() => store.leases.addImage(store.leases.hold("container:2"), image.id), /No such image/);
     store.leases.end("container:1");
     const last = await store.collectGarbage();
     assert.deepEqual([...last.layers].sort(), [diffIdOf("a"), diffIdOf("b")].sort());

@@ -75,6 +75,7 @@ export interface Lease {
 export interface Leases {
   /** Creates or renews. `untilMs` absent: until ended. */
   hold(owner: string, untilMs?: number): Lease;
+  /** Keeps the image's config and whole stack, also when its record is removed later. Throws not-found. */
   addImage(lease: Lease, id: ImageId): void;
   addLayer(lease: Lease, diffId: DiffId): void;
   addBlob(lease: Lease, digest: Digest): void;

@@ -129,10 +129,11 @@ async function readMember(
   options: { readonly lease: Lease; readonly signal?: AbortSignal; readonly onProgress?: OnProgress },
 ): Promise<Member> {
   const expected = digestOfMember(path);
-  const known = expected === undefined ? undefined : knownLayer(context, expected);
+  const hint = expected ?? diffIdOfMember(path);
+  const known = hint === undefined ? undefined : knownLayer(context, hint);
   if (known !== undefined) {
     context.store.leases.addLayer(options.lease, known);
-    options.onProgress?.({ kind: "layer", id: shortId(expected ?? known), status: "Already exists" });
+    options.onProgress?.({ kind: "layer", id: shortId(hint ?? known), status: "Already exists" });
     return { kind: "layer", diffId: known };
   }
   const { head, stream } = await peek(content, TAR_BLOCK);
@@ -222,6 +223,15 @@ function digestOfMember(path: string): Digest | undefined {
   } catch {
     return undefined;
   }
+}
+
+/**
+ * podman names layers by their DiffID. Not a promise that the format makes, so a layer is not held to it; and a wrong name
+ * only gives a layer that is not the one which the image's config has there.
+ */
+function diffIdOfMember(path: string): Digest | undefined {
+  const hex = /^([0-9a-f]{64})\.tar$/.exec(path)?.[1];
+  return hex === undefined ? undefined : parseDigest(`sha256:${hex}`);
 }
 
 /** A layer that is here already, by the digest of any form of it. Its bytes in the archive need not be read. */

@@ -2,6 +2,7 @@ import type { EventBus } from "../event/index.ts";
 import type { ImageId, Platform } from "../oci/index.ts";
 import type { RegistryClient } from "../registry/index.ts";
 import type { ImageRecord, LayerStack, StackLayer, Store } from "../store/index.ts";
+import type { CompressedSizes } from "./compressed-sizes.ts";
 import type { Configs } from "./configs.ts";
 import type { LeaseOwners } from "./lease-owners.ts";
 
@@ -29,6 +30,7 @@ export interface ImageContext {
   readonly snapshots: StackDriver;
   readonly events: EventBus;
   readonly configs: Configs;
+  readonly compressed: CompressedSizes;
   readonly owners: LeaseOwners;
   readonly limits: TransferLimits;
   /** What images are chosen for when nobody says otherwise. */
@@ -39,9 +41,6 @@ export interface ImageContext {
   readonly containersOf: (id: ImageId) => readonly string[];
   readonly isRunning: (containerId: string) => boolean;
 }
-
-/** A day: what an interrupted pull, push or load keeps its content for. */
-export const LEASE_TERM_MS = 24 * 60 * 60 * 1000;
 
 /** The first 12 hex digits of a digest, as Docker shows it. */
 export function shortId(digest: string): string {

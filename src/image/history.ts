@@ -1,11 +1,11 @@
 import { chainIdsOf, type HistoryEntry, type ImageConfig } from "../oci/index.ts";
 import type { ImageRecord } from "../store/index.ts";
+import { smallestForm } from "./compressed-sizes.ts";
 import type { ImageContext } from "./context.ts";
 import type { HistoryRow } from "./images.ts";
 import { configsOf } from "./list.ts";
 import { familiar } from "./references.ts";
 import { resolveImage } from "./resolve.ts";
-import { smallestForm } from "./sizes.ts";
 
 interface Step {
   readonly entry: HistoryEntry;

@@ -8,7 +8,7 @@ import { sizeTable } from "./sizes.ts";
 export async function inspectImage(context: ImageContext, name: string): Promise<ImageDetail> {
   const { record } = resolveImage(context, name);
   const config = await context.configs.get(record.id);
-  const sizes = sizeTable(context.store.layers, context.store.images.list())(record);
+  const sizes = sizeTable(context, context.store.images.list())(record);
   const chainIds = chainIdsOf(record.diffIds);
   return {
     summary: { record, config, sizes, containers: context.containersOf(record.id) },

@@ -1,5 +1,7 @@
 import type { Lease, Leases } from "../store/index.ts";
-import { LEASE_TERM_MS } from "./context.ts";
+
+/** A day: what an interrupted pull, push or load keeps its content for. */
+const LEASE_TERM_MS = 24 * 60 * 60 * 1000;
 
 /** A lease in use by one running transfer. */
 export interface ClaimedLease {
@@ -17,24 +19,36 @@ export interface ClaimedLease {
  */
 export interface LeaseOwners {
   claim(name: string): ClaimedLease;
+  /** Ends what interrupted transfers of this name left: somebody has finished what they began. */
+  settle(name: string): void;
 }
 
 export function openLeaseOwners(leases: Leases, clock: () => number): LeaseOwners {
   const active = new Set<string>();
+  /** Owners that were left to their term, by name. */
+  const left = new Map<string, Set<string>>();
+  const settle = (name: string) => {
+    for (const owner of [name, ...(left.get(name) ?? [])]) if (!active.has(owner)) leases.end(owner);
+    left.delete(name);
+  };
   return {
+    settle,
     claim(name) {
       let owner = name;
       for (let number = 2; active.has(owner); number++) owner = `${name}#${number}`;
       active.add(owner);
+      left.get(name)?.delete(owner);
       const lease = leases.hold(owner, clock() + LEASE_TERM_MS);
       return {
         lease,
         end() {
           active.delete(owner);
           leases.end(owner);
+          settle(name);
         },
         leave() {
           active.delete(owner);
+          left.set(name, (left.get(name) ?? new Set()).add(owner));
         },
       };
     },

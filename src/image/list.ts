@@ -15,7 +15,7 @@ export async function listImages(context: ImageContext, filter: ImageFilter = {}
   const accepts = recordFilter(context, filter);
   const chosen = all.map(accepts).filter((record) => record !== undefined);
   const configs = await configsOf(context, chosen);
-  const sizes = sizeTable(context.store.layers, all);
+  const sizes = sizeTable(context, all);
   const summaries: ImageSummary[] = [];
   for (const [index, record] of chosen.entries()) {
     const config = configs[index];

@@ -3,6 +3,7 @@ import { hostPlatform, type ImageId, type Platform } from "../oci/index.ts";
 import type { RegistryClient } from "../registry/index.ts";
 import type { Store } from "../store/index.ts";
 import { commitContainer } from "./commit.ts";
+import { openCompressedSizes } from "./compressed-sizes.ts";
 import { openConfigs } from "./configs.ts";
 import type { ImageContext, StackDriver, TransferLimits } from "./context.ts";
 import { leasedContainers } from "./delete-image.ts";
@@ -53,6 +54,7 @@ export function openImages(parts: ImagesParts): Images {
     snapshots: parts.snapshots,
     events: parts.events,
     configs: openConfigs(parts.store.blobs),
+    compressed: openCompressedSizes(parts.store.layers),
     owners: openLeaseOwners(parts.store.leases, clock),
     limits: { ...LIMITS, ...parts.limits },
     platform: parts.platform ?? hostPlatform(),

@@ -103,6 +103,7 @@ async function pullOne(pulling: Pulling, reference: Reference): Promise<PulledIm
   report.message(`Pulling from ${reference.path}`, reference.digest ?? reference.tag ?? "");
   try {
     const current = await findUpToDate(context, reference, transfer);
+    if (current !== undefined) context.owners.settle(`pull:${canonicalString(reference)}`);
     const pulled = current ?? (await pullChanged(pulling, reference));
     report.message(`Digest: ${pulled.digest}`);
     report.message(

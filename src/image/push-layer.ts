@@ -124,6 +124,7 @@ function remember(context: ImageContext, candidate: LayerCandidate, reference: R
     { diffId: candidate.diffId, digest, size, mediaType },
     canonicalName(reference),
   );
+  context.compressed.forget(candidate.diffId);
 }
 
 /** The uncompressed tar. */

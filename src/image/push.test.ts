@@ -137,6 +137,31 @@ describe("push", () => {
     assert.equal((await room.images.push(parseReference("other.example/app:1"))).digest, built.digest);
   });
 
+  test("a foreign layer is named, not sent", async () => {
+    await using room = await openRoom();
+    const built = publishImage(room.registry, "reg.example/app", undefined, {
+      layers: [base, top],
+      docker: true,
+    });
+    const { layers, ...rest } = JSON.parse(Buffer.from(built.manifest).toString());
+    const foreign = {
+      ...layers[0],
+      mediaType: MEDIA_TYPE.dockerForeignLayerGzip,
+      urls: ["https://files.example/l"],
+    };
+    const bytes = Buffer.from(JSON.stringify({ ...rest, layers: [foreign, layers[1]] }));
+    const digest = room.registry.addManifest("reg.example/app", "1", bytes, built.mediaType);
+    await room.images.pull(at("app:1"));
+    await room.images.tag("reg.example/app:1", at("copy:1"));
+    const pushed = await room.images.push(at("copy:1"), { onProgress: room.onProgress });
+    assert.equal(pushed.digest, digest);
+    assert.ok(room.messages().includes("Skipped foreign layer"));
+    assert.equal(
+      room.registry.calls.some((call) => call.includes(`copy ${foreign.digest}`)),
+      false,
+    );
+  });
+
   test("all tags of a repository", async () => {
     await using room = await openRoom();
     await importApp(room, "new:1");
@@ -161,6 +186,10 @@ describe("push", () => {
       /cannot push a digest reference/,
     );
     await importApp(room, "new:1");
+    await assert.rejects(
+      room.images.push(at("new:1"), { platform: { os: "linux", architecture: "arm64" } }),
+      /does not match the specified platform/,
+    );
     room.registry.pushBlob = () =>
       Promise.reject(new PlyError("denied", "requested access to the resource is denied"));
     await assert.rejects(

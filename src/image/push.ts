@@ -20,6 +20,7 @@ import type { TransferOptions } from "./images.ts";
 import { compressionOf, type Family, type LayerCandidate, layerType, pathsAt } from "./layer-form.ts";
 import { allOrNone, openLimiter } from "./limiter.ts";
 import { type OwnManifest, ownManifests } from "./own-manifests.ts";
+import { fitsPlatform, platformOf, wrongPlatform } from "./platform-match.ts";
 import { type PushTarget, pushLayer } from "./push-layer.ts";
 import { requestOf } from "./request.ts";
 import { pushError } from "./transfer-errors.ts";
@@ -88,6 +89,11 @@ async function pushOne(
     throw new PlyError(
       "not-found",
       `An image does not exist locally with the tag: ${familiarName(reference)}`,
+    );
+  if (transfer.platform !== undefined && !fitsPlatform(transfer.platform, platformOf(record)))
+    throw new PlyError(
+      "not-found",
+      wrongPlatform(familiarString(reference), platformOf(record), transfer.platform),
     );
   const claimed = context.owners.claim(`push:${canonicalString(reference)}`);
   try {

@@ -1,24 +1,21 @@
 import type { DiffId } from "../oci/index.ts";
-import type { CompressedForm, ImageRecord, LayerRecord, Layers } from "../store/index.ts";
+import type { ImageRecord, LayerRecord } from "../store/index.ts";
+import type { ImageContext } from "./context.ts";
 import type { ImageSummary } from "./images.ts";
 
 export type ImageSizes = ImageSummary["sizes"];
 
 /** Sizes of images from how many of them share each layer: one pass over all layers of all images. */
 export function sizeTable(
-  layers: Layers,
+  context: ImageContext,
   images: readonly ImageRecord[],
 ): (record: ImageRecord) => ImageSizes {
+  const { compressed } = context;
+  const { layers } = context.store;
   const known = new Map<DiffId, LayerRecord>(layers.list().map((layer) => [layer.diffId, layer]));
   const users = new Map<DiffId, number>();
   for (const image of images)
     for (const diffId of new Set(image.diffIds)) users.set(diffId, (users.get(diffId) ?? 0) + 1);
-  const compressed = new Map<DiffId, number | undefined>();
-
-  function compressedSize(diffId: DiffId): number | undefined {
-    if (!compressed.has(diffId)) compressed.set(diffId, smallestForm(layers.forms(diffId))?.size);
-    return compressed.get(diffId);
-  }
 
   return (record) => {
     let unique = 0;
@@ -29,17 +26,9 @@ export function sizeTable(
       const size = known.get(diffId)?.contentSize ?? 0;
       if ((users.get(diffId) ?? 0) > 1) shared += size;
       else unique += size;
-      const form = compressedSize(diffId);
+      const form = compressed.of(diffId);
       packed = packed === undefined || form === undefined ? undefined : packed + form;
     }
     return { total: unique + shared, unique, shared, compressed: packed };
   };
-}
-
-/** The form that costs least to send. */
-export function smallestForm(forms: readonly CompressedForm[]): CompressedForm | undefined {
-  return forms.reduce<CompressedForm | undefined>(
-    (best, form) => (best === undefined || form.size < best.size ? form : best),
-    undefined,
-  );
 }

@@ -8,6 +8,7 @@ import { CONMON_PID_FILE, launchConmon, PID_FILE } from "./conmon.ts";
 import { watchExits } from "./exits.ts";
 import { launchFailure } from "./failure.ts";
 import type { LaunchOptions, OciRuntime, RuntimeProcess } from "./runtime.ts";
+import { openSeccompCache } from "./seccomp-cache.ts";
 import { runTool } from "./tool.ts";
 
 export interface OpenRuntimeOptions {
@@ -53,6 +54,8 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
   const cgroups = await inspectCgroups();
   const runtimeArgs = [`--root=${stateDir}`];
   if (!chosen.hasCgroups) runtimeArgs.push("--cgroup-manager=disabled");
+  const filters = openSeccompCache(join(home, "seccomp"), chosen.version);
+  const compilesOnce = chosen.name === "crun";
   const bundleOf = (id: string): string => join(bundlesDir, id);
   const statePath = (id: string): string => join(stateDir, id);
   const exits = watchExits({ exitDir, bundleOf, onLost: forceDelete });
@@ -79,7 +82,8 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
     const bundle = bundleOf(id);
     await mkdir(bundle, { recursive: true, mode: 0o700 });
     try {
-      await writeFile(join(bundle, "config.json"), JSON.stringify(spec), { mode: 0o600 });
+      const final = compilesOnce ? await filters.apply(spec) : spec;
+      await writeFile(join(bundle, "config.json"), JSON.stringify(final), { mode: 0o600 });
       const { pid, conmonPid, ended } = await launchConmon({
         ...launch,
         conmonPath: conmonPath ?? "conmon",
@@ -90,6 +94,7 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
       });
       exits.own(id, ended);
       await writeFile(join(bundle, CONMON_PID_FILE), String(conmonPid));
+      if (compilesOnce && final === spec) await filters.learn(spec, statePath(id));
       return { id, pid, conmonPid };
     } catch (error) {
       // A runtime that failed has cleaned up after itself, as a rule.

@@ -1,6 +1,7 @@
 import * as zlib from "node:zlib";
 import { messageOf, PlyError } from "../error.ts";
 import { type Decompressor, type OutputSink, putAll } from "./decompressor.ts";
+import { createZstdFrameWalker, type ZstdFrameWalker } from "./zstd-frame.ts";
 
 /** Output per call into zlib; its default of 16 KiB costs half the speed. */
 const CHUNK_BYTES = 1024 * 1024;
@@ -18,12 +19,20 @@ export function createZlibDecompressor(format: "gzip" | "zstd"): Decompressor {
     format === "gzip"
       ? zlib.createGunzip({ chunkSize: CHUNK_BYTES })
       : zlib.createZstdDecompress({ chunkSize: CHUNK_BYTES });
-  let consumed = 0;
+  const walker = format === "zstd" ? createZstdFrameWalker() : undefined;
+  let pushed = 0;
   let sink: OutputSink | undefined;
   let failure: unknown;
+  /** The library has seen the stream's end: what comes now is behind it. */
+  let isOver = false;
   /** Settles what a call waits for. */
   let settle: (() => void) | undefined;
 
+  const corrupt = (what: string, cause?: unknown): PlyError =>
+    new PlyError("corrupt", `${format}: ${what} (near byte ${pushed})`, {
+      cause,
+      details: { offset: pushed },
+    });
   const fail = (error: unknown): void => {
     failure ??= error;
     stream.destroy();
@@ -36,8 +45,11 @@ export function createZlibDecompressor(format: "gzip" | "zstd"): Decompressor {
       fail(error);
     }
   });
-  stream.on("error", (error) => fail(describe(error, format, consumed)));
-  stream.on("end", () => settle?.());
+  stream.on("error", (error) => fail(corrupt(meaningOf(error), error)));
+  stream.on("end", () => {
+    isOver = true;
+    settle?.();
+  });
 
   const settled = (start: () => void): Promise<void> =>
     new Promise((resolve, reject) => {
@@ -50,15 +62,25 @@ export function createZlibDecompressor(format: "gzip" | "zstd"): Decompressor {
       else settle();
     });
 
+  const push = async (input: Uint8Array): Promise<void> => {
+    const before = pushed;
+    pushed += input.length;
+    checkFrames(walker, input, corrupt);
+    if (!isOver) await settled(() => stream.write(input, () => settle?.()));
+    // The library takes nothing behind the end; zeros there are padding.
+    if (isOver && input.subarray(Math.max(0, stream.bytesWritten - before)).some((byte) => byte !== 0))
+      throw corrupt("there is something behind the end");
+  };
+
   return {
     push: (input, to) => {
       sink = to;
-      consumed += input.length;
-      return settled(() => stream.write(input, () => settle?.()));
+      return push(input);
     },
-    end: (to) => {
+    end: async (to) => {
       sink = to;
-      return settled(() => stream.end());
+      if (pushed === 0 || walker?.isWhole === false) throw corrupt("the stream ends too early");
+      if (!isOver) await settled(() => stream.end());
     },
     close: () => {
       failure ??= new PlyError("cancelled", `${format}: closed`);
@@ -67,16 +89,19 @@ export function createZlibDecompressor(format: "gzip" | "zstd"): Decompressor {
   };
 }
 
-function describe(error: unknown, format: string, consumed: number): PlyError {
+function checkFrames(
+  walker: ZstdFrameWalker | undefined,
+  input: Uint8Array,
+  corrupt: (what: string) => PlyError,
+): void {
+  const problem = walker?.push(input);
+  if (problem !== undefined) throw corrupt(problem);
+}
+
+function meaningOf(error: unknown): string {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  const what =
-    code === "Z_BUF_ERROR" || /unexpected end/i.test(messageOf(error))
-      ? "the stream ends too early"
-      : /incorrect (data|length) check/.test(messageOf(error))
-        ? "checksum or length do not match"
-        : messageOf(error);
-  return new PlyError("corrupt", `${format}: ${what} (near byte ${consumed})`, {
-    cause: error,
-    details: { offset: consumed },
-  });
+  const message = messageOf(error);
+  if (code === "Z_BUF_ERROR" || /unexpected end/i.test(message)) return "the stream ends too early";
+  if (/incorrect (data|length) check/.test(message)) return "checksum or length do not match";
+  return message;
 }

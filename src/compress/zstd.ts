@@ -1,4 +1,3 @@
-import { pipeline, Readable } from "node:stream";
 import * as zlib from "node:zlib";
 import { PlyError } from "../error.ts";
 
@@ -23,19 +22,32 @@ export async function* zstdStream(
     chunkSize: CHUNK_BYTES,
     params: { [ZSTD_c_compressionLevel]: options.level ?? 3, [ZSTD_c_checksumFlag]: 1 },
   });
-  const input = Readable.from(inEvenChunks(source), { objectMode: true, highWaterMark: 2 });
-  // The error, if any, comes out of the loop below.
-  pipeline(input, compressor, () => undefined);
+  let output: Uint8Array[] = [];
+  compressor.on("data", (chunk: Buffer) => output.push(chunk));
+  const failed = new Promise<never>((_, reject) => compressor.on("error", reject));
+  // Waited for together with each step.
+  failed.catch(() => undefined);
+  const ended = new Promise<void>((resolve) => compressor.on("end", resolve));
+  const taken = (): Uint8Array[] => {
+    const full = output;
+    output = [];
+    return full;
+  };
   try {
-    for await (const chunk of compressor) yield chunk;
+    for await (const piece of inEvenPieces(source)) {
+      await Promise.race([new Promise<void>((resolve) => compressor.write(piece, () => resolve())), failed]);
+      yield* taken();
+    }
+    compressor.end();
+    await Promise.race([ended, failed]);
+    yield* taken();
   } finally {
-    input.destroy();
     compressor.destroy();
   }
 }
 
 /** zstd cuts its blocks where its input is cut: even pieces give the same bytes for the same content. */
-async function* inEvenChunks(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
+async function* inEvenPieces(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
   let piece = new Uint8Array(CHUNK_BYTES);
   let filled = 0;
   for await (const chunk of source)

@@ -28,7 +28,7 @@ describe("applyChanges", () => {
     [["ENV A all of this"], { Env: ["PATH=/bin", "NAME=web", "A=all of this"] }],
     [["ENV A=x\\ y"], { Env: ["PATH=/bin", "NAME=web", "A=x y"] }],
     [
-      ["ENV A=${NAME:-n} B=${NONE:-n} C=${NAME:+set} D=${NONE+set}"],
+      [`ENV A=$${"{NAME:-n}"} B=$${"{NONE:-n}"} C=$${"{NAME:+set}"} D=$${"{NONE+set}"}`],
       { Env: ["PATH=/bin", "NAME=web", "A=web", "B=n", "C=set", "D="] },
     ],
     [["LABEL b=2 \"c d\"='e f'"], { Labels: { a: "1", b: "2", "c d": "e f" } }],

@@ -99,21 +99,21 @@ async function* readSources(
     const source = queue[0];
     if (source === undefined) throw new PlyError("internal", `no place to get ${digest} from`);
     throwIfAborted(at.signal);
+    const start = position;
     try {
       const response = await source.ask(position);
       isReached = true;
       for await (const chunk of bodyFrom(response, position, size, source)) {
         position += chunk.byteLength;
-        fruitless = 0;
         yield chunk;
       }
       if (position < size) throw cutOff(source, position, size);
     } catch (error) {
       if (!isPlyError(error) || error.kind === "cancelled") throw error;
       const mayPass = isTransient(error) || (isReached && isUnreachable(error));
-      if (mayPass && fruitless < policy.retries) {
+      fruitless = position > start ? 0 : fruitless + 1;
+      if (mayPass && fruitless <= policy.retries) {
         await wait(retryDelay(fruitless, policy, error), at.signal);
-        fruitless++;
         continue;
       }
       queue.shift();

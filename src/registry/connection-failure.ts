@@ -4,6 +4,9 @@ import { isPlyError, messageOf, PlyError } from "../error.ts";
 export interface StallClock {
   /** A byte moved. A given timeout holds from now on. */
   touch(timeoutMs?: number): void;
+  /** Nothing is waited for until the next touch. */
+  pause(): void;
+  /** For good: a later touch does nothing. */
   stop(): void;
 }
 
@@ -12,13 +15,19 @@ export function startStallClock(firstTimeoutMs: number, onStall: (error: Error) 
   const ring = (): void =>
     onStall(Object.assign(new Error(`no byte in ${timeoutMs / 1000} s`), { code: "ESTALLED" }));
   let timer = setTimeout(ring, timeoutMs);
+  let isStopped = false;
   return {
     touch(newTimeoutMs = timeoutMs) {
       timeoutMs = newTimeoutMs;
       clearTimeout(timer);
+      if (isStopped) return;
       timer = setTimeout(ring, timeoutMs);
     },
-    stop: () => clearTimeout(timer),
+    pause: () => clearTimeout(timer),
+    stop() {
+      isStopped = true;
+      clearTimeout(timer);
+    },
   };
 }
 

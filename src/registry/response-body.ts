@@ -27,7 +27,7 @@ export async function* streamBody(
   let heldBytes = 0;
   const takeHeld = (): Uint8Array => {
     const [only] = held;
-    const joined = held.length === 1 && only !== undefined ? only : Buffer.concat(held, heldBytes);
+    const joined = held.length === 1 && only !== undefined ? only : join(held, heldBytes);
     held = [];
     heldBytes = 0;
     return joined;
@@ -39,11 +39,11 @@ export async function* streamBody(
         clock.touch();
         next = await chunks.next();
       } catch (error) {
-        clock.stop();
+        clock.pause();
         if (heldBytes > 0 && signal?.aborted !== true) yield takeHeld();
         throw connectionFailure(error, url, signal);
       }
-      clock.stop();
+      clock.pause();
       if (next.done === true) break;
       held.push(next.value);
       heldBytes += next.value.byteLength;
@@ -74,5 +74,16 @@ export async function readBody(
     if (length > maxBytes || announced > maxBytes) throw tooLong();
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks, length);
+  return join(chunks, length);
+}
+
+/** In a buffer of its own, which may be transferred: Buffer.concat takes small ones from a shared pool. */
+function join(chunks: readonly Uint8Array[], length: number): Uint8Array {
+  const joined = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    joined.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  return joined;
 }

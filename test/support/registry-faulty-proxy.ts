@@ -47,6 +47,7 @@ export interface FaultyProxy extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
+const TLS_HANDSHAKE = 0x16;
 /** More than any head of a test has. */
 const MAX_HEAD_BYTES = 256 * 1024;
 
@@ -111,6 +112,8 @@ export async function startFaultyProxy(
 function readHead(socket: Socket, then: (head: string, rest: Buffer) => void): void {
   let bytes = Buffer.alloc(0);
   const onData = (chunk: Buffer): void => {
+    // A TLS hello, from a client that tries HTTPS first: a plain server tells it at once.
+    if (bytes.length === 0 && chunk[0] === TLS_HANDSHAKE) socket.end("HTTP/1.0 400 Bad Request\r\n\r\n");
     bytes = Buffer.concat([bytes, chunk]);
     const end = bytes.indexOf("\r\n\r\n");
     if (end < 0 && bytes.length < MAX_HEAD_BYTES) return;

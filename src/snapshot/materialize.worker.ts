@@ -11,9 +11,8 @@ function outcomeOf(error: unknown): ChainOutcome {
     : { ok: false, kind: "internal", message: messageOf(error), hint: undefined };
 }
 
-try {
-  await writeChainFile(stack, path);
-  parentPort?.postMessage({ ok: true } satisfies ChainOutcome);
-} catch (error) {
-  parentPort?.postMessage(outcomeOf(error));
-}
+// Not awaited here: `bun build --bytecode` has no await at the top of a module.
+writeChainFile(stack, path).then(
+  () => parentPort?.postMessage({ ok: true } satisfies ChainOutcome),
+  (error: unknown) => parentPort?.postMessage(outcomeOf(error)),
+);

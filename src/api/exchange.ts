@@ -35,9 +35,10 @@ export function sendJson(exchange: Exchange, status: number, value: unknown): vo
   exchange.response.end(exchange.method === "HEAD" ? undefined : body);
 }
 
-/** An answer without a body: 204, 304. */
+/** An answer without a body: 200, 201, 204, 304. */
 export function sendEmpty(exchange: Exchange, status: number): void {
-  exchange.response.writeHead(status);
+  // 204 and 304 may not have a length; the others would be sent in chunks without one.
+  exchange.response.writeHead(status, status < 204 ? { "Content-Length": "0" } : {});
   exchange.response.end();
 }
 

@@ -29,6 +29,9 @@ export interface ApiServer extends AsyncDisposable {
   createHttpServer(options?: DoorOptions): Server;
 }
 
+/** Longer than clients keep an idle connection themselves (Go: 90 s, Docker's client less). */
+const KEEP_ALIVE_MS = 10 * 60_000;
+
 /** Headers of every answer, errors included. */
 export const COMMON_HEADERS: Readonly<Record<string, string>> = {
   "Api-Version": API_VERSION,
@@ -61,6 +64,8 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       // Pulls, events and attached containers may be quiet for hours.
       server.requestTimeout = 0;
       server.timeout = 0;
+      // Clients keep connections for their next call; one that was closed meanwhile fails their next POST.
+      server.keepAliveTimeout = KEEP_ALIVE_MS;
       server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
         hijacked.add(socket);
         socket.on("close", () => hijacked.delete(socket));

@@ -31,10 +31,8 @@ function ping(exchange: Exchange): void {
   response.setHeader("Cache-Control", "no-cache, no-store, must-revalidate");
   response.setHeader("Pragma", "no-cache");
   response.setHeader("Content-Type", "text/plain; charset=utf-8");
-  if (exchange.method === "HEAD") {
-    response.setHeader("Content-Length", "0");
-    sendEmpty(exchange, 200);
-  } else response.end("OK");
+  if (exchange.method === "HEAD") sendEmpty(exchange, 200);
+  else response.end("OK");
 }
 
 async function version(exchange: Exchange, { engine, startedAt }: Service): Promise<void> {

@@ -40,8 +40,15 @@ describe("serve", () => {
       runRoot,
       hosts: [`unix://${runRoot}/ply.sock`, "tcp://127.0.0.1:0"],
       storageDriver: "overlay2",
-      openEngine: async (options) => {
-        assert.deepEqual(options, { root: "/var/lib/nowhere", runRoot, storageDriver: "overlay2" });
+      configDir: "/etc/nowhere",
+      openEngine: async ({ onTrouble, ...options }) => {
+        onTrouble?.("a mirror is down");
+        assert.deepEqual(options, {
+          root: "/var/lib/nowhere",
+          runRoot,
+          storageDriver: "overlay2",
+          configDir: "/etc/nowhere",
+        });
         return engine;
       },
       signal: stopping.signal,
@@ -58,7 +65,10 @@ describe("serve", () => {
     await served;
     assert.equal(closed(), 1);
     assert.deepEqual(await readdir(runRoot), []);
-    assert.match(lines.join("\n"), /warning: no swap limit here\nply .* serves \/var\/lib\/nowhere on unix:/);
+    assert.match(
+      lines.join("\n"),
+      /^a mirror is down\nwarning: no swap limit here\nply .* serves \/var\/lib\/nowhere on unix:/,
+    );
   });
 
   test("a door that cannot open closes the engine again", async () => {

@@ -51,11 +51,13 @@ export function snapshotDriverSuite(
     before(() => {
       base = realpathSync(mkdtempSync(join(tmpdir(), "ply-snapshot-")));
     });
-    after(() => {
+    after(() => rmSync(base, { recursive: true, force: true }));
+    /** After each test: hooks have only five seconds under Bun. */
+    const cleanUp = () => {
       for (const { target } of parseMountinfo().reverse())
         if (target.startsWith(`${base}/`)) unmountAll(target);
-      rmSync(base, { recursive: true, force: true });
-    });
+      for (const name of readdirSync(base)) rmSync(join(base, name), { recursive: true, force: true });
+    };
 
     const newRoots = (): DriverRoots => {
       const roots = { root: join(base, `${++count}`, "root"), runRoot: join(base, `${count}`, "run") };
@@ -70,7 +72,13 @@ export function snapshotDriverSuite(
     };
     const simple = () => setUp(tarOf({ "etc/a": "lower a", "etc/b": "lower b", "bin/x": "x" }));
     const check = (title: string, body: () => Promise<void>) =>
-      test(title, { skip: skip[title] ?? false, timeout: 120_000 }, body);
+      test(title, { skip: skip[title] ?? false, timeout: 120_000 }, async () => {
+        try {
+          await body();
+        } finally {
+          cleanUp();
+        }
+      });
     const mountsBelow = (path: string) =>
       parseMountinfo().filter(({ target }) => target.startsWith(`${path}/`)).length;
     const rejectsWith = (promise: Promise<unknown>, kind: "conflict" | "corrupt" | "cancelled") =>

@@ -41,7 +41,10 @@ interface CachedToken {
   staleAt: number;
 }
 
-export function createAuthorizer(sendFor: (endpoint: Endpoint) => SendToTokenService): Authorizer {
+export function createAuthorizer(
+  sendFor: (endpoint: Endpoint) => SendToTokenService,
+  now: () => number = Date.now,
+): Authorizer {
   const tokens = new Map<string, CachedToken>();
 
   const tokenFor = (id: string, fetch: () => Promise<Token>, isRefused: boolean): Promise<Token> => {
@@ -49,7 +52,7 @@ export function createAuthorizer(sendFor: (endpoint: Endpoint) => SendToTokenSer
     // A token still on its way is not the one that was refused.
     const isUsable =
       known !== undefined &&
-      Date.now() < known.staleAt &&
+      now() < known.staleAt &&
       !(isRefused && known.staleAt !== Number.POSITIVE_INFINITY);
     if (isUsable) return known.token;
     const cached: CachedToken = { token: fetch(), staleAt: Number.POSITIVE_INFINITY };
@@ -61,7 +64,7 @@ export function createAuthorizer(sendFor: (endpoint: Endpoint) => SendToTokenSer
     }
     cached.token.then(
       ({ expiresAt }) => {
-        const lifetime = expiresAt - Date.now();
+        const lifetime = expiresAt - now();
         cached.staleAt = expiresAt - Math.min(EXPIRY_MARGIN_MS, lifetime / 10);
       },
       () => {
@@ -93,6 +96,7 @@ export function createAuthorizer(sendFor: (endpoint: Endpoint) => SendToTokenSer
             credentialsHost: endpoint.credentialsHost,
           },
           sendFor(endpoint),
+          now,
         );
       const id = JSON.stringify([endpoint.host, realm.href, service, scopes, fingerprint(credentials)]);
       const token = wantsRefreshToken ? await fetch() : await tokenFor(id, fetch, isRefused);

@@ -1,14 +1,13 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { rootCertificates } from "node:tls";
+import { createSecureContext, rootCertificates, type SecureContext } from "node:tls";
 import { messageOf, PlyError } from "../error.ts";
 
-/** What a TLS connection to one host uses besides the defaults. PEM. */
-export interface TlsMaterial {
-  /** Replaces the built-in roots; holds them too. */
-  readonly ca?: string[];
-  readonly cert?: string[];
-  readonly key?: string[];
+/** What one host needs besides the system's trust. PEM. */
+interface HostMaterial {
+  readonly roots: readonly string[];
+  readonly cert: readonly string[];
+  readonly key: readonly string[];
 }
 
 /** The system's own trust, where administrators put their roots. The first that exists counts. */
@@ -24,15 +23,44 @@ const MAX_PEM_BYTES = 1024 * 1024;
 const MAX_FILES = 100;
 
 /**
+ * TLS settings per host. Reading the system's roots takes some 50 ms, so that hosts without files of their own
+ * share one context. `names` are the names a host goes by: `registry-1.docker.io` and `docker.io`.
+ * The returned function throws "invalid" for files that make no sense, "unavailable" for unreadable ones.
+ */
+export function createTlsContexts(
+  certsDirs: readonly string[],
+): (names: readonly string[]) => Promise<SecureContext> {
+  let usual: Promise<SecureContext> | undefined;
+  return async (names) => {
+    const { roots, cert, key } = await readHostMaterial(names, certsDirs);
+    if (roots.length === 0 && cert.length === 0) {
+      usual ??= readSystemRoots().then((ca) => createSecureContext({ ca }));
+      return usual;
+    }
+    const ca = [...(await readSystemRoots()), ...roots];
+    try {
+      return createSecureContext({ ca, ...(cert.length === 0 ? {} : { cert: [...cert], key: [...key] }) });
+    } catch (cause) {
+      throw new PlyError(
+        "invalid",
+        `the certificates for ${names.join(", ")} are not usable: ${messageOf(cause)}`,
+        {
+          cause,
+          hint: `look at the files in ${certsDirs.join(", ")}`,
+        },
+      );
+    }
+  };
+}
+
+/**
  * Reads `DIR/HOST[:PORT]/` of each folder, as Docker's certs.d has it: every `*.crt` is a trusted root besides
  * the system's, every `*.cert` a client certificate with its key in the `*.key` of the same name.
- * `names` are the names the host goes by: `registry-1.docker.io` and `docker.io`.
- * Throws "invalid" for a certificate without key or the reverse.
  */
-export async function readTlsMaterial(
+async function readHostMaterial(
   names: readonly string[],
   certsDirs: readonly string[],
-): Promise<TlsMaterial> {
+): Promise<HostMaterial> {
   const roots: string[] = [];
   const cert: string[] = [];
   const key: string[] = [];
@@ -57,12 +85,7 @@ export async function readTlsMaterial(
         );
     }
   }
-  const system = await readSystemBundle();
-  const trusted = system === undefined ? rootCertificates : [system];
-  return {
-    ...(roots.length === 0 && system === undefined ? {} : { ca: [...trusted, ...roots] }),
-    ...(cert.length === 0 ? {} : { cert, key }),
-  };
+  return { roots, cert, key };
 }
 
 async function listFiles(dir: string): Promise<string[]> {
@@ -86,10 +109,11 @@ async function readPem(path: string): Promise<string> {
   return text;
 }
 
-async function readSystemBundle(): Promise<string | undefined> {
+/** The system's bundle, as Go's programs use it; without one the runtime's own roots. */
+async function readSystemRoots(): Promise<string[]> {
   for (const path of SYSTEM_BUNDLES) {
     const text = await readFile(path, "utf8").catch(() => "");
-    if (text.includes("-----BEGIN ")) return text;
+    if (text.includes("-----BEGIN ")) return [text];
   }
-  return undefined;
+  return [...rootCertificates];
 }

@@ -1,6 +1,6 @@
 import { fetchBlob, openBlob } from "./blob-download.ts";
 import { hasBlob, pushBlob } from "./blob-upload.ts";
-import { readTlsMaterial } from "./certificates.ts";
+import { createTlsContexts } from "./certificates.ts";
 import type { RegistryClient, RegistryOptions } from "./client.ts";
 import { endpointOfHost, isInsecureHost, registryHostOf } from "./endpoint.ts";
 import { catalog, tags } from "./listing.ts";
@@ -22,10 +22,10 @@ const DEFAULT_STALL_TIMEOUT_MS = 30_000;
 export function openRegistry(options: RegistryOptions): RegistryClient & Disposable {
   const rules = options.rules ?? [];
   checkRules(rules);
-  const certsDirs = options.certsDirs ?? [];
+  const tlsFor = createTlsContexts(options.certsDirs ?? []);
   const transport = createTransport({
     stallTimeoutMs: options.stallTimeoutMs ?? DEFAULT_STALL_TIMEOUT_MS,
-    tlsFor: (host) => readTlsMaterial([...new Set([host, registryHostOf(host)])], certsDirs),
+    tlsFor: (host) => tlsFor([...new Set([host, registryHostOf(host)])]),
   });
   const session = createSession({
     transport,

@@ -68,6 +68,8 @@ interface HostState {
 
 /** For the first word by HTTPS to a host that may know only plain HTTP and wait for more. Milliseconds. */
 const PROBE_TIMEOUT_MS = 5000;
+/** A registry may come back with TLS, or without; asking again costs one small request. */
+const HOST_STATE_MS = 5 * 60_000;
 /** Asking a credential helper costs a process; a login counts after this time at the latest, or after a refusal. */
 const CREDENTIALS_MS = 30_000;
 /** Hosts remembered; more only in an attack. */
@@ -75,7 +77,7 @@ const MAX_HOSTS = 1000;
 
 export function createSession(options: SessionOptions): Session {
   const { transport, policy } = options;
-  const hosts = new Map<string, Promise<HostState>>();
+  const hosts = new Map<string, { state: Promise<HostState>; until: number }>();
   const credentials = new Map<string, { found: Promise<Credentials | undefined>; until: number }>();
 
   /** One exchange, redirects followed; the header goes only to where the request goes first. */
@@ -117,12 +119,13 @@ export function createSession(options: SessionOptions): Session {
 
   const connect = async (endpoint: Endpoint, signal: AbortSignal | undefined): Promise<HostState> => {
     const id = hostId(endpoint);
-    let state = hosts.get(id);
+    const known = hosts.get(id);
+    let state = known !== undefined && Date.now() < known.until ? known.state : undefined;
     if (state === undefined) {
       if (hosts.size >= MAX_HOSTS) hosts.clear();
       // Shared by all who wait for this host, so that no single caller's signal may end it.
       state = withRetries(() => ping(endpoint, exchange), policy);
-      hosts.set(id, state);
+      hosts.set(id, { state, until: Date.now() + HOST_STATE_MS });
       state.catch(() => {
         hosts.delete(id);
         transport.forget(endpoint.host);
@@ -181,6 +184,7 @@ export function createSession(options: SessionOptions): Session {
         credentialsHost: request.endpoint.credentialsHost,
       });
     } catch (error) {
+      if (saysWrongScheme(error, request.endpoint)) hosts.delete(hostId(request.endpoint));
       // A host that has answered before and is gone now may be coming back.
       if (!isUnreachable(error) || !isPlyError(error) || !hosts.has(hostId(request.endpoint))) throw error;
       throw new PlyError(error.kind, error.message, {
@@ -238,6 +242,13 @@ export function createSession(options: SessionOptions): Session {
         signal,
       }),
   };
+}
+
+/** HTTPS to a server that speaks HTTP by now, or the reverse (Go's servers say 400). */
+function saysWrongScheme(error: unknown, endpoint: Endpoint): boolean {
+  if (!isPlyError(error) || endpoint.schemes.length < 2) return false;
+  const { code, status } = error.details;
+  return status === 400 || (typeof code === "string" && /^(EPROTO|ERR_SSL_|HPE_)/.test(code));
 }
 
 type Exchange = (

@@ -45,7 +45,11 @@ const MAX_LIFETIME_SECONDS = 24 * 60 * 60;
  * Gets a token: by OAuth2 POST for an identity token; else by GET, with basic auth when there is a password,
  * and by POST where the service knows no GET. Throws denied, unavailable, invalid.
  */
-export async function fetchToken(request: TokenRequest, send: SendToTokenService): Promise<Token> {
+export async function fetchToken(
+  request: TokenRequest,
+  send: SendToTokenService,
+  now: () => number = Date.now,
+): Promise<Token> {
   const { credentials } = request;
   if (credentials?.identityToken !== undefined)
     return readToken(
@@ -53,10 +57,11 @@ export async function fetchToken(request: TokenRequest, send: SendToTokenService
       await send(
         postRequest(request, { grant_type: "refresh_token", refresh_token: credentials.identityToken }),
       ),
+      now(),
     );
   const response = await send(getRequest(request));
   const isRefusedMethod = response.status === 405 || response.status === 404;
-  if (!isRefusedMethod || credentials?.username === undefined) return readToken(request, response);
+  if (!isRefusedMethod || credentials?.username === undefined) return readToken(request, response, now());
   response.discard();
   return readToken(
     request,
@@ -67,6 +72,7 @@ export async function fetchToken(request: TokenRequest, send: SendToTokenService
         password: credentials.password ?? "",
       }),
     ),
+    now(),
   );
 }
 
@@ -111,7 +117,7 @@ function postRequest(request: TokenRequest, grant: Readonly<Record<string, strin
   };
 }
 
-async function readToken(request: TokenRequest, response: TransportResponse): Promise<Token> {
+async function readToken(request: TokenRequest, response: TransportResponse, now: number): Promise<Token> {
   const what = `token for ${request.credentialsHost}`;
   if (response.status !== 200)
     throw await registryError(response, { what, credentialsHost: request.credentialsHost });
@@ -129,7 +135,7 @@ async function readToken(request: TokenRequest, response: TransportResponse): Pr
   const refreshToken = document["refresh_token"];
   return {
     token,
-    expiresAt: expiryOf(document, Date.now()),
+    expiresAt: expiryOf(document, now),
     ...(typeof refreshToken === "string" && refreshToken !== "" ? { refreshToken } : {}),
   };
 }

@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import * as http from "node:http";
 import * as https from "node:https";
+import type { SecureContext } from "node:tls";
 import { isPlyError, messageOf, PlyError, throwIfAborted } from "../error.ts";
-import type { TlsMaterial } from "./certificates.ts";
 import { connectionFailure, type StallClock, startStallClock } from "./connection-failure.ts";
 import { readBody, streamBody } from "./response-body.ts";
 
@@ -53,7 +53,7 @@ export interface Transport {
 export interface TransportOptions {
   /** Milliseconds. */
   readonly stallTimeoutMs: number;
-  readonly tlsFor: (host: string) => Promise<TlsMaterial>;
+  readonly tlsFor: (host: string) => Promise<SecureContext>;
 }
 
 /** Connections to one host at a time; layers of one pull and a few more pulls. */
@@ -72,9 +72,11 @@ export function createTransport(options: TransportOptions): Transport {
     const agent =
       url.protocol === "http:"
         ? Promise.resolve(new http.Agent(shared))
-        : options
-            .tlsFor(url.host)
-            .then((tls) => new https.Agent({ ...shared, ...tls, rejectUnauthorized: verifiesTls }));
+        : options.tlsFor(url.host).then(
+            (secureContext) =>
+              // Made once: an agent that is given a CA reads it again for every connection.
+              new https.Agent({ ...shared, rejectUnauthorized: verifiesTls, ...{ secureContext } }),
+          );
     agents.set(id, agent);
     agent.catch(() => agents.delete(id));
     return agent;

@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import { exited, must, type Ran, type RunOptions, run, until } from "./process.ts";
 
 /** The binary under test; `npm test` builds it first. */
-export const PLY_BINARY = resolve(import.meta.dirname, "../../dist/ply");
+export const PLY_BINARY = process.env["PLY_BINARY"] ?? resolve(import.meta.dirname, "../../dist/ply");
 
 /** A real engine of the real binary, with roots of its own. */
 export interface TestEngine extends AsyncDisposable {

@@ -145,7 +145,7 @@ describe("container routes", () => {
     });
     const waiting = await new Promise<{ status: number; body: Promise<string> }>((resolve, reject) => {
       request(
-        { socketPath: api.socketPath, method: "POST", path: "/containers/web/wait?condition=removed" },
+        { socketPath: api.socketPath, method: "POST", path: "/containers/web/wait?condition=next-exit" },
         (answer) => {
           const body = new Promise<string>((done) => {
             let text = "";
@@ -161,9 +161,12 @@ describe("container routes", () => {
         .end();
     });
     assert.equal(waiting.status, 200);
-    assert.deepEqual(conditions, ["removed"]);
+    assert.deepEqual(conditions, ["next-exit"]);
     exit.resolve({ exitCode: 7, error: "it broke" });
     assert.deepEqual(JSON.parse(await waiting.body), { StatusCode: 7, Error: { Message: "it broke" } });
+    // Docker's client would print as a failure to wait what `start` has told it.
+    const removed = await api.call("POST", "/containers/web/wait?condition=removed");
+    assert.deepEqual(removed.json(), { StatusCode: 7 });
     assert.equal((await api.call("POST", "/containers/web/wait?condition=bored")).status, 400);
     assert.equal((await api.call("POST", "/containers/gone/wait")).status, 404);
   });
@@ -235,6 +238,8 @@ describe("container routes", () => {
       ["POST", "/swarm/init", 503, "This node is not a swarm manager."],
       ["GET", "/services/x/logs", 503, "This node is not a swarm manager."],
       ["POST", "/plugins/a/b/enable", 501, "no plugins"],
+      ["GET", "/plugins/a/b/json", 404, "not found"],
+      ["GET", "/volumes/v", 404, "no such volume"],
     ] as const) {
       const answer = await api.call(method, path);
       assert.equal(answer.status, status, path);

@@ -1,5 +1,5 @@
 import type { ContainerRecord } from "../container/index.ts";
-import { isPlyError, PlyError } from "../error.ts";
+import { isPlyError, messageOf, PlyError } from "../error.ts";
 import type { CommitOptions } from "../image/index.ts";
 import { isObject, withDefaultTag } from "../oci/index.ts";
 import type { DockerCreateResponse, DockerWaitResponse } from "../wire/index.ts";
@@ -149,10 +149,11 @@ async function wait(exchange: Exchange, { engine }: Service): Promise<void> {
   // Clients start the container only once they know that somebody waits for its exit.
   exchange.response.writeHead(200, { "Content-Type": "application/json" });
   exchange.response.flushHeaders();
-  const { exitCode, error } = await exited.catch((failure: unknown) => ({
-    exitCode: 125,
-    error: failure instanceof Error ? failure.message : String(failure),
-  }));
+  const { exitCode, error } = await exited.then(
+    // Of a removal only its own failure is news: why the container did not run, `start` has said already.
+    (ending) => (condition === "removed" ? { exitCode: ending.exitCode, error: undefined } : ending),
+    (failure: unknown) => ({ exitCode: 125, error: messageOf(failure) }),
+  );
   const body: DockerWaitResponse = {
     StatusCode: exitCode,
     ...(error === undefined || error === "" ? {} : { Error: { Message: error } }),

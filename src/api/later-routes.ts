@@ -1,5 +1,5 @@
 import { PlyError } from "../error.ts";
-import { sendJson } from "./exchange.ts";
+import { param, sendJson } from "./exchange.ts";
 import type { ApiRoute, Handler } from "./service.ts";
 
 /** What Docker has and ply has not, or not yet: a clear answer each, so that nobody has to guess. */
@@ -96,13 +96,7 @@ const LATER: readonly (readonly [routes: readonly string[], what: string, instea
     "use the host network or none",
   ],
   [
-    [
-      "POST /volumes/create",
-      "GET /volumes/{name}",
-      "PUT /volumes/{name}",
-      "DELETE /volumes/{name}",
-      "POST /volumes/prune",
-    ],
+    ["POST /volumes/create", "PUT /volumes/{name}", "DELETE /volumes/{name}", "POST /volumes/prune"],
     "named volumes",
     "mount a directory of the host: -v /host:/in",
   ],
@@ -121,7 +115,6 @@ const LATER: readonly (readonly [routes: readonly string[], what: string, instea
 const PLUGINS = [
   "GET /plugins/privileges",
   "POST /plugins/pull",
-  "GET /plugins/{name:.*}/json",
   "DELETE /plugins/{name:.*}",
   "POST /plugins/{name:.*}/enable",
   "POST /plugins/{name:.*}/disable",
@@ -134,6 +127,14 @@ const PLUGINS = [
 export const laterRoutes: readonly ApiRoute[] = [
   ...SWARM.map((route) => routeOf(route, notASwarm)),
   { method: "GET", path: "/plugins", handler: (exchange) => sendJson(exchange, 200, []) },
+  // `docker inspect X` asks for every kind of thing in turn, and goes on as long as the answer is 404.
+  {
+    method: "GET",
+    path: "/plugins/{name:.*}/json",
+    handler: (exchange) => {
+      throw new PlyError("not-found", `plugin ${JSON.stringify(param(exchange, "name"))} not found`);
+    },
+  },
   ...PLUGINS.map((route) =>
     routeOf(route, () => {
       throw new PlyError("unsupported", "ply has no plugins");

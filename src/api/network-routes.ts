@@ -11,6 +11,7 @@ export const networkRoutes: readonly ApiRoute[] = [
   { method: "GET", path: "/networks", handler: listNetworks },
   { method: "GET", path: "/networks/{name}", handler: inspectNetwork },
   { method: "GET", path: "/volumes", handler: listVolumes },
+  { method: "GET", path: "/volumes/{name}", handler: inspectVolume },
 ];
 
 const NETWORKS = [
@@ -81,4 +82,8 @@ function listVolumes(exchange: Exchange): void {
   parseFilters(exchange.query, VOLUME_FILTERS);
   const body: DockerVolumeList = { Volumes: [], Warnings: [] };
   sendJson(exchange, 200, body);
+}
+
+function inspectVolume(exchange: Exchange): never {
+  throw new PlyError("not-found", `get ${param(exchange, "name")}: no such volume`);
 }

@@ -26,7 +26,8 @@ export async function feedLayer(shared: SharedView, options: FeedOptions): Promi
   // Asked for now, so that the connection is there when the part has been read.
   const opening = isWhole ? undefined : open(partSize, signal);
   opening?.catch(() => undefined);
-  const writer = createSlotWriter(shared);
+  const unlessAborted = interruptible(signal);
+  const writer = createSlotWriter(shared, unlessAborted);
   let bytes = 0;
   const take = async (chunk: Uint8Array): Promise<void> => {
     bytes += chunk.length;
@@ -38,7 +39,7 @@ export async function feedLayer(shared: SharedView, options: FeedOptions): Promi
   };
   try {
     if (partSize > 0 && job.partPath !== undefined) await readPart(job.partPath, partSize, take, signal);
-    if (opening !== undefined) await readStream(opening, take, signal);
+    if (opening !== undefined) await readStream(opening, take, unlessAborted);
   } finally {
     writer.flush();
   }
@@ -67,16 +68,27 @@ async function readPart(path: string, size: number, take: Take, signal: AbortSig
   }
 }
 
+/** Waits for something; undefined if the layer is given up before. */
+type UnlessAborted = <T>(work: Promise<T>) => Promise<T | undefined>;
+
+/** One listener for all that is waited for: a race with one promise would keep something of every step. */
+function interruptible(signal: AbortSignal): UnlessAborted {
+  let wake: (() => void) | undefined;
+  signal.addEventListener("abort", () => wake?.(), { once: true });
+  return (work) =>
+    new Promise((resolve, reject) => {
+      wake = () => resolve(undefined);
+      if (signal.aborted) wake();
+      work.then(resolve, reject);
+    });
+}
+
 async function readStream(
   opening: Promise<AsyncIterable<Uint8Array>>,
   take: Take,
-  signal: AbortSignal,
+  unlessAborted: UnlessAborted,
 ): Promise<void> {
-  const aborted = new Promise<undefined>((resolve) => {
-    if (signal.aborted) resolve(undefined);
-    else signal.addEventListener("abort", () => resolve(undefined), { once: true });
-  });
-  const stream = await Promise.race([opening, aborted]);
+  const stream = await unlessAborted(opening);
   if (stream === undefined) {
     // It may still open: nobody will read it.
     opening.then(closeQuietly, () => undefined);
@@ -85,8 +97,8 @@ async function readStream(
   const iterator = stream[Symbol.asyncIterator]();
   let isDone = false;
   try {
-    while (!signal.aborted) {
-      const step = await Promise.race([iterator.next(), aborted]);
+    for (;;) {
+      const step = await unlessAborted(iterator.next());
       if (step === undefined) return;
       if (step.done === true) {
         isDone = true;
@@ -117,7 +129,7 @@ interface SlotWriter {
   flush(): void;
 }
 
-function createSlotWriter(shared: SharedView): SlotWriter {
+function createSlotWriter(shared: SharedView, unlessAborted: UnlessAborted): SlotWriter {
   const { input } = shared;
   let slot: Uint8Array | undefined;
   let filled = 0;
@@ -142,10 +154,10 @@ function createSlotWriter(shared: SharedView): SlotWriter {
     return at;
   };
   const putRest = async (chunk: Uint8Array, from: number): Promise<void> => {
-    for (let at = from; at < chunk.length && !shared.isStopped; ) {
+    for (let at = from; at < chunk.length; ) {
       const seen = shared.bell();
       const next = put(chunk, at);
-      if (next === at) await shared.waitAsync(seen);
+      if (next === at && (await unlessAborted(shared.waitAsync(seen).then(() => true))) === undefined) return;
       at = next;
     }
   };

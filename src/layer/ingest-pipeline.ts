@@ -71,10 +71,12 @@ export function createIngestPipeline(
     const outcome: Outcome = {};
     const controller = new AbortController();
     let stopReason: unknown;
+    let isFed = false;
     const stop = (reason: unknown): void => {
       stopReason ??= reason;
-      shared.stop();
       controller.abort(reason);
+      // What came so far must be in the ring first: the keeping thread saves it.
+      if (isFed) shared.stop();
     };
     const onAbort = (): void =>
       stop(
@@ -112,12 +114,10 @@ export function createIngestPipeline(
       if (options.signal?.aborted === true) onAbort();
       for (const worker of workers) worker.postMessage({ job, partSize, limits } satisfies WorkerJob);
       const { signal } = controller;
-      await feedLayer(shared, { job, partSize, open, signal, onProgress: options.onProgress }).then(
-        () => {
-          if (!signal.aborted) options.onVerifying?.();
-        },
-        (error: unknown) => stop(error),
-      );
+      await feedLayer(shared, { job, partSize, open, signal, onProgress: options.onProgress }).catch(stop);
+      isFed = true;
+      if (signal.aborted) shared.stop();
+      else options.onVerifying?.();
       await finished;
       return resultOf(outcome, stopReason);
     } finally {

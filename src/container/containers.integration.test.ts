@@ -373,7 +373,7 @@ describe("containers", { skip: reason, timeout: 60_000 }, () => {
   test("a terminal has its size, and resizing needs a running container", async () => {
     const { containers } = room;
     const { id } = await containers.create(
-      createOptions(["sh", "-c", "read x; stty size"], {
+      createOptions(["sh", "-c", 'until [ "$(stty size)" = "33 101" ]; do sleep 0.01; done; stty size'], {
         process: { tty: true, openStdin: true, stdinOnce: true },
       }),
     );
@@ -381,7 +381,6 @@ describe("containers", { skip: reason, timeout: 60_000 }, () => {
     await using attachment = await containers.attach(id, { stdin: true, stdout: true, stderr: true });
     await containers.start(id);
     await containers.resize(id, { columns: 101, rows: 33 });
-    await attachment.writeStdin(Buffer.from("\n"));
     let text = "";
     for await (const { bytes } of attachment.output) text += Buffer.from(bytes).toString();
     assert.match(text, /33 101\r\n/);

@@ -114,20 +114,22 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
 
   async function launch(document: ContainerDocument, live: Live, made: Mountpoint[]) {
     const { record, stack } = document;
-    const { id, process } = record;
+    const { id, process, host } = record;
     const dir = dirOf(id);
     const time = stopwatch();
-    const rootfs = await snapshots.prepare(dir, stack);
-    time.lap("mount");
-    const spec = await prepareLaunch(parts.launch, record, {
-      dir,
-      rootfs: rootfs.path,
-      onMountpoint: (more) => made.push(...more),
-    });
-    time.lap("spec");
+    let upper = "";
+    const prepareSpec = async () => {
+      const rootfs = await snapshots.prepare(dir, stack, { isEphemeral: host.autoRemove });
+      upper = rootfs.upper;
+      time.lap("mount");
+      const onMountpoint = (more: readonly Mountpoint[]) => made.push(...more);
+      const spec = await prepareLaunch(parts.launch, record, { dir, rootfs: rootfs.path, onMountpoint });
+      time.lap("spec");
+      return spec;
+    };
     const { pid } = await runtime.create({
       id,
-      spec,
+      spec: prepareSpec(),
       terminal: process.tty,
       stdin: process.openStdin,
       stdinOnce: closesStdin(process),
@@ -138,7 +140,7 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
     time.lap("attach");
     await runtime.start(id);
     time.lap("start");
-    return { pid, upper: rootfs.upper, phases: time.laps };
+    return { pid, upper, phases: time.laps };
   }
 
   async function afterFailedStart(

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import type { Readable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
 import { PlyError } from "../error.ts";
 
 /** Bytes of the runtime's words that we read; conmon passes them on in its answer. */
@@ -17,6 +17,8 @@ export interface ConmonOptions {
   readonly stdin: boolean;
   readonly stdinOnce: boolean;
   readonly logPath: string | null;
+  /** Resolves when the bundle is complete; conmon is started before and waits for it. */
+  readonly bundleReady: Promise<void>;
 }
 
 export interface Launched {
@@ -52,8 +54,12 @@ export async function launchConmon(options: ConmonOptions): Promise<Launched> {
   const conmon = spawn(options.conmonPath, args, {
     cwd: bundle,
     detached: true,
-    env: { PATH: process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin", _OCI_SYNCPIPE: "3" },
-    stdio: ["ignore", "ignore", "pipe", "pipe"],
+    env: {
+      PATH: process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin",
+      _OCI_SYNCPIPE: "3",
+      _OCI_STARTPIPE: "4",
+    },
+    stdio: ["ignore", "ignore", "pipe", "pipe", "pipe"],
   });
   const ended = new Promise<void>((resolve) => {
     conmon.once("exit", () => resolve());
@@ -68,7 +74,18 @@ export async function launchConmon(options: ConmonOptions): Promise<Launched> {
   });
   failed.catch(() => undefined);
   const syncPipe = conmon.stdio[3] as Readable;
+  const startPipe = conmon.stdio[4] as Writable;
+  startPipe.on("error", () => undefined);
   const complaints = readText(conmon.stderr as Readable);
+  try {
+    await Promise.race([options.bundleReady, failed]);
+  } catch (error) {
+    // The end of the pipe alone would let it go on.
+    conmon.kill("SIGKILL");
+    await ended;
+    throw error;
+  }
+  startPipe.end("\0");
   const answer = await Promise.race([readAnswer(syncPipe), failed]);
   syncPipe.destroy();
   if (answer !== undefined && answer.pid > 0 && conmon.pid !== undefined) {

@@ -44,9 +44,7 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
   await Promise.all(
     [stateDir, bundlesDir, exitDir].map((dir) => mkdir(dir, { recursive: true, mode: 0o700 })),
   );
-  const conmonPath = options.conmonPath ?? (await findProgram("conmon"));
-  if (conmonPath === undefined)
-    throw new PlyError("unsupported", "conmon was not found in $PATH", { hint: "apt-get install conmon" });
+  const conmonPath = await findConmon(options.conmonPath);
   const [conmonVersion, chosen] = await Promise.all([
     versionOf(conmonPath),
     chooseRuntime(options.runtimePath),
@@ -78,31 +76,44 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
   }
 
   async function create(launch: LaunchOptions): Promise<RuntimeProcess> {
-    const { id, spec } = launch;
+    const { id } = launch;
     const bundle = bundleOf(id);
-    await mkdir(bundle, { recursive: true, mode: 0o700 });
+    const bundled = writeBundle(bundle, launch.spec);
+    bundled.catch(() => undefined);
     try {
-      const final = compilesOnce ? await filters.apply(spec) : spec;
-      await writeFile(join(bundle, "config.json"), JSON.stringify(final), { mode: 0o600 });
+      await mkdir(bundle, { recursive: true, mode: 0o700 });
       const { pid, conmonPid, ended } = await launchConmon({
         ...launch,
-        conmonPath: conmonPath ?? "conmon",
+        conmonPath,
         runtimePath: chosen.path,
         runtimeArgs,
         bundle,
         exitDir,
+        bundleReady: bundled.then(() => undefined),
       });
       exits.own(id, ended);
       await writeFile(join(bundle, CONMON_PID_FILE), String(conmonPid));
-      if (compilesOnce && final === spec) await filters.learn(spec, statePath(id));
+      const { spec, isCompiled } = await bundled;
+      if (compilesOnce && !isCompiled) await filters.learn(spec, statePath(id));
       return { id, pid, conmonPid };
     } catch (error) {
+      const bundle = await bundled.catch(() => undefined);
       // A runtime that failed has cleaned up after itself, as a rule.
       if (await exists(statePath(id))) await forceDelete(id);
       await removeCgroup(cgroups, cgroupPathOf(id));
       await removeFiles(id);
-      throw launchFailure(chosen.name, error, spec.process.args[0] ?? "");
+      throw bundle === undefined
+        ? error
+        : launchFailure(chosen.name, error, bundle.spec.process.args[0] ?? "");
     }
+  }
+
+  async function writeBundle(bundle: string, given: LaunchOptions["spec"]) {
+    const spec = await given;
+    const final = compilesOnce ? await filters.apply(spec) : spec;
+    await mkdir(bundle, { recursive: true, mode: 0o700 });
+    await writeFile(join(bundle, "config.json"), JSON.stringify(final), { mode: 0o600 });
+    return { spec, isCompiled: final !== spec };
   }
 
   async function start(id: string): Promise<void> {
@@ -230,6 +241,12 @@ async function chooseRuntime(given: string | undefined): Promise<Chosen> {
   if (second !== undefined)
     return describe(second, true, [...words, `${second.name} is used instead of crun, which is slower`]);
   return describe(first, false, [...words, "containers run without cgroups: no limits and no accounting"]);
+}
+
+async function findConmon(given: string | undefined): Promise<string> {
+  const path = given ?? (await findProgram("conmon"));
+  if (path !== undefined) return path;
+  throw new PlyError("unsupported", "conmon was not found in $PATH", { hint: "apt-get install conmon" });
 }
 
 async function findProgram(name: string): Promise<string | undefined> {

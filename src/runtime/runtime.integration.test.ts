@@ -232,29 +232,29 @@ describe("crun under conmon", { skip: reason, timeout: 60_000 }, () => {
     await runtime.delete(id);
   });
 
-  test("a terminal has the size it is given and echoes through one stream", async () => {
+  test("a terminal has the size it is given, and one stream", async () => {
+    const until = (size: string) => `until [ "$(stty size)" = "${size}" ]; do sleep 0.01; done; stty size`;
     const id = await createOne({
-      args: ["sh", "-c", "read x; stty size; echo err >&2; read y; stty size"],
+      args: ["sh", "-c", `${until("33 111")}; echo err >&2; ${until("20 90")}; read x; echo got $x`],
       terminal: true,
       stdin: true,
-      stdinOnce: true,
     });
     await using streams = await runtime.attach(id);
     await runtime.resize(id, { columns: 111, rows: 33 });
     await runtime.start(id);
     let text = "";
     let resized = false;
-    await streams.write(Buffer.from("\n"));
     for await (const { stream, bytes } of streams.output) {
       assert.equal(stream, "stdout");
       text += decoder.decode(bytes);
       if (resized || !text.includes("err")) continue;
       resized = true;
-      assert.match(text, /33 111\r\n/);
       await runtime.resize(id, { columns: 90, rows: 20 });
-      await streams.write(Buffer.from("\n"));
+      await streams.write(Buffer.from("typed\n"));
     }
+    assert.match(text, /^(typed\r\n)?33 111\r\nerr\r\n/);
     assert.match(text, /20 90\r\n/);
+    assert.match(text, /got typed\r\n$/);
     await runtime.delete(id);
     await assert.rejects(runtime.resize(id, { columns: 1, rows: 1 }), (error) =>
       isPlyError(error, "conflict"),

@@ -3,8 +3,11 @@ import type { OciSpec } from "./spec.ts";
 /** What conmon and the runtime are told. */
 export interface LaunchOptions {
   readonly id: string;
-  /** Written as the bundle's config.json. */
-  readonly spec: OciSpec;
+  /**
+   * Written as the bundle's config.json. A promise lets the monitor start up meanwhile; when it is rejected,
+   * so is `create`, with the same reason.
+   */
+  readonly spec: OciSpec | Promise<OciSpec>;
   readonly terminal: boolean;
   /** Keep stdin open for attached clients. */
   readonly stdin: boolean;

@@ -4,7 +4,7 @@ import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { fakeEngine } from "./api/testing/fake-engine.ts";
+import { fakeEngine } from "./api/testing/index.ts";
 import type { Engine } from "./engine.ts";
 import { isPlyError, PlyError } from "./error.ts";
 import { serve } from "./serve.ts";

@@ -118,6 +118,7 @@ function hostConfigOf(host: ContainerRecord["host"]) {
     NetworkMode: host.networkMode,
     AutoRemove: host.autoRemove,
     ReadonlyRootfs: host.readOnlyRootfs,
+    ConsoleSize: [host.consoleSize?.rows ?? 0, host.consoleSize?.columns ?? 0],
     Privileged: host.privileged,
     CapAdd: host.capAdd.length === 0 ? null : host.capAdd,
     CapDrop: host.capDrop.length === 0 ? null : host.capDrop,

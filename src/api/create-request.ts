@@ -29,6 +29,7 @@ export function parseCreateRequest(body: Fields, name: string | null): CreateReq
     capAdd: texts(hostConfig, "CapAdd") ?? [],
     capDrop: texts(hostConfig, "CapDrop") ?? [],
     securityOpt: texts(hostConfig, "SecurityOpt") ?? [],
+    ...consoleSizeOf(hostConfig["ConsoleSize"]),
   };
   return {
     options: {
@@ -39,6 +40,15 @@ export function parseCreateRequest(body: Fields, name: string | null): CreateReq
     },
     warnings: [...network.warnings, ...unhonoured(body, hostConfig)],
   };
+}
+
+/** `[rows, columns]`; zeros say that the client has no terminal. */
+function consoleSizeOf(given: unknown): Pick<HostOptions, "consoleSize"> {
+  if (!Array.isArray(given)) return {};
+  const [rows, columns] = given.map(Number);
+  const isSize = (value: number | undefined): value is number =>
+    Number.isInteger(value) && value !== undefined && value > 0 && value < 65_536;
+  return isSize(rows) && isSize(columns) ? { consoleSize: { rows, columns } } : {};
 }
 
 function processOf(body: Fields): ProcessOptions {

@@ -35,6 +35,8 @@ export interface HostOptions {
   readonly binds: readonly string[];
   readonly autoRemove: boolean;
   readonly readOnlyRootfs: boolean;
+  /** The terminal's size before the first process can ask for it; later ones come by `resize`. */
+  readonly consoleSize?: { readonly columns: number; readonly rows: number };
   readonly privileged: boolean;
   readonly capAdd: readonly string[];
   readonly capDrop: readonly string[];

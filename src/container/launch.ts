@@ -89,6 +89,7 @@ export async function prepareLaunch(
     cwd,
     user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids },
     terminal: process.tty,
+    ...(host.consoleSize === undefined ? {} : { consoleSize: host.consoleSize }),
     hostname,
     network,
     mounts,

@@ -13,6 +13,7 @@ export interface OciSpec {
 
 export interface OciProcess {
   readonly terminal: boolean;
+  readonly consoleSize?: { readonly width: number; readonly height: number };
   readonly user: { readonly uid: number; readonly gid: number; readonly additionalGids: readonly number[] };
   readonly args: readonly string[];
   readonly env: readonly string[];
@@ -77,6 +78,7 @@ export interface SpecOptions {
   readonly cwd: string;
   readonly user: OciProcess["user"];
   readonly terminal: boolean;
+  readonly consoleSize?: { readonly columns: number; readonly rows: number };
   readonly hostname: string;
   /** host: the network of the host. none: a network of its own, with a loopback device only. */
   readonly network: "host" | "none";
@@ -144,6 +146,9 @@ export function buildSpec(options: SpecOptions): OciSpec {
     root: { path: options.rootfs, readonly: options.readOnlyRootfs },
     process: {
       terminal: options.terminal,
+      ...(options.terminal && options.consoleSize !== undefined
+        ? { consoleSize: { width: options.consoleSize.columns, height: options.consoleSize.rows } }
+        : {}),
       user: options.user,
       args: options.args,
       env: options.env,

@@ -44,7 +44,11 @@ for (const storageDriver of ["erofs", "overlay2"])
     });
 
     test("a killed process gives 128 + signal", async () => {
-      assert.equal((await engine.ply([...rm, "bb:1", "sh", "-c", "kill -9 $$"])).code, 137);
+      const command = ["run", "-d", "--name", "victim", "--network", "none", "bb:1", "sleep", "1000"];
+      await engine.must(command);
+      await engine.must(["kill", "victim"]);
+      assert.equal((await engine.must(["wait", "victim"])).stdout.trim(), "137");
+      await engine.must(["rm", "victim"]);
     });
 
     test("stdin reaches the process with its end, three megabytes both ways", async () => {
@@ -117,6 +121,7 @@ for (const storageDriver of ["erofs", "overlay2"])
         ["-qec", `stty rows 33 cols 101; ${PLY_BINARY} ${command}`, "/dev/null"],
         {
           env: { PLY_HOST: engine.host },
+          stdin: "stays open",
         },
       );
       assert.match(ran.stdout, /33 101\r\n/);
@@ -169,7 +174,10 @@ for (const storageDriver of ["erofs", "overlay2"])
       assert.match((await engine.must(["ps"])).stdout, /Up /);
       const refused = await engine.ply(["rm", "sleeper"]);
       assert.equal(refused.code, 1);
-      assert.match(refused.stderr, /running container/);
+      assert.match(
+        refused.stderr,
+        /container is running: stop the container before removing or force remove/,
+      );
       const duplicate = await engine.ply(["run", "--name", "sleeper", "--network", "none", "bb:1", "true"]);
       assert.equal(duplicate.code, 125);
       assert.match(duplicate.stderr, /already in use/);

@@ -11,7 +11,7 @@ export interface Ran {
 export interface RunOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly cwd?: string;
-  /** Written to stdin, which is then closed. Absent: stdin is empty. */
+  /** Written to stdin, which is then closed. Absent: stdin is empty. "stays open": a pipe with nothing in it. */
   readonly stdin?: string | Uint8Array;
   readonly timeoutMs?: number;
 }
@@ -30,7 +30,7 @@ export function run(command: string, args: readonly string[], options: RunOption
     child.stdout.on("data", (chunk: Buffer) => stdout.push(chunk));
     child.stderr.on("data", (chunk: Buffer) => stderr.push(chunk));
     child.stdin.on("error", () => {}); // the program may exit without reading
-    child.stdin.end(options.stdin ?? "");
+    if (options.stdin !== "stays open") child.stdin.end(options.stdin ?? "");
     child.on("error", reject);
     child.on("close", (code, signal) => {
       const bytes = Buffer.concat(stdout);

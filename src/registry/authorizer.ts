@@ -116,7 +116,7 @@ function realmOf(challenge: Challenge, endpoint: Endpoint): URL {
   const text = challenge.parameters.get("realm") ?? "";
   const refuse = (why: string): PlyError =>
     new PlyError(
-      "denied",
+      "invalid",
       `${endpoint.host} sends clients to the token service ${JSON.stringify(cleanText(text).slice(0, 200))}, ${why}`,
       { details: { host: endpoint.host } },
     );

@@ -54,11 +54,15 @@ export function connectionFailure(error: unknown, url: URL, signal: AbortSignal 
   const code = codeOf(error);
   const details = { code, host: url.host };
   if (CERTIFICATE.test(code))
-    return new PlyError("denied", `the TLS certificate of ${url.host} is not trusted: ${messageOf(error)}`, {
-      cause: error,
-      hint: `put the registry's CA into certs.d/${url.host}/ca.crt, or mark the registry as insecure`,
-      details: { ...details, certificate: true },
-    });
+    return new PlyError(
+      "unavailable",
+      `the TLS certificate of ${url.host} is not trusted: ${messageOf(error)}`,
+      {
+        cause: error,
+        hint: `put the registry's CA into certs.d/${url.host}/ca.crt, or mark the registry as insecure`,
+        details: { ...details, certificate: true },
+      },
+    );
   if (UNREACHABLE.has(code))
     return new PlyError("unavailable", `cannot connect to ${url.host}: ${messageOf(error)}`, {
       cause: error,

@@ -21,7 +21,7 @@ export interface RedirectableRequest {
 
 /**
  * Sends a request and follows its redirects: GET and HEAD all of them, others only 307 and 308, which keep
- * method and body. Throws "denied" for one from HTTPS to plain HTTP, "invalid" for too many or a bad one.
+ * method and body. Throws "invalid" for one from HTTPS to plain HTTP, for too many and for a bad one.
  */
 export async function followRedirects(
   transport: Transport,
@@ -69,7 +69,7 @@ function nextUrl(location: string, from: URL): URL {
   if (next.protocol !== "https:" && next.protocol !== "http:")
     throw new PlyError("invalid", `${shownUrl(from)} redirects to a ${next.protocol} URL`);
   if (from.protocol === "https:" && next.protocol === "http:")
-    throw new PlyError("denied", `${shownUrl(from)} redirects to ${shownUrl(next)}, which is not encrypted`);
+    throw new PlyError("invalid", `${shownUrl(from)} redirects to ${shownUrl(next)}, which is not encrypted`);
   next.username = "";
   next.password = "";
   next.hash = "";

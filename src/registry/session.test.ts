@@ -125,7 +125,7 @@ describe("bearer tokens", () => {
     await using server = await startScriptedServer(tokenScript({ realm: "http://tokens.example/token" }));
     using client = open({ credentialsFor: async () => ({ username: "u", password: "p" }) });
     const error = await failure(client.tags(at(server.host)));
-    assert.equal(error.kind, "denied");
+    assert.equal(error.kind, "invalid");
     assert.match(error.message, /not encrypted/);
   });
 

@@ -1,9 +1,10 @@
 import { isPlyError, PlyError, throwIfAborted } from "../error.ts";
 import { createAuthorizer } from "./authorizer.ts";
-import { isTransient, isUnreachable, type RetryPolicy, withRetries } from "./backoff.ts";
-import { type Challenge, parseChallenges } from "./challenge.ts";
+import { isUnreachable, type RetryPolicy, withRetries } from "./backoff.ts";
+import { parseChallenges } from "./challenge.ts";
 import type { Credentials, CredentialsFor } from "./client.ts";
-import { type Endpoint, hostnameOf, type Scheme } from "./endpoint.ts";
+import { type Endpoint, hostnameOf } from "./endpoint.ts";
+import { type HostState, ping, saysWrongScheme } from "./ping.ts";
 import { followRedirects } from "./redirect.ts";
 import { registryError } from "./registry-error.ts";
 import type { RequestBody, Transport, TransportResponse } from "./transport.ts";
@@ -60,14 +61,6 @@ export interface SessionOptions {
   readonly isInsecureHost: (host: string) => boolean;
 }
 
-/** How a host wants to be talked to. */
-interface HostState {
-  readonly scheme: Scheme;
-  challenges: readonly Challenge[];
-}
-
-/** For the first word by HTTPS to a host that may know only plain HTTP and wait for more. Milliseconds. */
-const PROBE_TIMEOUT_MS = 5000;
 /** A registry may come back with TLS, or without; asking again costs one small request. */
 const HOST_STATE_MS = 5 * 60_000;
 /** Asking a credential helper costs a process; a login counts after this time at the latest, or after a refusal. */
@@ -244,77 +237,6 @@ export function createSession(options: SessionOptions): Session {
   };
 }
 
-/** HTTPS to a server that speaks HTTP by now, or the reverse (Go's servers say 400). */
-function saysWrongScheme(error: unknown, endpoint: Endpoint): boolean {
-  if (!isPlyError(error) || endpoint.schemes.length < 2) return false;
-  const { code, status } = error.details;
-  return status === 400 || (typeof code === "string" && /^(EPROTO|ERR_SSL_|HPE_)/.test(code));
-}
-
-type Exchange = (
-  endpoint: Endpoint,
-  request: { readonly method: string; readonly url: URL; readonly answerTimeoutMs?: number | undefined },
-) => Promise<TransportResponse>;
-
-/** Finds out by which scheme the host answers `/v2/`, whether it is a registry, and what it asks for. */
-async function ping(endpoint: Endpoint, exchange: Exchange): Promise<HostState> {
-  let failure: unknown;
-  for (const [i, scheme] of endpoint.schemes.entries()) {
-    const isLast = i === endpoint.schemes.length - 1;
-    try {
-      const response = await exchange(endpoint, {
-        method: "GET",
-        url: new URL(`${scheme}://${endpoint.host}/v2/`),
-        answerTimeoutMs: isLast ? undefined : PROBE_TIMEOUT_MS,
-      });
-      return { scheme, challenges: await checkRegistry(response, endpoint) };
-    } catch (error) {
-      // An answer, or a certificate that is not trusted, is no reason to go on in the clear.
-      const isSilent = isTransient(error) || isUnreachable(error);
-      const hasAnswered = isPlyError(error) && error.details["status"] !== undefined;
-      if (!isSilent || hasAnswered || isLast)
-        throw failure === undefined || hasAnswered ? error : preferred(failure, error);
-      failure = error;
-    }
-  }
-  throw failure;
-}
-
-/** Of two failures to connect, the one that says more: a port that is closed to both is simply closed. */
-function preferred(byHttps: unknown, byHttp: unknown): unknown {
-  return isUnreachable(byHttp) && !isUnreachable(byHttps) ? byHttps : byHttp;
-}
-
-async function checkRegistry(response: TransportResponse, endpoint: Endpoint): Promise<readonly Challenge[]> {
-  const { status } = response;
-  const version = response.header("docker-distribution-api-version");
-  const isHtml = /html/i.test(response.header("content-type") ?? "");
-  const context = {
-    what: `registry ${endpoint.credentialsHost}`,
-    credentialsHost: endpoint.credentialsHost,
-  };
-  if (status >= 500 || status === 429 || status === 408) throw await registryError(response, context);
-  const challenges = parseChallenges(response.header("www-authenticate"));
-  const isRegistry =
-    version !== undefined || (status === 200 && !isHtml) || (status === 401 && challenges.length > 0);
-  response.discard();
-  if (!isRegistry && status !== 403)
-    throw new PlyError(
-      "invalid",
-      `${endpoint.host} is no registry: it answered /v2/ with status ${status}${isHtml ? " and a web page" : ""}`,
-      { details: { status, host: endpoint.host } },
-    );
-  if (version !== undefined && !version.split(/[ ,]+/).includes("registry/2.0"))
-    throw new PlyError(
-      "unsupported",
-      `${endpoint.host} speaks ${JSON.stringify(version.slice(0, 100))}, not registry/2.0`,
-      {
-        details: { host: endpoint.host },
-      },
-    );
-  return challenges;
-}
-
 /** A Location with `http://` for our own HTTPS host is a proxy's mistake that all clients mend. */
 function targetUrl(target: string | URL, base: URL): URL {
   const url = new URL(target, base);
@@ -322,7 +244,7 @@ function targetUrl(target: string | URL, base: URL): URL {
     return new URL(`${url.pathname}${url.search}`, base);
   if (url.protocol !== "https:" && url.protocol !== base.protocol)
     throw new PlyError(
-      "denied",
+      "invalid",
       `${base.host} leads from HTTPS to ${url.protocol}//${url.host}, which is not encrypted`,
     );
   return url;
@@ -330,6 +252,8 @@ function targetUrl(target: string | URL, base: URL): URL {
 
 /** Waits for shared work; an abort ends the waiting, not the work. */
 async function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  // Left alone by an abort, it may still fail.
+  work.catch(() => undefined);
   throwIfAborted(signal);
   if (signal === undefined) return work;
   let onAbort: (() => void) | undefined;

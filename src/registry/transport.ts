@@ -43,7 +43,7 @@ export interface TransportResponse {
 
 /** One exchange at a time over kept-alive connections; knows nothing of registries. */
 export interface Transport {
-  /** Throws unavailable (transient or not), denied (a certificate), cancelled; and what the body's source throws. */
+  /** Throws unavailable (transient, or not: a certificate), cancelled; and what the body's source throws. */
   send(request: TransportRequest): Promise<TransportResponse>;
   /** Drops what is known of a host, so that changed certificates are read again. */
   forget(host: string): void;

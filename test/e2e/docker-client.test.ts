@@ -107,7 +107,7 @@ for (const client of CLIENTS)
       const missing = await docker(["pull", `${registry.host}/no/such:1`]);
       assert.equal(missing.code, 1);
       assert.match(missing.stderr, /not found|manifest unknown|does not exist/);
-      const invalid = await docker(["pull", "UPPER/case"]);
+      const invalid = await docker(["pull", "upper/Case"]);
       assert.match(invalid.stderr, /must be lowercase/);
     });
 

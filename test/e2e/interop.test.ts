@@ -6,7 +6,7 @@ import { after, before, describe, test } from "node:test";
 import { startDocker } from "../../bench/peers/docker.ts";
 import type { Peer } from "../../bench/peers/peer.ts";
 import { unless } from "../support/needs.ts";
-import { type WrittenImage, writeOciLayout } from "../support/oci-layout.ts";
+import { type WrittenImage, writeOciLayout, writeSkopeoDirectory } from "../support/oci-layout.ts";
 import { diskUse, startEngine, type TestEngine } from "../support/ply.ts";
 import { must } from "../support/process.ts";
 import { type RegistryFixture, startRegistry } from "../support/registry.ts";
@@ -75,12 +75,15 @@ describe("images travel between ply and its peers unchanged", { skip }, () => {
       },
       { tag: "docker", layers: [{ tar: base }, { tar: top }], docker: true, config: { author: "docker" } },
     ]);
+    writeSkopeoDirectory(join(work, "docker-image"), join(work, "layout"), image("docker"));
     for (const { tag } of images)
       await skopeo(
         "copy",
         "-q",
+        // Else skopeo compresses what is not.
+        "--preserve-digests",
         "--dest-tls-verify=false",
-        `oci:${join(work, "layout")}:${tag}`,
+        tag === "docker" ? `dir:${join(work, "docker-image")}` : `oci:${join(work, "layout")}:${tag}`,
         `docker://${registry.host}/peer:${tag}`,
       );
   });

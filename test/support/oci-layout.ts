@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 
@@ -119,4 +119,14 @@ export function writeOciLayout(directory: string, images: readonly LayoutImage[]
   writeFileSync(join(directory, "oci-layout"), JSON.stringify({ imageLayoutVersion: "1.0.0" }));
   writeFileSync(join(directory, "index.json"), JSON.stringify({ schemaVersion: 2, manifests }));
   return written;
+}
+
+/** One image of a layout as skopeo's `dir:DIRECTORY`, which takes Docker's media types where `oci:` does not. */
+export function writeSkopeoDirectory(directory: string, layout: string, image: WrittenImage): void {
+  mkdirSync(directory, { recursive: true });
+  const blob = (digest: string): string => join(layout, "blobs/sha256", digest.slice("sha256:".length));
+  for (const digest of [image.imageId, ...image.layers.map((layer) => layer.digest)])
+    copyFileSync(blob(digest), join(directory, digest.slice("sha256:".length)));
+  copyFileSync(blob(image.manifestDigest), join(directory, "manifest.json"));
+  writeFileSync(join(directory, "version"), "Directory Transport Version: 1.1\n");
 }

@@ -15,6 +15,7 @@ import type {
   PlyCatalog,
   PlyCheckResponse,
   PlyDiskUsage,
+  PlyFile,
   PlyInfo,
   PlyLoadMessage,
   PlyProgress,
@@ -55,6 +56,7 @@ export const plyRoutes: readonly ApiRoute[] = [
   { method: "POST", path: "/ply/images/prune", handler: prune },
   { method: "GET", path: "/ply/images/{name:.*}/layers", handler: layers },
   { method: "GET", path: "/ply/images/{name:.*}/history", handler: history },
+  { method: "GET", path: "/ply/images/{name:.*}/files", handler: files },
   { method: "POST", path: "/ply/system/check", handler: check },
   { method: "GET", path: "/ply/system/df", handler: diskUsage },
   { method: "GET", path: "/ply/containers/{name}/phases", handler: phases },
@@ -80,6 +82,12 @@ async function layers(exchange: Exchange, { engine }: Service): Promise<void> {
 
 async function history(exchange: Exchange, { engine }: Service): Promise<void> {
   sendJson(exchange, 200, (await engine.images.history(param(exchange, "name"))).map(plyHistoryRow));
+}
+
+async function files(exchange: Exchange, { engine }: Service): Promise<void> {
+  const below = exchange.query.get("path") ?? "/";
+  const listed: PlyFile[] = await engine.images.files(param(exchange, "name"), below);
+  sendJson(exchange, 200, listed);
 }
 
 /** More images than anybody pulls with one command. */

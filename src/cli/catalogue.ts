@@ -124,6 +124,12 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     load: () => import("./commands/image-inspect.ts"),
   },
   {
+    names: ["image files", "files"],
+    summary: "List an image's files, each with the layer it comes from",
+    section: "Images",
+    load: () => import("./commands/image-files.ts"),
+  },
+  {
     names: ["history", "image history"],
     summary: "Show the steps an image was built in, with their sizes",
     section: "Images",

@@ -1,4 +1,12 @@
-import type { Descriptor, ImageConfig, ImageId, Platform, ProcessConfig, Reference } from "../oci/index.ts";
+import type {
+  Descriptor,
+  DiffId,
+  ImageConfig,
+  ImageId,
+  Platform,
+  ProcessConfig,
+  Reference,
+} from "../oci/index.ts";
 import type { Credentials } from "../registry/index.ts";
 import type { ImageRecord, LayerStack } from "../store/index.ts";
 
@@ -79,6 +87,22 @@ export interface HistoryRow {
   readonly diffId: string | undefined;
   readonly digest: string | undefined;
   readonly emptyLayer: boolean;
+}
+
+/** One path of the union of an image's layers. Bytes of a name that are no UTF-8 show as U+FFFD. */
+export interface ImageFile {
+  /** Absolute within the image. */
+  readonly path: string;
+  readonly type: "file" | "directory" | "symlink" | "char" | "block" | "fifo" | "socket";
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly size: number;
+  readonly mtimeSeconds: number;
+  readonly linkTarget: string;
+  /** The layer it comes from, bottom is 0; null for a directory that no layer has an entry for. */
+  readonly layer: number | null;
+  readonly diffId: DiffId | null;
 }
 
 export interface Removed {
@@ -179,6 +203,8 @@ export interface Images {
   list(filter?: ImageFilter): Promise<ImageSummary[]>;
   inspect(name: string): Promise<ImageDetail>;
   history(name: string): Promise<HistoryRow[]>;
+  /** What a container of the image sees at and below a path, and the layer each file comes from. */
+  files(name: string, below?: string): Promise<ImageFile[]>;
   tag(source: string, target: Reference): Promise<void>;
   remove(name: string, options: { readonly force: boolean; readonly noPrune: boolean }): Promise<Removed[]>;
   prune(options: PruneOptions): Promise<{ removed: Removed[]; bytesReclaimed: number }>;

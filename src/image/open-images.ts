@@ -8,6 +8,7 @@ import { openConfigs } from "./configs.ts";
 import type { ImageContext, StackDriver, TransferLimits } from "./context.ts";
 import { leasedContainers } from "./delete-image.ts";
 import { inspectDistribution } from "./distribution.ts";
+import { listFiles } from "./files.ts";
 import { imageHistory } from "./history.ts";
 import type { Images } from "./images.ts";
 import { importImage } from "./import.ts";
@@ -72,6 +73,7 @@ export function openImages(parts: ImagesParts): Images {
     list: (filter) => listImages(context, filter),
     inspect: (name) => inspectImage(context, name),
     history: (name) => imageHistory(context, name),
+    files: (name, below) => listFiles(context, name, below),
     tag: (source, target) => tagImage(context, source, target),
     remove: (name, options) => removeImage(context, name, options),
     prune: (options) => pruneImages(context, options),

@@ -172,6 +172,21 @@ export interface PlyHistoryRow {
   readonly emptyLayer: boolean;
 }
 
+/** `GET /ply/images/{name}/files?path=`: the union of the layers at and below a path, sorted; an array of these. */
+export interface PlyFile {
+  readonly path: string;
+  readonly type: "file" | "directory" | "symlink" | "char" | "block" | "fifo" | "socket";
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly size: number;
+  readonly mtimeSeconds: number;
+  readonly linkTarget: string;
+  /** Bottom is 0; null for a directory that no layer has an entry for. */
+  readonly layer: number | null;
+  readonly diffId: string | null;
+}
+
 /** `POST /ply/images/prune`. */
 export interface PlyPruneRequest {
   /** True: all unused images, not only the dangling ones. */

@@ -9,7 +9,7 @@ import { isPlyError } from "../error.ts";
 import { parseMountinfo } from "../linux/index.ts";
 import { parseReference } from "../oci/index.ts";
 import { inspectCgroups } from "../runtime/index.ts";
-import { makeBusyboxRoot } from "../runtime/testing/busybox-root.ts";
+import { makeBusyboxRoot } from "../runtime/testing/index.ts";
 import { createOptions, importRoot, openRoom, type Room, runOnce } from "./testing/room.ts";
 
 const reason =

@@ -1,7 +1,7 @@
 import { access, mkdir, readFile, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf } from "../error.ts";
-import { MNT, type MountEntry, MS, mount, parseMountinfo, umount } from "../linux/index.ts";
+import { type MountEntry, MS, mount, parseMountinfo } from "../linux/index.ts";
 
 const CGROUP_ROOT = "/sys/fs/cgroup";
 
@@ -61,12 +61,6 @@ export async function cureHybrid(cgroups: Cgroups): Promise<{ cured: boolean; wo
   }
   const now = await inspectCgroups();
   return { cured: now.strayControllers.length === 0, words };
-}
-
-/** Takes back one mount of {@link cureHybrid}; for tests. */
-export async function uncureHybrid(controller: string): Promise<void> {
-  umount(join(CGROUP_ROOT, controller), MNT.DETACH);
-  await rmdir(join(CGROUP_ROOT, controller));
 }
 
 /**

@@ -17,6 +17,8 @@ export interface OpenRuntimeOptions {
   /** An OCI runtime to use instead of looking for crun, then runc. */
   readonly runtimePath?: string;
   readonly conmonPath?: string;
+  /** True: containers get no cgroups of their own (crun only). */
+  readonly withoutCgroups?: boolean;
 }
 
 /** The cgroup of a container, below each hierarchy. */
@@ -47,7 +49,7 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
   const conmonPath = await findConmon(options.conmonPath);
   const [conmonVersion, chosen] = await Promise.all([
     versionOf(conmonPath),
-    chooseRuntime(options.runtimePath),
+    chooseRuntime(options.runtimePath, options.withoutCgroups === true),
   ]);
   const cgroups = await inspectCgroups();
   const runtimeArgs = [`--root=${stateDir}`];
@@ -205,7 +207,7 @@ async function releaseFifo(path: string): Promise<boolean> {
   }
 }
 
-async function chooseRuntime(given: string | undefined): Promise<Chosen> {
+async function chooseRuntime(given: string | undefined, withoutCgroups: boolean): Promise<Chosen> {
   const found: { name: string; path: string }[] = [];
   if (given !== undefined) found.push({ name: given.split("/").at(-1) ?? given, path: given });
   else
@@ -230,6 +232,11 @@ async function chooseRuntime(given: string | undefined): Promise<Chosen> {
     warnings,
   });
   const cgroups = await inspectCgroups();
+  if (withoutCgroups && first.name !== "crun")
+    throw new PlyError("unsupported", `${first.name} cannot run containers without cgroups`, {
+      hint: "use crun",
+    });
+  if (withoutCgroups) return describe(first, false, []);
   if (first.name !== "crun") return describe(first, cgroups.layout !== "none", []);
   if (cgroups.layout === "none")
     return describe(first, false, [

@@ -22,7 +22,7 @@ import {
   resolveCapabilities,
   type SpecOptions,
 } from "./index.ts";
-import { makeBusyboxRoot } from "./testing/busybox-root.ts";
+import { makeBusyboxRoot } from "./testing/index.ts";
 
 const reason =
   process.versions["bun"] === undefined
@@ -35,6 +35,31 @@ const reason =
 
 const decoder = new TextDecoder();
 
+/** A spec with nothing in it but the command. */
+function plainSpec(rootfs: string, args: string[], cgroupsPath: string | null): OciSpec {
+  return buildSpec({
+    rootfs,
+    readOnlyRootfs: false,
+    args,
+    env: ["PATH=/bin"],
+    cwd: "/",
+    user: { uid: 0, gid: 0, additionalGids: [] },
+    terminal: false,
+    hostname: "box",
+    network: "host",
+    mounts: [],
+    privileged: false,
+    capabilities: [],
+    seccomp: null,
+    noNewPrivileges: false,
+    rlimits: [],
+    cgroupsPath,
+    unifiedCgroups: false,
+    shmSize: 65_536,
+    devices: [],
+  });
+}
+
 async function readAll(streams: RuntimeStreams): Promise<{ stdout: string; stderr: string }> {
   const parts = { stdout: [] as Uint8Array[], stderr: [] as Uint8Array[] };
   for await (const { stream, bytes } of streams.output) parts[stream].push(bytes);
@@ -43,6 +68,69 @@ async function readAll(streams: RuntimeStreams): Promise<{ stdout: string; stder
     stderr: decoder.decode(Buffer.concat(parts.stderr)),
   };
 }
+
+describe("other ways to run", { skip: reason, timeout: 60_000 }, () => {
+  const ways = [
+    { name: "runc", options: { runtimePath: "/usr/sbin/runc" } },
+    { name: "crun without cgroups", options: { withoutCgroups: true } },
+  ];
+  for (const { name, options } of ways)
+    test(`${name}: output, exit codes, signals, errors, and nothing left`, {
+      skip:
+        options.runtimePath !== undefined && !existsSync(options.runtimePath)
+          ? "runc is not installed"
+          : false,
+    }, async () => {
+      const dir = await mkdtemp(join(tmpdir(), "ply-runtime-"));
+      const root = join(dir, "root");
+      await makeBusyboxRoot(root);
+      const runtime = await openRuntime({ runRoot: join(dir, "run"), ...options });
+      try {
+        const launch = async (id: string, args: string[]) =>
+          runtime.create({
+            id,
+            spec: plainSpec(root, args, runtime.hasCgroups ? cgroupPathOf(id) : null),
+            terminal: false,
+            stdin: false,
+            stdinOnce: false,
+            logPath: null,
+          });
+        for (const [command, exitCode] of [
+          ["echo out; exit 3", 3],
+          ["echo out; exit 137", 137],
+        ] as const) {
+          const id = `other-${process.pid}-${exitCode}`;
+          await launch(id, ["sh", "-c", command]);
+          await using streams = await runtime.attach(id);
+          await runtime.start(id);
+          assert.deepEqual(await readAll(streams), { stdout: "out\n", stderr: "" });
+          assert.equal((await runtime.waitExit(id)).exitCode, exitCode);
+          await runtime.delete(id);
+        }
+        const running = `other-${process.pid}-running`;
+        await launch(running, ["sleep", "100"]);
+        await runtime.start(running);
+        await runtime.delete(running);
+        for (const [command, exitCode] of [
+          ["nope", 127],
+          ["/bin/nope", 127],
+          ["/etc/passwd", 126],
+          ["/etc", 126],
+        ] as const)
+          await assert.rejects(launch(`other-${process.pid}-bad`, [command]), (error) => {
+            assert.ok(isPlyError(error, "invalid"), String(error));
+            assert.equal(error.details["exitCode"], exitCode, error.message);
+            return true;
+          });
+        for (const folder of ["bundles", "exits", "state"])
+          assert.deepEqual(await readdir(join(dir, "run/runtime", folder)), []);
+      } finally {
+        for (const id of await runtime.list()) await runtime.delete(id);
+        await runtime[Symbol.asyncDispose]();
+        await rm(dir, { recursive: true, force: true });
+      }
+    });
+});
 
 describe("crun under conmon", { skip: reason, timeout: 60_000 }, () => {
   let dir = "";

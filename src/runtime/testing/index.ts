@@ -1,0 +1,1 @@
+export { makeBusyboxRoot } from "./busybox-root.ts";

@@ -194,7 +194,7 @@ async function story(): Promise<void> {
     "demo:1",
     "sh",
     "-c",
-    "echo "made in a container" > /etc/made; rm /etc/passwd",
+    `echo "made in a container" > /etc/made; rm /etc/passwd`,
   ]);
 
   say("5. What it changed, and that change as one more layer of a new image.");
@@ -205,7 +205,10 @@ async function story(): Promise<void> {
 
   say("6. Both images share the first three layers: they are on disk once.");
   await show(["images", "--sizes"]);
-  const sizes = (await run(ply, ["inspect", "--format", "{{.Size}}", "demo:1", "demo:2"])).output.trim().split("\n").map(Number);
+  const sizes = (await run(ply, ["inspect", "--format", "{{.Size}}", "demo:1", "demo:2"])).output
+    .trim()
+    .split("\n")
+    .map(Number);
   const apart = sizes.reduce((sum, size) => sum + size, 0);
   const once = Math.max(...sizes);
   console.log(`  Apart they would take ${apart} bytes; sharing saves ${apart - once}.`);

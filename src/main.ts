@@ -18,7 +18,8 @@ const code = await runCli(process.argv.slice(2), {
   uid: process.getuid?.() ?? 0,
   serve,
   startEngine: async (address) => {
-    await startEngine({ address, program: program(), env: process.env });
+    const log = await startEngine({ address, program: program(), env: process.env });
+    stdio.err(`ply: no engine listened on ${address.text}; started one (its log: ${log})\n`);
   },
 });
 process.exit(code);

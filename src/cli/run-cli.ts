@@ -136,6 +136,11 @@ function createContext(environment: Dispatch): CommandContext & { close(): void 
   const { stdio, env } = environment;
   let client: EngineClient | undefined;
   let controller: AbortController | undefined;
+  let starting: Promise<void> | undefined;
+  const startOnce: CliEnvironment["startEngine"] = (address) => {
+    starting ??= environment.startEngine(address);
+    return starting;
+  };
   let stopListening = (): void => {};
   return {
     stdio,
@@ -144,7 +149,7 @@ function createContext(environment: Dispatch): CommandContext & { close(): void 
     serve: environment.serve,
     get engine() {
       const chosen = chooseAddress(environment.host, env, environment.uid);
-      client ??= createEngineClient(chosen.address, () => openConnection(chosen, environment.startEngine));
+      client ??= createEngineClient(chosen.address, () => openConnection(chosen, startOnce));
       return client;
     },
     interruptible() {

@@ -21,10 +21,10 @@ export interface StartOptions {
 
 /**
  * Starts `ply serve` as a process of its own, its words going to `engine.log` beside the socket, and returns once
- * the socket answers. Two commands may do so at once: the engine that comes second ends, and both use the first.
+ * the socket answers; returns the log's path. Two commands may do so at once: the engine that comes second ends, and both use the first.
  * Throws "unavailable" with the end of the log.
  */
-export async function startEngine(options: StartOptions): Promise<void> {
+export async function startEngine(options: StartOptions): Promise<string> {
   const { address } = options;
   const runRoot = dirname(address.path);
   mkdirSync(runRoot, { recursive: true, mode: 0o711 });
@@ -44,6 +44,7 @@ export async function startEngine(options: StartOptions): Promise<void> {
   }
   child.unref();
   await waitUntilAnswering(child, address, logPath);
+  return logPath;
 }
 
 async function waitUntilAnswering(

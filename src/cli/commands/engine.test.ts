@@ -199,6 +199,22 @@ describe("ply serve", () => {
   });
 });
 
+test("several requests at once start one engine", async () => {
+  let started = 0;
+  const stdio = fakeStdio();
+  const code = await runCli(["info"], {
+    stdio,
+    env: { XDG_RUNTIME_DIR: "/nonexistent" },
+    uid: 1000,
+    serve: async () => {},
+    startEngine: async () => {
+      started++;
+      throw new PlyError("unavailable", "no engine here");
+    },
+  });
+  assert.deepEqual([code, started, stdio.stderr()], [1, 1, "Error: no engine here\n"]);
+});
+
 test("the default engine is started when nobody listens, and only then", async () => {
   await using engine = await startFakeEngine({ "GET /images/json": { json: [] } });
   const runtimeDir = engine.host.slice("unix://".length).replace(/\/ply\.sock$/, "");

@@ -55,13 +55,14 @@ export default command({
       });
       return { kind: "exit", code };
     } catch (error) {
-      if (flags.rm) await removeQuietly(context, id);
+      // It did not start, or nobody reads any more. One whose engine was lost goes on, and is adopted by the next.
+      if (flags.rm && error instanceof ExitError) await removeQuietly(context, id);
       throw error;
     }
   },
 });
 
-/** A container that never ran would otherwise stay, though --rm was asked for. */
+/** A container that was to leave nothing would otherwise stay. */
 async function removeQuietly({ engine }: Parameters<typeof startContainer>[0], id: string): Promise<void> {
   try {
     await engine.json("DELETE", `/containers/${id}`, { query: { force: true, v: true } });

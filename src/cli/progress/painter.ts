@@ -42,6 +42,7 @@ export function createPainter(write: (text: string) => void, columns: () => numb
           `${BEGIN_FRAME}${toTop(width)}${CLEAR_BELOW}${lines.map((line) => `${line}\n`).join("")}${END_FRAME}`,
         );
       } else {
+        if (lines.length === 0) return;
         const changed = lines.map((line, i) => (line === shown[i] ? "\n" : `${line}${CLEAR_TO_LINE_END}\n`));
         if (lines.length === shown.length && changed.every((line) => line === "\n")) return;
         write(`${BEGIN_FRAME}${toTop(width)}${changed.join("")}${END_FRAME}`);
@@ -50,6 +51,7 @@ export function createPainter(write: (text: string) => void, columns: () => numb
       shownColumns = width;
     },
     printAbove(lines) {
+      if (lines.length === 0) return;
       const live = shown.map((line) => `${line}\n`).join("");
       const above = lines.map((line) => `${line}\n`).join("");
       write(`${BEGIN_FRAME}${toTop(columns())}${CLEAR_BELOW}${above}${live}${END_FRAME}`);

@@ -373,9 +373,12 @@ describe("containers", { skip: reason, timeout: 60_000 }, () => {
   test("a terminal has its size, and resizing needs a running container", async () => {
     const { containers } = room;
     const { id } = await containers.create(
-      createOptions(["sh", "-c", 'until [ "$(stty size)" = "33 101" ]; do sleep 0.01; done; stty size'], {
-        process: { tty: true, openStdin: true, stdinOnce: true },
-      }),
+      createOptions(
+        ["sh", "-c", 'until [ "$(stty size 2>/dev/null)" = "33 101" ]; do sleep 0.01; done; stty size'],
+        {
+          process: { tty: true, openStdin: true, stdinOnce: true },
+        },
+      ),
     );
     await assert.rejects(containers.resize(id, { columns: 1, rows: 1 }), kind("conflict"));
     await using attachment = await containers.attach(id, { stdin: true, stdout: true, stderr: true });

@@ -321,7 +321,8 @@ describe("crun under conmon", { skip: reason, timeout: 60_000 }, () => {
   });
 
   test("a terminal has the size it is given, and one stream", async () => {
-    const until = (size: string) => `until [ "$(stty size)" = "${size}" ]; do sleep 0.01; done; stty size`;
+    const until = (size: string) =>
+      `until [ "$(stty size 2>/dev/null)" = "${size}" ]; do sleep 0.01; done; stty size`;
     const id = await createOne({
       args: ["sh", "-c", `${until("33 111")}; echo err >&2; ${until("20 90")}; read x; echo got $x`],
       terminal: true,

@@ -54,12 +54,14 @@ export async function keepLayer(shared: SharedView, options: KeepOptions): Promi
       const { inputOfKeeper: input, outputOfKeeper: output } = shared;
       for (;;) {
         const seen = shared.bell();
+        // Asked before the ring: what came before the stop is in it.
+        const { isStopped } = shared;
         const compressedBytes = input.peek();
         if (compressedBytes !== undefined) {
           compressed.add(compressedBytes);
           input.release();
         }
-        if (shared.isStopped) {
+        if (isStopped) {
           if (compressedBytes === undefined) return undefined;
           continue;
         }
@@ -167,14 +169,11 @@ function openTar(job: IngestJob) {
       const index = openSync(job.indexPath, "w", FILE_MODE);
       try {
         writeAll(index, encodeIndex(entries));
-        await Promise.all([
-          synced,
-          syncData(index),
-          job.partPath === undefined ? undefined : unlink(job.partPath),
-        ]);
+        await Promise.all([synced, syncData(index)]);
       } finally {
         closeSync(index);
       }
+      if (job.partPath !== undefined) await unlink(job.partPath);
       let contentSize = 0;
       for (const entry of entries) contentSize += entry.size;
       return {

@@ -23,6 +23,8 @@ export interface IngestPipeline {
   close(): Promise<void>;
 }
 
+type Role = WorkerSetup["role"];
+
 /** What the threads said of the layer at work. */
 interface Outcome {
   compression?: IngestResult["compression"];
@@ -34,8 +36,10 @@ interface Outcome {
 /** What a thread that speaks calls. */
 interface Listener {
   onMessage(message: WorkerMessage): void;
-  onCrash(error: PlyError): void;
+  onCrash(role: Role, error: PlyError): void;
 }
+
+const NAME: Readonly<Record<Role, string>> = { inflate: "inflates", keep: "keeps" };
 
 export function createIngestPipeline(
   limits: IngestLimits,
@@ -44,15 +48,17 @@ export function createIngestPipeline(
   const memory = allocateShared();
   const shared = viewShared(memory);
   let listener: Listener | undefined;
-  let crash: PlyError | undefined;
+  /** Why threads have died, one error for each. */
+  const crashes = new Map<Role, PlyError>();
   let isClosed = false;
 
-  const start = (role: WorkerSetup["role"]): Worker => {
+  const start = (role: Role): Worker => {
     const worker = new Worker(workerUrl, { workerData: { role, memory } satisfies WorkerSetup });
     const onEnd = (why: string, cause?: unknown): void => {
-      if (isClosed) return;
-      crash ??= new PlyError("internal", `the thread that ${role}s layers ended: ${why}`, { cause });
-      listener?.onCrash(crash);
+      if (isClosed || crashes.has(role)) return;
+      const crash = new PlyError("internal", `the thread that ${NAME[role]} layers died: ${why}`, { cause });
+      crashes.set(role, crash);
+      listener?.onCrash(role, crash);
     };
     worker.on("message", (message: WorkerMessage) => listener?.onMessage(message));
     worker.on("error", (error: unknown) => onEnd(messageOf(error), error));
@@ -68,8 +74,8 @@ export function createIngestPipeline(
     options: IngestOptions,
   ): Promise<IngestResult> => {
     shared.reset();
-    const outcome: Outcome = {};
     const controller = new AbortController();
+    const { signal } = controller;
     let stopReason: unknown;
     let isFed = false;
     const stop = (reason: unknown): void => {
@@ -78,48 +84,19 @@ export function createIngestPipeline(
       // What came so far must be in the ring first: the keeping thread saves it.
       if (isFed) shared.stop();
     };
-    const onAbort = (): void =>
-      stop(
-        new PlyError("cancelled", "the layer's download was cancelled", { cause: options.signal?.reason }),
-      );
-    const finished = new Promise<void>((resolve) => {
-      let running = workers.length;
-      listener = {
-        onMessage: (message) => {
-          if (message.type === "problem") {
-            outcome.problem ??= receiveError(message.error);
-            // Without a digest to compare there is nothing more to learn from the rest.
-            if (job.digest === undefined || message.error.kind === "limit") stop(outcome.problem);
-            return;
-          }
-          if (message.type === "inflated") outcome.compression = message.compression;
-          else {
-            if (message.result !== undefined) outcome.kept = message.result;
-            if (message.failure !== undefined) {
-              outcome.failure = receiveError(message.failure);
-              stop(outcome.failure);
-            }
-          }
-          if (--running === 0) resolve();
-        },
-        onCrash: (error) => {
-          stop(error);
-          resolve();
-        },
-      };
-      if (crash !== undefined) listener.onCrash(crash);
-    });
+    const onAbort = (): void => stop(cancelled(options.signal));
+    const listening = listen(job, stop);
+    listener = listening;
+    for (const [role, error] of crashes) listener.onCrash(role, error);
     options.signal?.addEventListener("abort", onAbort, { once: true });
     try {
       if (options.signal?.aborted === true) onAbort();
       for (const worker of workers) worker.postMessage({ job, partSize, limits } satisfies WorkerJob);
-      const { signal } = controller;
       await feedLayer(shared, { job, partSize, open, signal, onProgress: options.onProgress }).catch(stop);
       isFed = true;
       if (signal.aborted) shared.stop();
       else options.onVerifying?.();
-      await finished;
-      return resultOf(outcome, stopReason);
+      return resultOf(await listening.finished, stopReason);
     } finally {
       options.signal?.removeEventListener("abort", onAbort);
       listener = undefined;
@@ -153,7 +130,7 @@ export function createIngestPipeline(
       }
     },
     get isBroken() {
-      return crash !== undefined;
+      return crashes.size > 0;
     },
     close: async () => {
       isClosed = true;
@@ -161,6 +138,52 @@ export function createIngestPipeline(
       await Promise.all(workers.map((worker) => worker.terminate()));
     },
   };
+}
+
+/** Gathers what the threads say of a layer until each is done or dead. `stop` is told what makes going on vain. */
+function listen(
+  job: IngestJob,
+  stop: (reason: unknown) => void,
+): Listener & { readonly finished: Promise<Outcome> } {
+  const outcome: Outcome = {};
+  const running = new Set<Role>(["inflate", "keep"]);
+  const { promise: finished, resolve } = Promise.withResolvers<Outcome>();
+  const leave = (role: Role): void => {
+    running.delete(role);
+    if (running.size === 0) resolve(outcome);
+  };
+  return {
+    finished,
+    onMessage: (message) => {
+      switch (message.type) {
+        case "problem":
+          outcome.problem ??= receiveError(message.error);
+          // Without a digest to compare there is nothing more to learn from the rest.
+          if (job.digest === undefined || message.error.kind === "limit") stop(outcome.problem);
+          return;
+        case "inflated":
+          outcome.compression = message.compression;
+          leave("inflate");
+          return;
+        case "kept":
+          if (message.result !== undefined) outcome.kept = message.result;
+          if (message.failure !== undefined) {
+            outcome.failure = receiveError(message.failure);
+            stop(outcome.failure);
+          }
+          leave("keep");
+      }
+    },
+    // The other thread is waited for: its files are to be closed before they are removed.
+    onCrash: (role, error) => {
+      stop(error);
+      leave(role);
+    },
+  };
+}
+
+function cancelled(signal: AbortSignal | undefined): PlyError {
+  return new PlyError("cancelled", "the layer's download was cancelled", { cause: signal?.reason });
 }
 
 /** In the compiled binary modules lie under this, by their path from the common folder of all entry points (`src`). */

@@ -17,7 +17,7 @@ export interface IngestPoolOptions {
 const DEFAULT_WORKERS = 3;
 
 /** Long enough for the next image of the same command, short enough for an engine that is left alone to be small. */
-const DEFAULT_IDLE_MS = 5000;
+const DEFAULT_IDLE_MS = 10_000;
 
 /** Makes a pool; threads start with the first layer. Dispose it: layers at work are cancelled, threads end. */
 export function createIngestPool(options: IngestPoolOptions = {}): IngestPool {
@@ -43,7 +43,11 @@ export function createIngestPool(options: IngestPoolOptions = {}): IngestPool {
     throwIfAborted(signal);
     busy++;
     clearTimeout(idleTimer);
-    return idle.pop() ?? createIngestPipeline(limits, options.workerUrl);
+    for (let pipeline = idle.pop(); pipeline !== undefined; pipeline = idle.pop()) {
+      if (!pipeline.isBroken) return pipeline;
+      void pipeline.close();
+    }
+    return createIngestPipeline(limits, options.workerUrl);
   };
 
   const release = (pipeline: IngestPipeline): void => {

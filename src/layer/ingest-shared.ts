@@ -14,8 +14,8 @@ export interface SharedMemory {
 }
 
 /** Small enough that all of it stays in the cache of the processor, large enough for few system calls. */
-export const SLOT_BYTES = 512 * 1024;
-const INPUT_SLOTS = 6;
+export const SLOT_BYTES = 256 * 1024;
+const INPUT_SLOTS = 8;
 const OUTPUT_SLOTS = 8;
 
 /** Places of the words in the control block. */

@@ -371,32 +371,33 @@ describe("trouble at home", () => {
     assertKept(job, TAR);
   });
 
-  test("a thread that dies is an internal error, the part stays, the next layer gets new threads", async () => {
-    const worker = join(dir, "crash.worker.mjs");
-    const real = new URL("./ingest.worker.ts", import.meta.url).href;
-    const mark = join(dir, "crashed");
-    fs.writeFileSync(
-      worker,
-      `import { existsSync, writeFileSync } from "node:fs";
+  for (const how of [`throw new Error("boom")`, `Promise.reject(new Error("boom"))`])
+    test(`a thread that dies (${how}) is an internal error, and the next layer gets new threads`, async () => {
+      const worker = join(dir, "crash.worker.mjs");
+      const real = new URL("./ingest.worker.ts", import.meta.url).href;
+      const mark = join(dir, "crashed");
+      fs.writeFileSync(
+        worker,
+        `import { existsSync, writeFileSync } from "node:fs";
        import { parentPort, workerData } from "node:worker_threads";
        if (workerData.role === "keep" || existsSync(${JSON.stringify(mark)})) await import(${JSON.stringify(real)});
-       else parentPort.on("message", () => { writeFileSync(${JSON.stringify(mark)}, ""); throw new Error("boom"); });`,
-    );
-    const other = createIngestPool({ workers: 1, workerUrl: new URL(`file://${worker}`) });
-    try {
-      await refuses(
-        "internal",
-        /boom/,
-        other.ingest(
-          job,
-          brokenSource(GZIP, 200_000, () => new Promise(() => undefined)),
-        ),
+       else parentPort.on("message", () => { writeFileSync(${JSON.stringify(mark)}, ""); ${how}; });`,
       );
-      assert(!fs.existsSync(job.tarPath));
-      await other.ingest(job, sourceOf(GZIP).open);
-      assert(fs.readFileSync(job.tarPath).equals(TAR));
-    } finally {
-      await other[Symbol.asyncDispose]();
-    }
-  });
+      const other = createIngestPool({ workers: 1, workerUrl: new URL(`file://${worker}`) });
+      try {
+        await refuses(
+          "internal",
+          /boom/,
+          other.ingest(
+            job,
+            brokenSource(GZIP, 200_000, () => new Promise(() => undefined)),
+          ),
+        );
+        assert(!fs.existsSync(job.tarPath));
+        await other.ingest(job, sourceOf(GZIP).open);
+        assert(fs.readFileSync(job.tarPath).equals(TAR));
+      } finally {
+        await other[Symbol.asyncDispose]();
+      }
+    });
 });

@@ -9,8 +9,8 @@ import { createIngestPool } from "./layer/index.ts";
 import {
   openRegistry,
   parseRegistriesConfig,
+  type RegistriesConfig,
   type RegistryClient,
-  type RegistryRule,
 } from "./registry/index.ts";
 import { openRuntime } from "./runtime/index.ts";
 import { chooseDriver, type SnapshotDriver } from "./snapshot/index.ts";
@@ -55,8 +55,8 @@ export interface Engine extends AsyncDisposable {
 const DEFAULT_CONFIG_DIR = "/etc/ply";
 /** Certificates that users of the peers have in place already. */
 const PEERS_CERTS_DIRS = ["/etc/docker/certs.d", "/etc/containers/certs.d"];
-/** Events kept for `events --since`: as Docker keeps. */
-const EVENTS_REMEMBERED = 256;
+/** Events kept for `events --since`, and how far a slow reader may fall behind. */
+const EVENTS_REMEMBERED = 4096;
 
 /**
  * Constructs the parts and joins them. Throws "conflict" when another engine owns the root, "unsupported" with the
@@ -67,7 +67,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const { root, runRoot, configDir = DEFAULT_CONFIG_DIR } = options;
   await using parts = new AsyncDisposableStack();
   const pool = parts.use(createIngestPool());
-  const [store, runtime, rules] = await Promise.all([
+  const [store, runtime, registries] = await Promise.all([
     openStore({ root, ingest: (job, open, ingest) => pool.ingest(job, open, ingest) }).then((it) =>
       parts.use(it),
     ),
@@ -78,7 +78,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   store.onChainUnused = (chainId) => snapshots.remove(chainId);
   const registry = parts.use(
     openRegistry({
-      rules,
+      ...registries,
       certsDirs: [join(configDir, "certs.d"), ...PEERS_CERTS_DIRS],
       userAgent: `ply/${VERSION}`,
       onFallback: ({ host, name, error }) => options.onTrouble?.(`${name}: mirror ${host}: ${error.message}`),
@@ -98,6 +98,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       volumes,
       events,
       root,
+      collectGarbage: () => store.collectGarbage(),
       onTrouble: (message, error) => options.onTrouble?.(`${message}: ${error}`),
     }),
   );
@@ -152,12 +153,12 @@ function engineId(store: Store): string {
   return id;
 }
 
-async function readRegistriesConfig(path: string): Promise<readonly RegistryRule[]> {
+async function readRegistriesConfig(path: string): Promise<RegistriesConfig> {
   let text: string;
   try {
     text = await readFile(path, "utf8");
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return [];
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return { rules: [] };
     throw new PlyError("denied", `cannot read ${path}`, { cause });
   }
   try {

@@ -69,5 +69,7 @@ export async function writeFileWhole(path: string, chunks: AsyncIterable<Uint8Ar
 function fileError(verb: "read" | "write", path: string, cause: unknown): PlyError {
   const code = cause instanceof Error && "code" in cause ? cause.code : "";
   const kind = code === "ENOENT" ? "not-found" : code === "EACCES" || code === "EPERM" ? "denied" : "invalid";
-  return new PlyError(kind, `cannot ${verb} ${path}: ${messageOf(cause)}`, { cause });
+  // Of "ENOENT: no such file or directory, open '/x'" the words in the middle.
+  const reason = messageOf(cause).replace(/^E[A-Z0-9]+: (.*?), \w+(?: '.*)?$/s, "$1");
+  return new PlyError(kind, `cannot ${verb} ${path}: ${reason}`, { cause });
 }

@@ -1,3 +1,5 @@
+import { PlyError } from "../../error.ts";
+
 const SHORT_ID = 12;
 
 /** `sha256:…` or a plain id as the 12 hex digits that people read. */
@@ -6,8 +8,9 @@ export function shortId(id: string): string {
   return id.slice(colon + 1, colon + 1 + SHORT_ID);
 }
 
-/** A path segment of the API for a name. */
+/** A path segment of the API for a name. Throws "invalid" for an empty one, which would be another path. */
 export function segment(name: string): string {
+  if (name === "") throw new PlyError("invalid", "invalid name or ID: value is empty");
   return encodeURIComponent(name);
 }
 

@@ -3,12 +3,11 @@ import type { Column } from "../output/index.ts";
 import { formatAgo, formatSize, formatTimestamp, printable } from "../output/index.ts";
 import { shortId } from "./ids.ts";
 
-/** One line of `ply images`: one name of an image. Times in milliseconds since 1970, sizes in bytes. */
-export interface ImageRow {
+/** An image, whichever list it came from. Times in milliseconds since 1970, sizes in bytes. */
+export interface ImageFacts {
   readonly id: string;
-  readonly repository: string;
-  readonly tag: string;
-  readonly digest: string;
+  readonly names: readonly string[];
+  readonly repoDigests: readonly string[];
   readonly createdMs: number | null;
   readonly size: number;
   /** Undefined: not asked for, or not known. */
@@ -22,12 +21,15 @@ export interface ImageRow {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-const NONE = "<none>";
+/** One line of `ply images`: one name of an image. */
+export interface ImageRow {
+  readonly image: ImageFacts;
+  readonly repository: string;
+  readonly tag: string;
+  readonly digest: string;
+}
 
-type ImageFacts = Omit<ImageRow, "repository" | "tag" | "digest"> & {
-  readonly names: readonly string[];
-  readonly repoDigests: readonly string[];
-};
+const NONE = "<none>";
 
 export function factsOfSummary(image: DockerImageSummary): ImageFacts {
   return {
@@ -68,7 +70,8 @@ export function factsOfPlyImage(image: PlyImage): ImageFacts {
  * alone has a row of its own, an image without any name one with `<none>`.
  */
 export function imageRows(images: readonly ImageFacts[], options: { readonly digests: boolean }): ImageRow[] {
-  return images.flatMap(({ names, repoDigests, ...facts }) => {
+  return images.flatMap((image) => {
+    const { names, repoDigests } = image;
     const rows: ImageRow[] = [];
     const digestsOf = new Map<string, string[]>();
     for (const name of repoDigests) {
@@ -84,14 +87,14 @@ export function imageRows(images: readonly ImageFacts[], options: { readonly dig
       if (repository === NONE) continue;
       tagged.add(repository);
       const digests = options.digests ? (digestsOf.get(repository) ?? [NONE]) : [NONE];
-      for (const digest of digests) rows.push({ ...facts, repository, tag, digest });
+      for (const digest of digests) rows.push({ image, repository, tag, digest });
     }
     for (const [repository, digests] of digestsOf) {
       if (tagged.has(repository)) continue;
       for (const digest of options.digests ? digests : digests.slice(0, 1))
-        rows.push({ ...facts, repository, tag: NONE, digest });
+        rows.push({ image, repository, tag: NONE, digest });
     }
-    return rows.length > 0 ? rows : [{ ...facts, repository: NONE, tag: NONE, digest: NONE }];
+    return rows.length > 0 ? rows : [{ image, repository: NONE, tag: NONE, digest: NONE }];
   });
 }
 
@@ -108,28 +111,28 @@ export function imageColumns(options: {
     { name: "Repository", heading: "REPOSITORY", value: (row) => printable(row.repository) },
     { name: "Tag", heading: "TAG", value: (row) => printable(row.tag) },
     { name: "Digest", heading: "DIGEST", value: (row) => printable(row.digest) },
-    { name: "ID", heading: "IMAGE ID", value: (row) => (noTrunc ? row.id : shortId(row.id)) },
+    { name: "ID", heading: "IMAGE ID", value: ({ image }) => (noTrunc ? image.id : shortId(image.id)) },
     {
       name: "CreatedSince",
       heading: "CREATED",
-      value: (row) => (row.createdMs === null ? "N/A" : formatAgo(row.createdMs, nowMs)),
+      value: ({ image }) => (image.createdMs === null ? "N/A" : formatAgo(image.createdMs, nowMs)),
     },
     {
       name: "CreatedAt",
       heading: "CREATED AT",
-      value: (row) => (row.createdMs === null ? "N/A" : formatTimestamp(row.createdMs)),
+      value: ({ image }) => (image.createdMs === null ? "N/A" : formatTimestamp(image.createdMs)),
     },
-    { name: "PulledSince", heading: "PULLED", value: (row) => ago(row.pulledMs, nowMs) },
-    { name: "UsedSince", heading: "LAST USED", value: (row) => ago(row.usedMs, nowMs) },
-    { name: "Size", heading: "SIZE", value: (row) => formatSize(row.size) },
-    { name: "VirtualSize", heading: "SIZE", value: (row) => formatSize(row.size) },
-    { name: "UniqueSize", heading: "UNIQUE SIZE", value: (row) => size(row.uniqueSize) },
-    { name: "SharedSize", heading: "SHARED SIZE", value: (row) => size(row.sharedSize) },
-    { name: "CompressedSize", heading: "COMPRESSED", value: (row) => size(row.compressedSize) },
+    { name: "PulledSince", heading: "PULLED", value: ({ image }) => ago(image.pulledMs, nowMs) },
+    { name: "UsedSince", heading: "LAST USED", value: ({ image }) => ago(image.usedMs, nowMs) },
+    { name: "Size", heading: "SIZE", value: ({ image }) => formatSize(image.size) },
+    { name: "VirtualSize", heading: "SIZE", value: ({ image }) => formatSize(image.size) },
+    { name: "UniqueSize", heading: "UNIQUE SIZE", value: ({ image }) => size(image.uniqueSize) },
+    { name: "SharedSize", heading: "SHARED SIZE", value: ({ image }) => size(image.sharedSize) },
+    { name: "CompressedSize", heading: "COMPRESSED", value: ({ image }) => size(image.compressedSize) },
     {
       name: "Containers",
       heading: "CONTAINERS",
-      value: (row) => (row.containers === undefined ? "N/A" : String(row.containers)),
+      value: ({ image }) => (image.containers === undefined ? "N/A" : String(image.containers)),
     },
   ];
 }

@@ -40,7 +40,9 @@ function infoLines(info: DockerInfo, own: PlyInfo, address: string): string[] {
     ],
     ["Images", String(info.Images)],
     ["Storage driver", `${own.storageDriver.name}: ${own.storageDriver.description}`],
-    ...(info.DriverStatus ?? []).map(([name, value]) => [`  ${name}`, value] as const),
+    ...(info.DriverStatus ?? [])
+      .filter(([, value]) => value !== own.storageDriver.description)
+      .map(([name, value]) => [`  ${name}`, value] as const),
     ["Runtime", `${own.runtime.name} ${own.runtime.version}`],
     ["Monitor", own.conmonVersion.startsWith("conmon") ? own.conmonVersion : `conmon ${own.conmonVersion}`],
     ["Cgroups", `version ${info.CgroupVersion}, driver ${info.CgroupDriver}`],

@@ -1,5 +1,6 @@
 import { parseReference } from "../../oci/index.ts";
 import { command } from "../command.ts";
+import { ExitError } from "../failure.ts";
 import { pullImages } from "./pulling.ts";
 
 export default command({
@@ -24,6 +25,8 @@ export default command({
     const { stdio } = context;
     for (const reference of references) {
       const { tag, digest } = parseReference(reference);
+      if (flags["all-tags"] && (tag !== undefined || digest !== undefined))
+        throw new ExitError(1, "tag can't be used with --all-tags/-a");
       if (tag === undefined && digest === undefined && !flags["all-tags"] && !flags.quiet)
         stdio.out(`Using default tag: latest${references.length > 1 ? ` for ${reference}` : ""}\n`);
     }

@@ -24,6 +24,8 @@ export default command({
     const { stdio } = context;
     const signal = context.interruptible();
     const reference = parseReference(name);
+    if (flags["all-tags"] && (reference.tag !== undefined || reference.digest !== undefined))
+      throw new ExitError(1, "tag can't be used with --all-tags/-a");
     const repository = canonicalName(reference);
     const title = titleOf(name);
     const request: PlyPushRequest = {

@@ -62,9 +62,11 @@ export function listing<Row>(options: ListingOptions<Row>): {
       return Object.fromEntries(options.columns.map(({ name }) => [name, this[name]]).sort());
     },
   });
-  const records = options.rows.map(
-    (row) => Object.create(prototype, { [ROW]: { value: row } }) as Record<string, string>,
-  );
+  const records = options.rows.map((row) => {
+    const holder: { [ROW]: Row } & Record<string, string> = Object.create(prototype);
+    holder[ROW] = row;
+    return holder;
+  });
   return {
     kind: "listing",
     listing: {

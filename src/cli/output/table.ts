@@ -6,17 +6,18 @@ const GAP = 3;
 
 /** Aligned lines. Rows may differ in length. */
 export function formatTable(rows: readonly (readonly string[])[]): string[] {
-  const widths: number[] = [];
-  for (const row of rows)
-    row.forEach((cell, column) => {
-      // A row's last cell sets no width, so one long line does not push the others' cells away.
-      if (column < row.length - 1) widths[column] = Math.max(widths[column] ?? MIN_CELL, widthOf(cell) + GAP);
-    });
-  return rows.map((row) =>
-    row
-      .map((cell, column) =>
-        column === row.length - 1 ? cell : cell + " ".repeat((widths[column] ?? 0) - widthOf(cell)),
-      )
-      .join(""),
-  );
+  const measured = rows.map((row) => row.map(widthOf));
+  const columns: number[] = [];
+  // A row's last cell sets no width, so one long line does not push the others' cells away.
+  for (const widths of measured)
+    for (let column = 0; column < widths.length - 1; column++)
+      columns[column] = Math.max(columns[column] ?? MIN_CELL, (widths[column] ?? 0) + GAP);
+  return rows.map((row, at) => {
+    let line = "";
+    for (let column = 0; column < row.length; column++) {
+      line += row[column];
+      if (column < row.length - 1) line += " ".repeat((columns[column] ?? 0) - (measured[at]?.[column] ?? 0));
+    }
+    return line;
+  });
 }

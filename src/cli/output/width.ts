@@ -1,7 +1,5 @@
 /** Terminal columns a text takes; escape sequences and combining marks take none, CJK and emoji two. */
 export function widthOf(text: string): number {
-  // Plain ASCII, nearly always: what it costs matters with thousands of cells.
-  if (/^[\x20-\x7e]*$/.test(text)) return text.length;
   return Bun.stringWidth(text);
 }
 
@@ -24,6 +22,12 @@ const ESCAPES: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\
 
 /** Text from a registry or an image, made safe for a terminal: no escape sequence, no line break. */
 export function printable(text: string): string {
+  return UNPRINTABLE.test(text) ? escapeUnprintable(text) : text;
+}
+
+const UNPRINTABLE = /[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/;
+
+function escapeUnprintable(text: string): string {
   return text.replace(
     /[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g,
     (character) => ESCAPES[character] ?? `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`,

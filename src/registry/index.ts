@@ -9,4 +9,4 @@ export {
 } from "./docker-config.ts";
 export { isLoopback, registryHostOf } from "./endpoint.ts";
 export { openRegistry } from "./open-registry.ts";
-export { parseRegistriesConfig } from "./registries-config.ts";
+export { parseRegistriesConfig, type RegistriesConfig } from "./registries-config.ts";

@@ -9,13 +9,19 @@ describe("parseRegistriesConfig", () => {
       registries: [{ prefix: "docker.io", mirrors: ["http://127.0.0.1:5001"], location: "x.example/hub" }],
       insecure: ["lab:5000"],
       blocked: ["*.evil.example"],
+      retries: 0,
+      stallTimeoutSeconds: 0.5,
     });
-    assert.deepEqual(parseRegistriesConfig(text), [
-      { prefix: "docker.io", location: "x.example/hub", mirrors: ["http://127.0.0.1:5001"] },
-      { prefix: "lab:5000", insecure: true },
-      { prefix: "*.evil.example", blocked: true },
-    ]);
-    assert.deepEqual(parseRegistriesConfig("{}"), []);
+    assert.deepEqual(parseRegistriesConfig(text), {
+      rules: [
+        { prefix: "docker.io", location: "x.example/hub", mirrors: ["http://127.0.0.1:5001"] },
+        { prefix: "lab:5000", insecure: true },
+        { prefix: "*.evil.example", blocked: true },
+      ],
+      retries: 0,
+      stallTimeoutMs: 500,
+    });
+    assert.deepEqual(parseRegistriesConfig("{}"), { rules: [] });
   });
 
   const wrong: [text: string, message: RegExp][] = [
@@ -32,6 +38,9 @@ describe("parseRegistriesConfig", () => {
     ['{"registries":[{"prefix":"https://a.b"}]}', /registries\[0\]\.prefix.*no prefix/],
     ['{"registries":[{"prefix":"*.a.b/c"}]}', /no prefix/],
     ['{"registries":[{"prefix":"a.b/../c"}]}', /no prefix/],
+    ['{"retries":-1}', /retries must be a whole number/],
+    ['{"retries":"3"}', /retries must be a whole number/],
+    ['{"stallTimeoutSeconds":0}', /stallTimeoutSeconds must be a number of seconds/],
     ['{"insecure":["a.b","a.b"]}', /two rules for "a.b"/],
   ];
   for (const [text, message] of wrong)

@@ -1,11 +1,27 @@
 import { messageOf, PlyError } from "../error.ts";
 import { isObject } from "../oci/index.ts";
-import type { RegistryRule } from "./client.ts";
+import type { RegistryOptions, RegistryRule } from "./client.ts";
 import { parseLocation } from "./endpoint.ts";
 
 const MAX_RULES = 10_000;
 
+/** A day: more is a mistake of the unit. */
+const MAX_STALL_SECONDS = 86_400;
+const MAX_RETRIES = 1000;
+
+const DOCUMENT_FIELDS: ReadonlySet<string> = new Set([
+  "registries",
+  "insecure",
+  "blocked",
+  "retries",
+  "stallTimeoutSeconds",
+  "$schema",
+]);
 const FIELDS: ReadonlySet<string> = new Set(["prefix", "location", "mirrors", "blocked", "insecure"]);
+
+/** What `registries.json` says; what it leaves out has its default in `RegistryOptions`. */
+export type RegistriesConfig = Readonly<Required<Pick<RegistryOptions, "rules">>> &
+  Pick<RegistryOptions, "retries" | "stallTimeoutMs">;
 
 /**
  * Parses `registries.json`, which says where registries really are:
@@ -16,16 +32,19 @@ const FIELDS: ReadonlySet<string> = new Set(["prefix", "location", "mirrors", "b
  *         { "prefix": "quay.io/team", "location": "harbor.example.com/team" },
  *         { "prefix": "*.lab.example.com", "insecure": true },
  *         { "prefix": "docker.io/untrusted", "blocked": true }
- *       ]
+ *       ],
+ *       "stallTimeoutSeconds": 30,
+ *       "retries": 5
  *     }
  *
  * Each entry is a {@link RegistryRule}; the longest `prefix` that covers a name wins. `mirrors` are tried in
  * order before the registry itself, for pulls. A mirror or location with `http://` allows plain HTTP for
  * itself; without a scheme it is HTTPS (loopback: HTTPS, then HTTP). `insecure` allows any certificate and
  * plain HTTP. Lists of plain strings under `insecure` and `blocked` beside `registries` are short for rules.
- * Throws "invalid", naming the field.
+ * A connection that brings no byte for `stallTimeoutSeconds` counts as broken; what breaks is tried again
+ * `retries` times without progress. Throws "invalid", naming the field.
  */
-export function parseRegistriesConfig(text: string): RegistryRule[] {
+export function parseRegistriesConfig(text: string): RegistriesConfig {
   let document: unknown;
   try {
     document = JSON.parse(text);
@@ -34,15 +53,19 @@ export function parseRegistriesConfig(text: string): RegistryRule[] {
   }
   if (!isObject(document)) throw wrong("registries.json", "an object with a list of registries");
   for (const field of Object.keys(document))
-    if (!["registries", "insecure", "blocked", "$schema"].includes(field))
-      throw wrong(field, "absent: there is no such field");
+    if (!DOCUMENT_FIELDS.has(field)) throw wrong(field, "absent: there is no such field");
   const rules = [
     ...listOf(document["registries"], "registries").map(readRule),
     ...readPrefixes(document["insecure"], "insecure").map((prefix) => ({ prefix, insecure: true })),
     ...readPrefixes(document["blocked"], "blocked").map((prefix) => ({ prefix, blocked: true })),
   ];
   checkRules(rules);
-  return rules;
+  const { retries, stallTimeoutSeconds } = document;
+  return {
+    rules,
+    ...(retries === undefined ? {} : { retries: retriesAt(retries) }),
+    ...(stallTimeoutSeconds === undefined ? {} : { stallTimeoutMs: 1000 * secondsAt(stallTimeoutSeconds) }),
+  };
 }
 
 /** Throws "invalid" for rules that cannot work: bad prefixes or locations, the same prefix twice. */
@@ -126,6 +149,17 @@ function stringAt(value: unknown, at: string): string {
 function booleanAt(value: unknown, at: string): boolean {
   if (typeof value !== "boolean") throw wrong(at, "true or false");
   return value;
+}
+
+function retriesAt(value: unknown): number {
+  if (typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= MAX_RETRIES)
+    return value;
+  throw wrong("retries", `a whole number from 0 to ${MAX_RETRIES}`);
+}
+
+function secondsAt(value: unknown): number {
+  if (typeof value === "number" && value > 0 && value <= MAX_STALL_SECONDS) return value;
+  throw wrong("stallTimeoutSeconds", `a number of seconds above 0, at most ${MAX_STALL_SECONDS}`);
 }
 
 function wrong(at: string, wanted: string): PlyError {

@@ -8,7 +8,7 @@ import { filterBoolean, parseFilters } from "./filters.ts";
 import { imageFilter, LIST_FILTERS, PRUNE_FILTERS } from "./image-filter.ts";
 import { familiarForm, referenceWithTag } from "./image-name.ts";
 import { dockerHistoryItem, dockerImageInspect, dockerImageSummary } from "./image-view.ts";
-import { queryBoolean, queryInteger, queryRequired } from "./query.ts";
+import { decodePlatform, queryBoolean, queryInteger, queryPlatform, queryRequired } from "./query.ts";
 import type { ApiRoute, Service } from "./service.ts";
 
 /** Images that are here: list, inspect, history, tag, remove, prune; and what registries say of others. */
@@ -52,13 +52,21 @@ export function withoutIntermediate(images: readonly ImageSummary[]): readonly I
 }
 
 async function inspect(exchange: Exchange, { engine }: Service): Promise<void> {
-  const detail = await engine.images.inspect(param(exchange, "name"));
+  const detail = await engine.images.inspect(nameForPlatform(exchange, engine));
   const driver = engine.info.storageDriver.name;
   sendJson(exchange, 200, dockerImageInspect(detail, { apiMinor: exchange.apiMinor, driver }));
 }
 
+/** The image of the path; "not-found" when it is for another platform than the one asked for. */
+function nameForPlatform(exchange: Exchange, engine: Service["engine"]): string {
+  const name = param(exchange, "name");
+  const platform = queryPlatform(exchange.query);
+  if (platform !== undefined) engine.images.resolve(name, { platform });
+  return name;
+}
+
 async function history(exchange: Exchange, { engine }: Service): Promise<void> {
-  const rows = await engine.images.history(param(exchange, "name"));
+  const rows = await engine.images.history(nameForPlatform(exchange, engine));
   sendJson(exchange, 200, rows.map(dockerHistoryItem));
 }
 
@@ -71,7 +79,11 @@ async function tag(exchange: Exchange, { engine }: Service): Promise<void> {
 }
 
 async function remove(exchange: Exchange, { engine }: Service): Promise<void> {
-  const removed = await engine.images.remove(param(exchange, "name"), {
+  const name = param(exchange, "name");
+  // Our images are for one platform each: the wish for another one must not take this one away.
+  for (const text of exchange.query.getAll("platforms"))
+    engine.images.resolve(name, { platform: decodePlatform(text) });
+  const removed = await engine.images.remove(name, {
     force: queryBoolean(exchange.query, "force"),
     noPrune: queryBoolean(exchange.query, "noprune"),
   });

@@ -69,7 +69,7 @@ describe("Docker's progress lines", () => {
 
   test("mounts say from where, totals say nothing", () => {
     const { tell, lines } = recorder();
-    tell({ kind: "layer", id: "aa", status: "Mounted", detail: "Mounted from library/x" });
+    tell({ kind: "layer", id: "aa", status: "Mounted", detail: "from library/x" });
     tell({
       kind: "total",
       bytesDone: 1,

@@ -57,7 +57,7 @@ function layerLines(progress: LayerProgress, isFirst: boolean): DockerProgressLi
   for (const text of STATUS_TEXTS[status]) {
     const moves = current !== undefined && (text === status || status === "Loading");
     lines.push({
-      status: detail ?? text,
+      status: detail === undefined ? text : `${text} ${detail}`,
       progressDetail: moves ? { current, ...(total === undefined ? {} : { total }) } : {},
       ...(moves ? { progress: progressBar(current, total) } : {}),
       id,

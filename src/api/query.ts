@@ -36,7 +36,8 @@ export function queryPlatform(query: URLSearchParams, name = "platform"): Platfo
   return decodePlatform(text);
 }
 
-function decodePlatform(text: string): Platform {
+/** One platform as {@link queryPlatform} takes it. */
+export function decodePlatform(text: string): Platform {
   if (!text.startsWith("{")) return parsePlatform(text);
   let value: unknown;
   try {

@@ -48,7 +48,7 @@ export async function readArchive(
 ): Promise<ArchiveContents> {
   const members = new Map<string, Member>();
   let documentBytes = 0;
-  for await (const item of readTar(decompress(abortable(archive, options.signal)))) {
+  for await (const item of archiveItems(abortable(archive, options.signal))) {
     const path = memberPath(item.entry.path);
     if (path === undefined) continue;
     if (members.size >= MAX_MEMBERS)
@@ -97,6 +97,23 @@ export async function readArchive(
       );
     },
   };
+}
+
+/** Bytes of which not even the first are an archive's are something else altogether: that is what to say then. */
+async function* archiveItems(archive: AsyncIterable<Uint8Array>): AsyncGenerator<TarContent> {
+  let isArchive = false;
+  try {
+    for await (const item of readTar(decompress(archive))) {
+      isArchive = true;
+      yield item;
+    }
+  } catch (error) {
+    if (isArchive || !isPlyError(error, "corrupt")) throw error;
+    throw new PlyError("invalid", `not an image archive: ${error.message}`, {
+      cause: error,
+      hint: "give what docker save, podman save, skopeo or ply save wrote",
+    });
+  }
 }
 
 /** A member's path, cleaned; undefined for one outside the archive. JSON names members in UTF-8, tar in bytes. */

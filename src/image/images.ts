@@ -30,7 +30,7 @@ export type ImageProgress =
         | "Loading";
       readonly current?: number;
       readonly total?: number;
-      /** "Mounted from …". */
+      /** Of "Mounted": "from REPOSITORY". */
       readonly detail?: string;
     }
   | {
@@ -187,8 +187,8 @@ export interface SaveOptions {
  * prefix). All throw PlyErrors with Docker's wording: not-found "No such image: nginx:latest".
  */
 export interface Images {
-  /** The image a user means: reference, digest, id or unambiguous id prefix. */
-  resolve(name: string): ImageRecord;
+  /** The image a user means: reference, digest, id or unambiguous id prefix; "not-found" too when it is for another platform. */
+  resolve(name: string, options?: { readonly platform?: Platform | undefined }): ImageRecord;
   configOf(id: ImageId): Promise<ImageConfig>;
   pull(reference: Reference, options?: TransferOptions): Promise<PulledImage>;
   pullAllTags(reference: Reference, options?: TransferOptions): Promise<PulledImage[]>;

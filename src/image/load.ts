@@ -1,5 +1,12 @@
 import { PlyError, throwIfAborted } from "../error.ts";
-import { canonicalString, type DiffId, familiarString, type Platform, type Reference } from "../oci/index.ts";
+import {
+  canonicalString,
+  type DiffId,
+  familiarString,
+  formatPlatform,
+  type Platform,
+  type Reference,
+} from "../oci/index.ts";
 import type { Lease } from "../store/index.ts";
 import { type ArchiveContents, readArchive } from "./archive-contents.ts";
 import { builtAtOf } from "./build-time.ts";
@@ -8,6 +15,7 @@ import type { Loaded, OnProgress } from "./images.ts";
 import { planDockerArchive } from "./load-docker.ts";
 import { planOciLayout } from "./load-oci.ts";
 import type { LoadPlan } from "./load-plan.ts";
+import { fitsPlatform, platformOf } from "./platform-match.ts";
 import { materializeStack } from "./stack.ts";
 
 export interface LoadOptions {
@@ -49,14 +57,14 @@ function planImages(
   const keep = (diffId: DiffId) => context.store.leases.addLayer(options.lease, diffId);
   const manifest = contents.document("manifest.json");
   const docker = manifest === undefined ? [] : planDockerArchive(context, contents, { manifest, keep });
-  if (docker.length > 0) return docker;
+  if (docker.length > 0) return onlyPlatform(docker, options.platform);
   const index = contents.document("index.json");
   if (index !== undefined) {
     const plans = planOciLayout(
       { context, contents, keep, platform: options.platform ?? context.platform },
       index,
     );
-    if (plans.length > 0) return plans;
+    if (plans.length > 0) return onlyPlatform(plans, options.platform);
   }
   if (manifest !== undefined || index !== undefined)
     throw new PlyError("invalid", "the archive has no images: its list of images is empty");
@@ -71,6 +79,18 @@ function planImages(
   throw new PlyError("invalid", "not an image archive: it has neither manifest.json nor index.json", {
     hint: "ply import makes an image of a root filesystem's tar",
   });
+}
+
+/** What was asked for explicitly; without a wish everything is loaded. */
+function onlyPlatform(plans: readonly LoadPlan[], platform: Platform | undefined): LoadPlan[] {
+  if (platform === undefined) return [...plans];
+  const fitting = plans.filter(({ config }) => fitsPlatform(platform, platformOf(config)));
+  if (fitting.length > 0) return fitting;
+  const offered = [...new Set(plans.map(({ config }) => formatPlatform(platformOf(config))))].join(", ");
+  throw new PlyError(
+    "not-found",
+    `the archive has no image for ${formatPlatform(platform)}: it has ${offered}`,
+  );
 }
 
 async function putPlan(

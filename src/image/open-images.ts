@@ -1,3 +1,4 @@
+import { PlyError } from "../error.ts";
 import type { EventBus } from "../event/index.ts";
 import { hostPlatform, type ImageId, type Platform } from "../oci/index.ts";
 import type { RegistryClient } from "../registry/index.ts";
@@ -16,6 +17,7 @@ import { inspectImage } from "./inspect.ts";
 import { openLeaseOwners } from "./lease-owners.ts";
 import { listImages } from "./list.ts";
 import { loadImages } from "./load.ts";
+import { fitsPlatform, platformOf, wrongPlatform } from "./platform-match.ts";
 import { pruneImages } from "./prune.ts";
 import { pullAllTags, pullImage } from "./pull.ts";
 import { pushAllTags, pushImage } from "./push.ts";
@@ -64,7 +66,14 @@ export function openImages(parts: ImagesParts): Images {
     isRunning: parts.isRunning ?? (() => false),
   };
   return {
-    resolve: (name) => resolveImage(context, name).record,
+    resolve(name, { platform } = {}) {
+      const { record } = resolveImage(context, name);
+      if (platform !== undefined && !fitsPlatform(platform, platformOf(record)))
+        throw new PlyError("not-found", wrongPlatform(name, platformOf(record), platform), {
+          details: { name },
+        });
+      return record;
+    },
     configOf: (id) => context.configs.get(id),
     pull: (reference, options) => pullImage(context, reference, options),
     pullAllTags: (reference, options) => pullAllTags(context, reference, options),

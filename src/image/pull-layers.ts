@@ -71,7 +71,7 @@ export async function pullLayers(
         return (signal) =>
           limiter.run(async () => {
             const record = await context.store.layers.ingest(
-              layerSource(context, reference, layer.descriptor, layer.diffId, transfer),
+              layerSource(context, reference, layer, { transfer, onOffset: (bytes) => line.resumed(bytes) }),
               lease,
               { signal, onProgress: (progress) => line.update(progress) },
             );
@@ -92,10 +92,10 @@ export async function pullLayers(
 function layerSource(
   context: ImageContext,
   reference: Reference,
-  descriptor: Descriptor,
-  diffId: DiffId,
-  transfer: TransferOptions,
+  { descriptor, diffId }: RemoteLayer,
+  options: { readonly transfer: TransferOptions; readonly onOffset: (bytes: number) => void },
 ) {
+  const { transfer, onOffset } = options;
   const isForeign = (descriptor.urls ?? []).length > 0;
   return {
     digest: descriptor.digest,
@@ -106,6 +106,7 @@ function layerSource(
     ...(isForeign ? {} : { repository: canonicalName(reference) }),
     resumable: true,
     open: async (offset: number, signal: AbortSignal) => {
+      onOffset(offset);
       try {
         return await context.registry.openBlob(reference, descriptor, offset, {
           signal,

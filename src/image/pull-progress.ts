@@ -8,6 +8,8 @@ const RATE_WINDOW_MS = 5_000;
 
 export interface LayerReport {
   update(progress: LayerProgress): void;
+  /** So many bytes are here from an earlier try: reading them again says nothing of the line. */
+  resumed(bytes: number): void;
   exists(): void;
 }
 
@@ -21,14 +23,15 @@ export interface PullReport {
 interface LayerState {
   readonly size: number;
   done: number;
-  begun: boolean;
+  resumed: number;
   finished: boolean;
   told: ImageProgress | undefined;
   toldAt: number;
 }
 
 export function openPullReport(onProgress: OnProgress | undefined, clock: () => number): PullReport {
-  if (onProgress === undefined) return { message() {}, layer: () => ({ update() {}, exists() {} }) };
+  if (onProgress === undefined)
+    return { message() {}, layer: () => ({ update() {}, resumed() {}, exists() {} }) };
   const tell = onProgress;
   const layers = new Map<string, LayerState>();
   const samples: { at: number; bytes: number }[] = [];
@@ -85,7 +88,7 @@ export function openPullReport(onProgress: OnProgress | undefined, clock: () => 
       const state: LayerState = known ?? {
         size,
         done: 0,
-        begun: false,
+        resumed: 0,
         finished: false,
         told: undefined,
         toldAt: 0,
@@ -94,9 +97,7 @@ export function openPullReport(onProgress: OnProgress | undefined, clock: () => 
       const advance = (bytes: number) => {
         const done = Math.min(bytes, size);
         if (done <= state.done) return;
-        // What the first report brings may have been here from an earlier try: it says nothing of the line.
-        if (state.begun) received += done - state.done;
-        state.begun = true;
+        received += Math.max(0, done - Math.max(state.done, state.resumed));
         state.done = done;
       };
       const finish = () => {
@@ -108,6 +109,9 @@ export function openPullReport(onProgress: OnProgress | undefined, clock: () => 
         );
       };
       return {
+        resumed(bytes) {
+          state.resumed = bytes;
+        },
         exists() {
           if (state.finished) return;
           tellLayer(id, state, { kind: "layer", id, status: "Already exists" }, clock());

@@ -61,7 +61,7 @@ export async function pushLayer(
       ...(mountFrom.length === 0 ? {} : { mountFrom }),
       onProgress: throttled((current) => tell({ status: "Pushing", current, total: descriptor.size })),
     });
-    if (how === "mounted") tell({ status: "Mounted", detail: `Mounted from ${mountFrom[0] ?? ""}` });
+    if (how === "mounted") tell({ status: "Mounted", detail: `from ${mountFrom[0] ?? ""}` });
     else tell({ status: how === "exists" ? "Layer already exists" : "Pushed" });
   };
 

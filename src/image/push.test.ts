@@ -49,7 +49,7 @@ describe("push", () => {
       [2, 1],
       "the config is sent",
     );
-    assert.ok(room.progress.some((item) => item.kind === "layer" && item.detail === "Mounted from app"));
+    assert.ok(room.progress.some((item) => item.kind === "layer" && item.detail === "from app"));
     assert.ok(
       room.images.resolve("reg.example/copy:2").repoDigests.includes(`reg.example/copy@${built.digest}`),
     );

@@ -104,7 +104,7 @@ describe("ply events", () => {
     Actor: { ID: "debian:12", Attributes: { name: "debian", a: "b" } },
     scope: "local",
     time: 1_777_593_600,
-    timeNano: 1_777_593_600_000_000_000,
+    timeNano: 1_777_593_600_894_000_128,
   };
 
   test("one line per event, in Docker's form, as a template or as JSON", async () => {
@@ -112,7 +112,7 @@ describe("ply events", () => {
     const { stdout } = await runPly(["events", "--since", "2026-05-01T00:00:00Z", "-f", "type=image"], {
       engine,
     });
-    assert.match(stdout, /^(2026-0\S+T\S+\.000000000\S+ image pull debian:12 \(a=b, name=debian\)\n){2}$/);
+    assert.match(stdout, /^(2026-0\S+T\S+\.894000000\S+ image pull debian:12 \(a=b, name=debian\)\n){2}$/);
     assert.equal(engine.requests[0]?.query.get("since"), "1777593600");
     assert.equal(engine.requests[0]?.query.get("filters"), '{"type":["image"]}');
     const formatted = await runPly(["events", "--format", "{{.Action}} {{.Actor.Attributes.name}}"], {

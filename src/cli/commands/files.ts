@@ -1,4 +1,4 @@
-import { close, fsync, open, read, rename, unlink, write } from "node:fs";
+import { close, fsync, open, read, realpath, rename, type Stats, stat, unlink, write } from "node:fs";
 import { promisify } from "node:util";
 import { messageOf, PlyError } from "../../error.ts";
 
@@ -8,7 +8,9 @@ const files = {
   close: promisify(close),
   fsync: promisify(fsync),
   read: promisify(read),
+  realpath: promisify(realpath),
   rename: promisify(rename),
+  stat: promisify<string, Stats>(stat),
   unlink: promisify(unlink),
   write: promisify(write),
 };
@@ -42,27 +44,56 @@ export async function openFileChunks(path: string): Promise<AsyncIterable<Uint8A
   })();
 }
 
-/** Writes a file that appears under its name only when it is whole. */
+/**
+ * Writes a file that appears under its name only when it is whole. A device, a pipe (`/dev/stdout`) is written to as
+ * it is. Throws "not-found", "denied" or "invalid".
+ */
 export async function writeFileWhole(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
-  const unfinished = `${path}.${process.pid}.part`;
-  const fd = await files.open(unfinished, "wx", 0o666).catch((cause: unknown) => {
+  const found = await files.stat(path).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === "ENOENT") return undefined;
+    throw fileError("write", path, cause);
+  });
+  if (found?.isDirectory()) throw new PlyError("invalid", `cannot write ${path}: it is a directory`);
+  if (found !== undefined && !found.isFile()) return writeThrough(path, chunks);
+  // What a link leads to is replaced, not the link.
+  const target = found === undefined ? path : await files.realpath(path);
+  const unfinished = `${target}.${process.pid}.part`;
+  const mode = found === undefined ? 0o666 : found.mode & 0o777;
+  const fd = await files.open(unfinished, "wx", mode).catch((cause: unknown) => {
     throw fileError("write", path, cause);
   });
   let isOpen = true;
   try {
-    for await (const chunk of chunks)
-      for (let rest = chunk; rest.length > 0; ) {
-        const { bytesWritten } = await files.write(fd, rest, 0, rest.length, null);
-        rest = rest.subarray(bytesWritten);
-      }
+    for await (const chunk of chunks) await writeAll(fd, chunk);
     await files.fsync(fd);
     isOpen = false;
     await files.close(fd);
-    await files.rename(unfinished, path);
+    await files.rename(unfinished, target);
   } catch (cause) {
     if (isOpen) await files.close(fd);
     await files.unlink(unfinished).catch(() => {});
     throw cause instanceof PlyError ? cause : fileError("write", path, cause);
+  }
+}
+
+/** Into what is no file: nothing must take its place. */
+async function writeThrough(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  try {
+    const fd = await files.open(path, "w", 0);
+    try {
+      for await (const chunk of chunks) await writeAll(fd, chunk);
+    } finally {
+      await files.close(fd);
+    }
+  } catch (cause) {
+    throw cause instanceof PlyError ? cause : fileError("write", path, cause);
+  }
+}
+
+async function writeAll(fd: number, chunk: Uint8Array): Promise<void> {
+  for (let rest = chunk; rest.length > 0; ) {
+    const { bytesWritten } = await files.write(fd, rest, 0, rest.length, null);
+    rest = rest.subarray(bytesWritten);
   }
 }
 

@@ -211,6 +211,8 @@ describe("other commands about images", () => {
     assert.match(stderr, /^Error: unexpected request: DELETE \/images\/b/);
     assert.equal(code, 1);
     assert.equal(engine.requests[0]?.query.get("force"), "1");
+    const empty = await runPly(["rmi", ""], { engine });
+    assert.equal(empty.stderr, "Error: invalid name or ID: value is empty\n");
   });
 
   test("image prune asks first, and sends its limits", async () => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { lstat, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -47,6 +48,11 @@ describe("ply pull", () => {
       platform: "linux/arm64",
     });
     assert.equal(engine.requests[0]?.headers["x-registry-config"], undefined);
+  });
+
+  test("all tags of one tag make no sense", async () => {
+    const { stderr, code } = await runPly(["pull", "-a", "debian:12"]);
+    assert.deepEqual([stderr, code], ["tag can't be used with --all-tags/-a\n", 1]);
   });
 
   test("one image of several may fail", async () => {
@@ -174,6 +180,29 @@ describe("archives", () => {
       (await readdir(dir)).filter((name) => name.startsWith("b.tar")),
       [],
     );
+  });
+
+  test("save takes no device's or pipe's place, and follows links", async () => {
+    await using engine = await startFakeEngine({
+      "GET /ply/images/save": (_request, response) => void response.end("tar bytes"),
+    });
+    const pipe = join(dir, "pipe");
+    execFileSync("mkfifo", [pipe]);
+    const [seen, { code }] = await Promise.all([
+      readFile(pipe, "utf8"),
+      runPly(["save", "-o", pipe, "a"], { engine }),
+    ]);
+    assert.deepEqual([seen, code], ["tar bytes", 0]);
+    assert.ok((await lstat(pipe)).isFIFO());
+    await writeFile(join(dir, "old.tar"), "old", { mode: 0o600 });
+    await symlink("old.tar", join(dir, "link.tar"));
+    assert.equal((await runPly(["save", "-o", join(dir, "link.tar"), "a"], { engine })).code, 0);
+    assert.equal(await readFile(join(dir, "old.tar"), "utf8"), "tar bytes");
+    assert.equal((await lstat(join(dir, "old.tar"))).mode & 0o777, 0o600);
+    const folder = await runPly(["save", "-o", dir, "a"], { engine });
+    assert.equal(folder.stderr, `Error: cannot write ${dir}: it is a directory\n`);
+    const lost = await runPly(["save", "-o", join(dir, "no/such.tar"), "a"], { engine });
+    assert.equal(lost.stderr, `Error: cannot write ${join(dir, "no/such.tar")}: no such file or directory\n`);
   });
 
   test("save goes to stdout, but not to a terminal", async () => {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { closeSync, fdatasync, openSync, writeSync } from "node:fs";
+import { closeSync, fdatasync, ftruncateSync, openSync, writeSync } from "node:fs";
 import { unlink } from "node:fs/promises";
 import { setImmediate } from "node:timers/promises";
 import { promisify } from "node:util";
@@ -17,6 +17,10 @@ const SYNC_EVERY_BYTES = 32 * 1024 * 1024;
 
 /** What is kept may hold anything, /etc/shadow too. */
 const FILE_MODE = 0o600;
+
+/** Zeros of this length are not written. A swap file or a disk image in a layer then takes no space, nor does a bomb. */
+const HOLE_BYTES = 64 * 1024;
+const ZEROS = Buffer.alloc(HOLE_BYTES);
 
 const syncData = promisify(fdatasync);
 
@@ -136,7 +140,7 @@ function openTar(job: IngestJob) {
   return {
     add: (bytes: Uint8Array): void => {
       scanner.push(bytes);
-      writeAll(fd, bytes);
+      writeSparse(fd, bytes, size);
       hash.update(bytes);
       size += bytes.length;
     },
@@ -163,7 +167,8 @@ function openTar(job: IngestJob) {
         });
     },
     finish: async (): Promise<Omit<KeptLayer, "digest" | "size">> => {
-      writeAll(fd, tarPadding(size));
+      // The end may be a hole too.
+      ftruncateSync(fd, size + tarPadding(size).length);
       const synced = syncData(fd);
       const entries = collector.finish();
       const index = openSync(job.indexPath, "w", FILE_MODE);
@@ -191,6 +196,25 @@ function openTar(job: IngestJob) {
   };
 }
 
-function writeAll(fd: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at);
+/** Writes at `position`, but leaves long runs of zeros to the file system, which keeps holes for nothing. */
+function writeSparse(fd: number, bytes: Uint8Array, position: number): void {
+  let from = 0;
+  for (let at = 0; at < bytes.length; at += HOLE_BYTES) {
+    const end = Math.min(at + HOLE_BYTES, bytes.length);
+    if (!isZero(bytes, at, end)) continue;
+    writeAll(fd, bytes.subarray(from, at), position + from);
+    from = end;
+  }
+  writeAll(fd, bytes.subarray(from), position + from);
+}
+
+function isZero(bytes: Uint8Array, from: number, end: number): boolean {
+  // Most data is no run of zeros, and shows it at once.
+  if (bytes[from] !== 0 || bytes[end - 1] !== 0) return false;
+  return ZEROS.compare(bytes, from, end, 0, end - from) === 0;
+}
+
+function writeAll(fd: number, bytes: Uint8Array, position?: number): void {
+  for (let at = 0; at < bytes.length; )
+    at += writeSync(fd, bytes, at, bytes.length - at, position === undefined ? null : position + at);
 }

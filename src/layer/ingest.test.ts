@@ -162,6 +162,18 @@ describe("a layer", () => {
     assert(fs.readFileSync(tarPath).equals(whole.subarray(0, 512 + 1024)));
   });
 
+  test("with long runs of zeros has holes on disk, and the same bytes", async () => {
+    const zeros = new Uint8Array(5_000_000);
+    const data = Buffer.concat([zeros, Buffer.from("between"), zeros, noise(100_000), zeros]);
+    const tar = tarOf([{ fields: { path: "disk.img", type: "file", mode: 0o644 }, data }]);
+    const bytes = zlib.gzipSync(tar);
+    job = newJob(bytes);
+    await pool.ingest(job, sourceOf(bytes).open);
+    assertKept(job, tar);
+    const onDisk = fs.statSync(job.tarPath).blocks * 512;
+    assert(onDisk < 1_000_000, `${onDisk} bytes on disk of ${tar.length}`);
+  });
+
   test("with a sha512 digest is verified", async () => {
     const digest = parseDigest(`sha512:${createHash("sha512").update(GZIP).digest("hex")}`);
     const result = await pool.ingest({ ...job, digest }, sourceOf(GZIP).open);

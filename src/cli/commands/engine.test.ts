@@ -104,7 +104,7 @@ describe("ply events", () => {
     Actor: { ID: "debian:12", Attributes: { name: "debian", a: "b" } },
     scope: "local",
     time: 1_777_593_600,
-    timeNano: 1_777_593_600_894_000_128,
+    timeNano: 1_777_593_600 * 1e9 + 894e6,
   };
 
   test("one line per event, in Docker's form, as a template or as JSON", async () => {

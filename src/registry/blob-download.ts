@@ -9,14 +9,17 @@ import {
 } from "../oci/index.ts";
 import { isTransient, isUnreachable, retryDelay, wait } from "./backoff.ts";
 import type { RequestOptions } from "./client.ts";
-import { type Endpoint, endpointsOf, isLoopback } from "./endpoint.ts";
+import { type Endpoint, isLoopback } from "./endpoint.ts";
 import { registryError, shownUrl } from "./registry-error.ts";
-import { optionsAt, type RegistryContext, scopeOf } from "./repository.ts";
+import { fellBack, optionsAt, pullEndpoints, type RegistryContext, scopeOf } from "./repository.ts";
 import type { TransportResponse } from "./transport.ts";
 
 /** One place to get a blob from. */
 interface BlobSource {
   readonly host: string;
+  readonly isMirror: boolean;
+  /** Tries in a row that may bring nothing, after the first. */
+  readonly retries: number;
   /** What it is and from where, to begin errors with. */
   readonly what: string;
   /** Asks for the bytes from `position` on, once. */
@@ -112,13 +115,13 @@ async function* readSources(
       if (!isPlyError(error) || error.kind === "cancelled") throw error;
       const mayPass = isTransient(error) || (isReached && isUnreachable(error));
       fruitless = position > start ? 0 : fruitless + 1;
-      if (mayPass && fruitless <= policy.retries) {
+      if (mayPass && fruitless <= source.retries) {
         await wait(retryDelay(fruitless, policy, error), at.signal);
         continue;
       }
       queue.shift();
-      if (queue.length === 0) throw mayPass ? gaveUp(error, source, position, size, policy.retries) : error;
-      context.onFallback({ host: source.host, name: `${at.name}@${digest}`, error });
+      if (queue.length === 0) throw mayPass ? gaveUp(error, source, position, size) : error;
+      fellBack(context, source, { name: `${at.name}@${digest}`, error });
       fruitless = 0;
       isReached = false;
     }
@@ -182,7 +185,7 @@ function sourcesOf(
   descriptor: Descriptor,
   options: RequestOptions,
 ): BlobSource[] {
-  const endpoints = endpointsOf(reference, context.rules, "pull");
+  const endpoints = pullEndpoints(context, reference);
   const own = endpoints.map((endpoint) => registrySource(context, endpoint, reference, descriptor, options));
   const mayUseHttp = endpoints.some(({ schemes }) => schemes.includes("http"));
   const foreign = (descriptor.urls ?? [])
@@ -202,6 +205,8 @@ function registrySource(
   const what = `blob ${canonicalName(reference)}@${digest}`;
   return {
     host: endpoint.host,
+    isMirror: endpoint.isMirror,
+    retries: session.policyFor(endpoint).retries,
     what,
     ask: (position) =>
       session.request({
@@ -228,6 +233,8 @@ function foreignSource(
   const what = `blob ${digest} at ${shownUrl(url)}`;
   return {
     host: url.host,
+    isMirror: false,
+    retries: session.policy.retries,
     what,
     async ask(position) {
       const response = await session.getElsewhere(url, rangeHeaders(position), signal);
@@ -260,18 +267,12 @@ function cutOff(source: BlobSource, position: number, size: number): PlyError {
   });
 }
 
-function gaveUp(
-  error: PlyError,
-  source: BlobSource,
-  position: number,
-  size: number,
-  tries: number,
-): PlyError {
+function gaveUp(error: PlyError, source: BlobSource, position: number, size: number): PlyError {
   const { transient: _transient, ...details } = error.details;
   const message = error.message.startsWith(source.what) ? error.message : `${source.what}: ${error.message}`;
   return new PlyError(
     "unavailable",
-    `${message}; gave up at byte ${position} of ${size} after ${tries + 1} tries`,
+    `${message}; gave up at byte ${position} of ${size} after ${source.retries + 1} tries`,
     {
       cause: error,
       ...(error.hint === undefined ? {} : { hint: error.hint }),

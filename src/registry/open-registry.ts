@@ -37,7 +37,12 @@ export function openRegistry(options: RegistryOptions): RegistryClient & Disposa
     credentialsFor: options.credentialsFor ?? (async () => undefined),
     isInsecureHost: (host) => isInsecureHost(host, rules),
   });
-  const context: RegistryContext = { session, rules, onFallback: options.onFallback ?? (() => undefined) };
+  const context: RegistryContext = {
+    session,
+    rules,
+    onFallback: options.onFallback ?? (() => undefined),
+    restingMirrors: new Map(),
+  };
   return {
     login: (host, credentials, { signal } = {}) =>
       session.login(endpointOfHost(host, rules), credentials, signal),

@@ -1,5 +1,6 @@
 import { isPlyError, PlyError } from "../error.ts";
 import { canonicalName, type Reference } from "../oci/index.ts";
+import { isTransient, isUnreachable } from "./backoff.ts";
 import type { Fallback, RegistryRule, RequestOptions } from "./client.ts";
 import { type Endpoint, endpointsOf } from "./endpoint.ts";
 import type { Session } from "./session.ts";
@@ -10,6 +11,32 @@ export interface RegistryContext {
   readonly rules: readonly RegistryRule[];
   /** Told of each place that was tried in vain before another one. */
   readonly onFallback: (failure: Fallback) => void;
+  /** Hosts of mirrors that are out of order, and until when they are left alone: milliseconds since 1970. */
+  readonly restingMirrors: Map<string, number>;
+}
+
+/** So long a broken mirror holds nobody up; a repaired one is soon in use again. */
+const MIRROR_REST_MS = 30_000;
+
+/** Where to pull from, best first, without the mirrors that have just failed. */
+export function pullEndpoints(context: RegistryContext, reference: Reference): Endpoint[] {
+  const now = Date.now();
+  for (const [host, until] of context.restingMirrors) if (until <= now) context.restingMirrors.delete(host);
+  return endpointsOf(reference, context.rules, "pull").filter(
+    ({ isMirror, host }) => !isMirror || !context.restingMirrors.has(host),
+  );
+}
+
+/** Notes the failure of a place that another one will make good: tells of it, and rests a mirror that is out of order. */
+export function fellBack(
+  context: RegistryContext,
+  place: { readonly host: string; readonly isMirror: boolean },
+  failure: Omit<Fallback, "host">,
+): void {
+  const { error } = failure;
+  if (place.isMirror && (isTransient(error) || isUnreachable(error)))
+    context.restingMirrors.set(place.host, Date.now() + MIRROR_REST_MS);
+  context.onFallback({ host: place.host, ...failure });
 }
 
 /** Token scopes (distribution, auth/scope). */
@@ -40,14 +67,14 @@ export async function pullFrom<T>(
   attempt: (endpoint: Endpoint) => Promise<T>,
 ): Promise<T> {
   const failed: string[] = [];
-  for (const endpoint of endpointsOf(reference, context.rules, "pull")) {
+  for (const endpoint of pullEndpoints(context, reference)) {
     try {
       return await attempt(endpoint);
     } catch (error) {
       if (!isPlyError(error) || error.kind === "cancelled") throw error;
       if (!endpoint.isMirror) throw failed.length === 0 ? error : withMirrors(error, failed);
       failed.push(`${endpoint.host}: ${error.message}`);
-      context.onFallback({ host: endpoint.host, name: canonicalName(reference), error });
+      fellBack(context, endpoint, { name: canonicalName(reference), error });
     }
   }
   throw new PlyError("internal", `no endpoint for ${canonicalName(reference)}`);

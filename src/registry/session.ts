@@ -32,6 +32,8 @@ export interface SessionRequest {
 /** Requests to registries with authentication, redirects and retries. Remembers how each host is talked to. */
 export interface Session {
   readonly policy: RetryPolicy;
+  /** Less patient with a mirror: there is another place to go to. */
+  policyFor(endpoint: Endpoint): RetryPolicy;
   /** The answer, whose body the caller must read or discard. */
   request(request: SessionRequest): Promise<TransportResponse>;
   /** The answer and its whole body, of at most `maxBytes`; a break while reading is tried again too. */
@@ -65,6 +67,8 @@ export interface SessionOptions {
 const HOST_STATE_MS = 5 * 60_000;
 /** Asking a credential helper costs a process; a login counts after this time at the latest, or after a refusal. */
 const CREDENTIALS_MS = 30_000;
+/** Tries after the first at a mirror. */
+const MIRROR_RETRIES = 1;
 /** Hosts remembered; more only in an attack. */
 const MAX_HOSTS = 1000;
 
@@ -72,6 +76,9 @@ export function createSession(options: SessionOptions): Session {
   const { transport, policy } = options;
   const hosts = new Map<string, { state: Promise<HostState>; until: number }>();
   const credentials = new Map<string, { found: Promise<Credentials | undefined>; until: number }>();
+
+  const policyFor = (endpoint: Endpoint): RetryPolicy =>
+    endpoint.isMirror ? { ...policy, retries: Math.min(MIRROR_RETRIES, policy.retries) } : policy;
 
   /** One exchange, redirects followed; the header goes only to where the request goes first. */
   const exchange = (
@@ -104,7 +111,7 @@ export function createSession(options: SessionOptions): Session {
               credentialsHost: endpoint.credentialsHost,
             });
           return response;
-        }, policy),
+        }, policyFor(endpoint)),
   );
 
   const hostId = (endpoint: Endpoint): string =>
@@ -117,7 +124,7 @@ export function createSession(options: SessionOptions): Session {
     if (state === undefined) {
       if (hosts.size >= MAX_HOSTS) hosts.clear();
       // Shared by all who wait for this host, so that no single caller's signal may end it.
-      state = withRetries(() => ping(endpoint, exchange), policy);
+      state = withRetries(() => ping(endpoint, exchange), policyFor(endpoint));
       hosts.set(id, { state, until: Date.now() + HOST_STATE_MS });
       state.catch(() => {
         hosts.delete(id);
@@ -189,14 +196,16 @@ export function createSession(options: SessionOptions): Session {
 
   return {
     policy,
-    request: (request) => withRetries(() => checked(request), request.policy ?? policy, request.signal),
+    policyFor,
+    request: (request) =>
+      withRetries(() => checked(request), request.policy ?? policyFor(request.endpoint), request.signal),
     read: (request, maxBytes) =>
       withRetries(
         async () => {
           const response = await checked(request);
           return { response, bytes: await response.read(maxBytes, request.what) };
         },
-        request.policy ?? policy,
+        request.policy ?? policyFor(request.endpoint),
         request.signal,
       ),
     async login(endpoint, credentials, signal) {

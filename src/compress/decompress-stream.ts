@@ -7,9 +7,8 @@ import { type Compression, DETECT_BYTES, detectCompression } from "./detect.ts";
 const PIECE_BYTES = 256 * 1024;
 
 /**
- * Inflates a stream whose compression is told by its first bytes (or given). Holds what one chunk of input
- * inflates to, some 1,000 times its size for a bomb: the reader has to bound what it takes, and chunks are
- * cut into {@link INPUT_BYTES}. Pieces belong to the reader. Throws as {@link createDecompressor} does.
+ * Inflates a stream whose compression is told by its first bytes (or given), no faster than it is read; at
+ * most some 35 MB are held, for a bomb. Pieces belong to the reader. Throws as {@link createDecompressor} does.
  */
 export async function* decompress(
   source: AsyncIterable<Uint8Array>,
@@ -39,8 +38,8 @@ export async function* decompress(
   }
 }
 
-/** Small, so that a bomb can make no more than some 64 MB of it at once. */
-const INPUT_BYTES = 64 * 1024;
+/** ISA-L inflates all it is given at once, to at most 1,030 times its size. */
+const INPUT_BYTES = 32 * 1024;
 
 async function* inflateAll(
   head: Uint8Array,
@@ -48,36 +47,80 @@ async function* inflateAll(
   kind: Compression,
 ): AsyncGenerator<Uint8Array, void, void> {
   const decompressor = createDecompressor(kind, kind === "gzip" ? openIsal() : undefined);
+  const sink = createPieceSink();
+  try {
+    for (let chunk: Uint8Array | undefined = head; chunk !== undefined; chunk = await pull())
+      for (let at = 0; at < chunk.length; at += INPUT_BYTES)
+        yield* sink.during(decompressor.push(chunk.subarray(at, at + INPUT_BYTES), sink));
+    yield* sink.during(decompressor.end(sink));
+    yield* sink.rest();
+  } finally {
+    decompressor.close();
+  }
+}
+
+interface PieceSink extends OutputSink {
+  /** The pieces that some work makes, until it is done. */
+  during(work: Promise<void> | undefined): AsyncGenerator<Uint8Array, void, void>;
+  /** The last, unfilled piece. */
+  rest(): Uint8Array[];
+}
+
+function createPieceSink(): PieceSink {
   let pieces: Uint8Array[] = [];
   let piece = new Uint8Array(PIECE_BYTES);
   let filled = 0;
-  const sink: OutputSink = {
-    space: () => piece.subarray(filled),
-    advance: (bytes) => {
-      filled += bytes;
-      if (filled === piece.length) flush();
-    },
-  };
-  const flush = (): void => {
+  /** Called when a piece is there; when the pieces there are have been read. */
+  let onPiece: (() => void) | undefined;
+  let onRead: (() => void) | undefined;
+  const cut = (): void => {
     if (filled > 0) pieces.push(piece.subarray(0, filled));
     piece = new Uint8Array(PIECE_BYTES);
     filled = 0;
   };
-  const taken = (): Uint8Array[] => {
-    const full = pieces;
+  const take = (): Uint8Array[] => {
+    const taken = pieces;
     pieces = [];
-    return full;
+    return taken;
   };
-  try {
-    for (let chunk: Uint8Array | undefined = head; chunk !== undefined; chunk = await pull())
-      for (let at = 0; at < chunk.length; at += INPUT_BYTES) {
-        await decompressor.push(chunk.subarray(at, at + INPUT_BYTES), sink);
-        yield* taken();
+  return {
+    space: () => piece.subarray(filled),
+    advance: (bytes) => {
+      filled += bytes;
+      if (filled < piece.length) return;
+      cut();
+      onPiece?.();
+    },
+    pause: () =>
+      pieces.length === 0
+        ? undefined
+        : new Promise((resolve) => {
+            onRead = resolve;
+          }),
+    during: async function* (work) {
+      let isDone = work === undefined;
+      const done = work?.finally(() => {
+        isDone = true;
+      });
+      // Thrown by the wait at the end, whether or not one is under way when it happens.
+      done?.catch(() => undefined);
+      while (!isDone) {
+        if (pieces.length === 0)
+          await Promise.race([
+            done,
+            new Promise<void>((resolve) => {
+              onPiece = resolve;
+            }),
+          ]);
+        yield* take();
+        onRead?.();
       }
-    await decompressor.end(sink);
-    flush();
-    yield* taken();
-  } finally {
-    decompressor.close();
-  }
+      await done;
+      yield* take();
+    },
+    rest: () => {
+      cut();
+      return take();
+    },
+  };
 }

@@ -250,4 +250,22 @@ describe("decompress", () => {
     for await (const _ of decompress(source)) break;
     assert(isReturned);
   });
+
+  for (const [name, bomb] of [
+    ["gzip", zlib.gzipSync(Buffer.alloc(200_000_000), { level: 1 })],
+    ["zstd", hasZstd ? zlib.zstdCompressSync(Buffer.alloc(200_000_000)) : undefined],
+  ] as const)
+    test(`a bomb inflates no faster than it is read: ${name}`, {
+      skip: bomb === undefined ? "this Node has no zstd" : false,
+    }, async () => {
+      assert(bomb !== undefined);
+      const before = process.memoryUsage().arrayBuffers;
+      for await (const _ of decompress(streamOf(bomb, 20_000))) {
+        // Time enough to inflate all of it, if nothing held it up.
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        break;
+      }
+      const held = process.memoryUsage().arrayBuffers - before;
+      assert(held < 60_000_000, `${held} bytes are held`);
+    });
 });

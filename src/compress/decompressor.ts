@@ -4,6 +4,8 @@ export interface OutputSink {
   space(): Uint8Array;
   /** `bytes` (1 or more) of the last space are filled. May throw, which ends the decompression. */
   advance(bytes: number): void;
+  /** A promise while no more output is wanted; asked by decompressors that can wait (those that work in a thread). */
+  pause?(): Promise<void> | undefined;
 }
 
 /**

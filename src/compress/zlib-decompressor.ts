@@ -40,7 +40,12 @@ export function createZlibDecompressor(format: "gzip" | "zstd"): Decompressor {
   };
   stream.on("data", (chunk: Buffer) => {
     try {
-      if (failure === undefined && sink !== undefined) putAll(chunk, sink);
+      if (failure !== undefined || sink === undefined) return;
+      putAll(chunk, sink);
+      const pause = sink.pause?.();
+      if (pause === undefined) return;
+      stream.pause();
+      void pause.then(() => stream.resume());
     } catch (error) {
       fail(error);
     }

@@ -56,6 +56,8 @@ export function createTarScanner(options: TarScanOptions): TarScanner {
   let metadataBytes = 0;
   let extentCount = 0;
   let lastPath = "";
+  /** Whether the header being read has given {@link lastPath}; else it is the entry's before. */
+  let isNamed = false;
   let sawZeroBlock = false;
 
   const carry = Buffer.alloc(TAR_BLOCK);
@@ -80,7 +82,7 @@ export function createTarScanner(options: TarScanOptions): TarScanner {
   let mapReader: SparseMapReader | undefined;
 
   const fail = (error: unknown, at: number): never => {
-    const where = lastPath === "" ? "" : `, ${pending ? "in" : "after"} ${JSON.stringify(lastPath)}`;
+    const where = lastPath === "" ? "" : `, ${isNamed ? "in" : "after"} ${JSON.stringify(lastPath)}`;
     const kind = error instanceof PlyError ? error.kind : "internal";
     const hint = error instanceof PlyError ? error.hint : undefined;
     throw new PlyError(kind, `${messageOf(error)} (at byte ${at}${where})`, {
@@ -147,6 +149,7 @@ export function createTarScanner(options: TarScanOptions): TarScanner {
       sawZeroBlock = true;
       return;
     }
+    isNamed = false;
     if (sawZeroBlock) throw new PlyError("corrupt", "tar: a header follows a lone zero block");
     const header = decodeHeader(block, start);
     if (isMeta(header.flag)) {
@@ -158,6 +161,7 @@ export function createTarScanner(options: TarScanOptions): TarScanner {
     if (longName !== undefined) header.path = longName;
     if (longLink !== undefined) header.linkTarget = longLink;
     lastPath = header.path;
+    isNamed = true;
     const dataOffset = offset + TAR_BLOCK;
     const room = MAX_SPARSE_EXTENTS - extentCount;
     if (header.flag === FLAG.gnuSparse) {

@@ -11,10 +11,17 @@ export interface CommandContext {
   readonly uid: number;
   /** The client, ready for requests. Connects, and starts an engine where that is allowed, when first used. */
   readonly engine: EngineClient;
-  /** Aborted at the first SIGINT or SIGTERM once this was called; a second one ends the process at once. */
-  interruptible(): AbortSignal;
+  /** Aborted at the first SIGINT or SIGTERM from now on; a second one ends the process at once. */
+  interruptible(): Interruption;
+  /** What `-H` was before the command's name. */
+  readonly host: string | undefined;
   /** Runs an engine in this process until it is told to stop; given by the binary's entry. */
   readonly serve: Serve;
+}
+
+/** Somebody's wish to stop. Disposing it makes signals mean again what they meant before. */
+export interface Interruption extends Disposable {
+  readonly signal: AbortSignal;
 }
 
 export interface ServeOptions {

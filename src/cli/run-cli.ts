@@ -135,13 +135,11 @@ function checkCount(entry: CatalogueEntry, command: Command, count: number): voi
 function createContext(environment: Dispatch): CommandContext & { close(): void } {
   const { stdio, env } = environment;
   let client: EngineClient | undefined;
-  let controller: AbortController | undefined;
   let starting: Promise<void> | undefined;
   const startOnce: CliEnvironment["startEngine"] = (address) => {
     starting ??= environment.startEngine(address);
     return starting;
   };
-  let stopListening = (): void => {};
   return {
     stdio,
     env,
@@ -152,19 +150,16 @@ function createContext(environment: Dispatch): CommandContext & { close(): void 
       client ??= createEngineClient(chosen.address, () => openConnection(chosen, startOnce));
       return client;
     },
+    host: environment.host,
     interruptible() {
-      if (controller === undefined) {
-        const abort = new AbortController();
-        controller = abort;
-        stopListening = stdio.onSignal(["SIGINT", "SIGTERM"], () => {
-          if (abort.signal.aborted) process.exit(INTERRUPTED);
-          abort.abort(new PlyError("cancelled", "interrupted"));
-        });
-      }
-      return controller.signal;
+      const controller = new AbortController();
+      const stop = stdio.onSignal(["SIGINT", "SIGTERM"], () => {
+        if (controller.signal.aborted) process.exit(INTERRUPTED);
+        controller.abort(new PlyError("cancelled", "interrupted"));
+      });
+      return { signal: controller.signal, [Symbol.dispose]: stop };
     },
     close() {
-      stopListening();
       client?.close();
     },
   };

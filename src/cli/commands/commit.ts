@@ -20,6 +20,7 @@ export default command({
     ["ply commit -m 'with curl' -c 'CMD [\"curl\"]' web web:curl", "a new image from container web"],
   ],
   async run({ engine, interruptible }, flags, [container = "", name]) {
+    using interruption = interruptible();
     const { Id } = await engine.json<DockerIdResponse>("POST", "/commit", {
       query: {
         container,
@@ -29,7 +30,7 @@ export default command({
         changes: flags.change,
       },
       json: {},
-      signal: interruptible(),
+      signal: interruption.signal,
     });
     return lines(Id);
   },

@@ -151,10 +151,11 @@ describe("ply serve", () => {
   async function serve(
     words: readonly string[],
     result?: Error,
+    before: readonly string[] = [],
   ): Promise<{ options: ServeOptions[]; code: number; stderr: string }> {
     const options: ServeOptions[] = [];
     const stdio = fakeStdio();
-    const code = await runCli(["serve", ...words], {
+    const code = await runCli([...before, "serve", ...words], {
       stdio,
       env: {},
       uid: 0,
@@ -187,6 +188,11 @@ describe("ply serve", () => {
         storageDriver: "overlay2",
       },
     );
+  });
+
+  test("-H before the command is where it listens, too", async () => {
+    const { options } = await serve([], undefined, ["-H", "unix:///x"]);
+    assert.deepEqual(options[0]?.hosts, ["unix:///x"]);
   });
 
   test("a second engine on the same root ends with a code of its own", async () => {

@@ -28,7 +28,8 @@ export default command({
     const time = (text: string | undefined): string | undefined =>
       text === undefined ? undefined : toEpochSeconds(parseTime(text, nowMs));
     const show = formatter(flags.format);
-    const signal = context.interruptible();
+    using interruption = context.interruptible();
+    const { signal } = interruption;
     try {
       const events = await context.engine.stream<DockerEvent>("GET", "/events", {
         query: {

@@ -70,32 +70,42 @@ export function factsOfPlyImage(image: PlyImage): ImageFacts {
  * alone has a row of its own, an image without any name one with `<none>`.
  */
 export function imageRows(images: readonly ImageFacts[], options: { readonly digests: boolean }): ImageRow[] {
-  return images.flatMap((image) => {
-    const { names, repoDigests } = image;
-    const rows: ImageRow[] = [];
-    const digestsOf = new Map<string, string[]>();
-    for (const name of repoDigests) {
-      const [repository = "", digest = ""] = name.split("@");
-      if (repository === NONE) continue;
-      digestsOf.set(repository, [...(digestsOf.get(repository) ?? []), digest]);
-    }
+  const rows: ImageRow[] = [];
+  for (const image of images) {
+    const before = rows.length;
+    const digestsOf = digestsByRepository(image.repoDigests);
     const tagged = new Set<string>();
-    for (const name of names) {
+    for (const name of image.names) {
       const colon = name.lastIndexOf(":");
       const repository = name.slice(0, colon);
-      const tag = name.slice(colon + 1);
       if (repository === NONE) continue;
+      const tag = name.slice(colon + 1);
       tagged.add(repository);
-      const digests = options.digests ? (digestsOf.get(repository) ?? [NONE]) : [NONE];
-      for (const digest of digests) rows.push({ image, repository, tag, digest });
+      const digests = options.digests ? digestsOf.get(repository) : undefined;
+      if (digests === undefined) rows.push({ image, repository, tag, digest: NONE });
+      else for (const digest of digests) rows.push({ image, repository, tag, digest });
     }
     for (const [repository, digests] of digestsOf) {
       if (tagged.has(repository)) continue;
       for (const digest of options.digests ? digests : digests.slice(0, 1))
         rows.push({ image, repository, tag: NONE, digest });
     }
-    return rows.length > 0 ? rows : [{ image, repository: NONE, tag: NONE, digest: NONE }];
-  });
+    if (rows.length === before) rows.push({ image, repository: NONE, tag: NONE, digest: NONE });
+  }
+  return rows;
+}
+
+function digestsByRepository(repoDigests: readonly string[]): ReadonlyMap<string, readonly string[]> {
+  const found = new Map<string, string[]>();
+  for (const name of repoDigests) {
+    const at = name.indexOf("@");
+    const repository = name.slice(0, at);
+    if (repository === NONE) continue;
+    const digests = found.get(repository);
+    if (digests === undefined) found.set(repository, [name.slice(at + 1)]);
+    else digests.push(name.slice(at + 1));
+  }
+  return found;
 }
 
 const size = (bytes: number | undefined): string => (bytes === undefined ? "N/A" : formatSize(bytes));

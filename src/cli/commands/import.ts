@@ -24,6 +24,7 @@ export default command({
     if (source === "-" && stdio.isTerminal("stdin"))
       throw new ExitError(1, "requested import from stdin, but stdin is a terminal: use a pipe");
     const body = isUrl ? undefined : source === "-" ? stdio.input() : await openFileChunks(source);
+    using interruption = context.interruptible();
     const answers = await engine.stream<DockerProgressLine>("POST", "/images/create", {
       query: {
         fromSrc: isUrl ? source : "-",
@@ -33,7 +34,7 @@ export default command({
         platform: flags.platform,
       },
       ...(body === undefined ? {} : { body }),
-      signal: context.interruptible(),
+      signal: interruption.signal,
     });
     let id = "";
     for await (const { status, error, errorDetail } of answers) {

@@ -30,7 +30,8 @@ export default command({
     if (flags.input === undefined && stdio.isTerminal("stdin"))
       throw new ExitError(1, "requested load from stdin, but stdin is a terminal: use the -i flag or a pipe");
     const title = flags.input ?? "stdin";
-    const signal = context.interruptible();
+    using interruption = context.interruptible();
+    const { signal } = interruption;
     const body = flags.input === undefined ? stdio.input() : await openFileChunks(flags.input);
     const display = flags.quiet ? undefined : createDisplay({ stdio, stream: "stdout" });
     const loaded: string[] = [];

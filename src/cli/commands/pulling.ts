@@ -21,7 +21,8 @@ export interface PullOptions {
  */
 export async function pullImages(context: CommandContext, options: PullOptions): Promise<unknown[]> {
   const { stdio } = context;
-  const signal = context.interruptible();
+  using interruption = context.interruptible();
+  const { signal } = interruption;
   const display = options.quiet ? undefined : createDisplay({ stdio, stream: options.stream });
   const write = (text: string): void => (options.stream === "stdout" ? stdio.out(text) : stdio.err(text));
   const errors: unknown[] = [];

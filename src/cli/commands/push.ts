@@ -22,7 +22,8 @@ export default command({
   ],
   async run(context, flags, [name = ""]) {
     const { stdio } = context;
-    const signal = context.interruptible();
+    using interruption = context.interruptible();
+    const { signal } = interruption;
     const reference = parseReference(name);
     if (flags["all-tags"] && (reference.tag !== undefined || reference.digest !== undefined))
       throw new ExitError(1, "tag can't be used with --all-tags/-a");

@@ -30,9 +30,10 @@ export default command({
     const { stdio } = context;
     if (flags.output === undefined && stdio.isTerminal("stdout"))
       throw new ExitError(1, "cowardly refusing to save to a terminal: use the -o flag or redirect");
+    using interruption = context.interruptible();
     const { body } = await context.engine.request("GET", "/ply/images/save", {
       query: { names, format: flags.format, platform: flags.platform },
-      signal: context.interruptible(),
+      signal: interruption.signal,
     });
     if (flags.output !== undefined) await writeFileWhole(flags.output, body);
     else for await (const chunk of body) await stdio.writeBytes("stdout", chunk);

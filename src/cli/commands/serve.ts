@@ -46,15 +46,16 @@ export default command({
   async run(context, flags) {
     const { uid } = context;
     const runRoot = flags["run-root"] ?? defaultRunRoot(context.env, uid);
+    using interruption = context.interruptible();
     const storageDriver = flags["storage-driver"];
     try {
       await context.serve({
         root: flags.root ?? defaultRoot(context.env, uid),
         runRoot,
-        hosts: flags.host.length > 0 ? flags.host : [`unix://${runRoot}/ply.sock`],
+        hosts: flags.host.length > 0 ? flags.host : [context.host ?? `unix://${runRoot}/ply.sock`],
         ...(storageDriver === undefined ? {} : { storageDriver }),
         ...(flags.config === undefined ? {} : { configDir: flags.config }),
-        signal: context.interruptible(),
+        signal: interruption.signal,
         onListening: () => {},
       });
     } catch (error) {

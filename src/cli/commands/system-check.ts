@@ -11,9 +11,10 @@ export default command({
   description:
     "Reads every layer and manifest and compares digests, checks that every name resolves, and lists what is on disk that the database does not know. Exit code 1 when something is wrong and was not repaired.",
   async run({ engine, interruptible }, flags): Promise<Output> {
+    using interruption = interruptible();
     const report = await engine.json<PlyCheckResponse>("POST", "/ply/system/check", {
       query: { repair: flags.repair },
-      signal: interruptible(),
+      signal: interruption.signal,
     });
     const left = report.problems.filter(({ repaired }) => !repaired).length;
     return {

@@ -8,7 +8,8 @@ export function formatSize(bytes: number, digits = 3): string {
   let value = Math.abs(bytes);
   let unit = 0;
   // The rounded value decides: 999.9 kB is shown as 1MB, not as 1000kB.
-  while (unit < DECIMAL_UNITS.length - 1 && Number(value.toPrecision(digits)) >= STEP) {
+  const roundsToStep = STEP - 0.5 * 10 ** (3 - digits);
+  while (unit < DECIMAL_UNITS.length - 1 && value >= roundsToStep) {
     value /= STEP;
     unit++;
   }

@@ -43,9 +43,11 @@ function liveDisplay(options: DisplayOptions): TransferDisplay {
   const transfers = new Map<string, Transfer>();
   let timer: ReturnType<typeof setTimeout> | undefined;
 
+  const frame = (): string[] =>
+    formatFrame([...transfers.values()], { columns: columns(), rows: size().rows });
   const paint = (): void => {
     timer = undefined;
-    painter.paint(formatFrame([...transfers.values()], { columns: columns(), rows: size().rows }));
+    painter.paint(frame());
   };
   const offResize = stdio.onSignal(["SIGWINCH"], paint);
   return {
@@ -60,9 +62,8 @@ function liveDisplay(options: DisplayOptions): TransferDisplay {
     settle(title, lines) {
       const transfer = transfers.get(title);
       transfers.delete(title);
-      paint();
       const layers = [...(transfer?.layers.values() ?? [])].map((layer) => formatLayer(layer, columns()));
-      painter.printAbove([...layers, ...lines]);
+      painter.printAbove([...layers, ...lines], frame());
     },
     close() {
       clearTimeout(timer);

@@ -32,12 +32,19 @@ export function formatFrame(transfers: readonly Transfer[], size: FrameSize): st
 /** `nginx:latest: 12.3MB of 93MB [====>   ] 13%  45.2MB/s  2s left  3/7 layers` */
 export function formatTotal(transfer: Transfer, columns: number): string {
   const { title, total } = transfer;
-  if (total === undefined) return truncate(`${printable(title)}: …`, columns);
+  if (total === undefined) return truncate(`${printable(title)}: ${bytesSoFar(transfer)}`, columns);
   const words = [`${printable(title)}: ${formatSize(total.bytesDone)} of ${formatSize(total.bytesTotal)}`];
   const facts = totalFacts(total);
   const used = words.join("  ").length + facts.length + 4;
   const bar = formatBar(fraction(total.bytesDone, total.bytesTotal), columns - used);
   return truncate([...words, bar, facts].filter((part) => part !== "").join("  "), columns);
+}
+
+/** Where nobody knows how much there will be: an archive that is being read. */
+function bytesSoFar({ layers }: Transfer): string {
+  let bytes = 0;
+  for (const { current } of layers.values()) bytes += current ?? 0;
+  return bytes === 0 ? "…" : formatSize(bytes);
 }
 
 function totalFacts(total: TotalState): string {

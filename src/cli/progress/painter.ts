@@ -7,8 +7,8 @@ import { widthOf } from "../output/width.ts";
 export interface Painter {
   /** Replaces the lines; none may be wider than the terminal. */
   paint(lines: readonly string[]): void;
-  /** Puts lasting lines above the live ones. */
-  printAbove(lines: readonly string[]): void;
+  /** Puts lasting lines above the live ones, which become these in the same frame when they are given. */
+  printAbove(lines: readonly string[], live?: readonly string[]): void;
   /** The live lines stay as they are and the cursor is below them. */
   finish(): void;
 }
@@ -50,11 +50,11 @@ export function createPainter(write: (text: string) => void, columns: () => numb
       shown = lines;
       shownColumns = width;
     },
-    printAbove(lines) {
-      if (lines.length === 0) return;
-      const live = shown.map((line) => `${line}\n`).join("");
-      const above = lines.map((line) => `${line}\n`).join("");
-      write(`${BEGIN_FRAME}${toTop(columns())}${CLEAR_BELOW}${above}${live}${END_FRAME}`);
+    printAbove(lines, live = shown) {
+      if (lines.length === 0 && live === shown) return;
+      const below = [...lines, ...live].map((line) => `${line}\n`).join("");
+      write(`${BEGIN_FRAME}${toTop(columns())}${CLEAR_BELOW}${below}${END_FRAME}`);
+      shown = live;
       shownColumns = columns();
     },
     finish() {

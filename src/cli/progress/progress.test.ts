@@ -111,6 +111,9 @@ describe("the whole transfer", () => {
     assert.equal(at(500, 5 * MB), 10 * MB);
     assert.equal(at(1000, 15 * MB), 14 * MB);
     assert.equal(at(1100, 0), 0);
+    transfer.update({ kind: "layer", id: "b", status: "Preparing", current: 90 * MB, total: 90 * MB }, 2000);
+    transfer.update({ kind: "layer", id: "b", status: "Pushing", current: 95 * MB, total: 100 * MB }, 2500);
+    assert.equal(transfer.layers.get("b")?.rate, 0);
   });
 
   test("layers that do not fit are counted, those at work come first", () => {

@@ -29,7 +29,7 @@ const ACTIVE: ReadonlySet<PlyLayerStatus> = new Set([
   "Pushing",
   "Loading",
 ]);
-const MOVING: ReadonlySet<PlyLayerStatus> = new Set(["Downloading", "Pushing", "Loading"]);
+const MOVING: ReadonlySet<PlyLayerStatus> = new Set(["Downloading", "Preparing", "Pushing", "Loading"]);
 
 export function isActive(status: PlyLayerStatus): boolean {
   return ACTIVE.has(status);
@@ -76,7 +76,10 @@ export function createTransfer(title: string): Transfer {
       if (progress.kind === "total") total = progress;
       if (progress.kind !== "layer" || (layers.size >= MAX_LAYERS && !layers.has(progress.id))) return;
       const { id, status, current, total: size, detail } = progress;
-      const known = size ?? layers.get(id)?.total;
+      const before = layers.get(id);
+      const known = size ?? before?.total;
+      // What is counted is another thing then: a layer is prepared by its plain bytes, pushed by its packed ones.
+      if (before !== undefined && before.status !== status) readings.delete(id);
       layers.set(id, {
         id,
         status,

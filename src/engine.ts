@@ -16,7 +16,7 @@ import { openRuntime } from "./runtime/index.ts";
 import { chooseDriver, type SnapshotDriver } from "./snapshot/index.ts";
 import { type CheckReport, openStore, type Store } from "./store/index.ts";
 import { VERSION } from "./version.ts";
-import { openVolumes } from "./volume/index.ts";
+import { openVolumes, type Volumes } from "./volume/index.ts";
 
 export interface EngineOptions {
   /** Where everything is kept: `/var/lib/ply`. */
@@ -46,6 +46,7 @@ export interface Engine extends AsyncDisposable {
   readonly info: EngineInfo;
   readonly images: Images;
   readonly containers: Containers;
+  readonly volumes: Volumes;
   readonly registry: RegistryClient;
   readonly events: EventBus;
   /** Every name resolves, every layer verifies, nothing unknown is on disk. */
@@ -87,7 +88,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const events = createEventBus({ remember: EVENTS_REMEMBERED });
   const running = { has: (_id: string): boolean => false };
   const images = openImages({ store, registry, snapshots, events, isRunning: (id) => running.has(id) });
-  const volumes = await openVolumes({ root, records: store.records("volume") });
+  const volumes = await openVolumes({ root, records: store.records("volume"), events });
   const containers = parts.use(
     await openContainers({
       records: store.records("container"),
@@ -116,6 +117,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     },
     images,
     containers,
+    volumes,
     registry,
     events,
     check: ({ repair, signal }) =>

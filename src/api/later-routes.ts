@@ -96,9 +96,9 @@ const LATER: readonly (readonly [routes: readonly string[], what: string, instea
     "use the host network or none",
   ],
   [
-    ["POST /volumes/create", "PUT /volumes/{name}", "DELETE /volumes/{name}", "POST /volumes/prune"],
-    "named volumes",
-    "mount a directory of the host: -v /host:/in",
+    ["PUT /volumes/{name}"],
+    "changing a volume",
+    "only volumes of a cluster can be changed, and there are none",
   ],
   [
     [

@@ -1,17 +1,15 @@
 import { createHash } from "node:crypto";
 import { PlyError } from "../error.ts";
-import type { DockerNetwork, DockerVolumeList } from "../wire/index.ts";
+import type { DockerNetwork } from "../wire/index.ts";
 import { type Exchange, param, sendJson } from "./exchange.ts";
 import { filterValues, parseFilters } from "./filters.ts";
 import type { ApiRoute, Service } from "./service.ts";
 import { formatTime } from "./timestamp.ts";
 
-/** The two networks there are without any network code, and no volumes: so that clients can list both. */
+/** The two networks there are without any network code: so that clients can list them. */
 export const networkRoutes: readonly ApiRoute[] = [
   { method: "GET", path: "/networks", handler: listNetworks },
   { method: "GET", path: "/networks/{name}", handler: inspectNetwork },
-  { method: "GET", path: "/volumes", handler: listVolumes },
-  { method: "GET", path: "/volumes/{name}", handler: inspectVolume },
 ];
 
 const NETWORKS = [
@@ -19,7 +17,6 @@ const NETWORKS = [
   { name: "none", driver: "null" },
 ] as const;
 const NETWORK_FILTERS = ["dangling", "driver", "id", "label", "name", "scope", "type"];
-const VOLUME_FILTERS = ["dangling", "driver", "label", "name"];
 
 function networks({ engine, startedAt }: Service): DockerNetwork[] {
   return NETWORKS.map(({ name, driver }) => ({
@@ -76,14 +73,4 @@ function inspectNetwork(exchange: Exchange, service: Service): void {
       { Name: name, EndpointID: "", MacAddress: "", IPv4Address: "", IPv6Address: "" },
     ]);
   sendJson(exchange, 200, { ...found, Containers: Object.fromEntries(containers) });
-}
-
-function listVolumes(exchange: Exchange): void {
-  parseFilters(exchange.query, VOLUME_FILTERS);
-  const body: DockerVolumeList = { Volumes: [], Warnings: [] };
-  sendJson(exchange, 200, body);
-}
-
-function inspectVolume(exchange: Exchange): never {
-  throw new PlyError("not-found", `get ${param(exchange, "name")}: no such volume`);
 }

@@ -44,6 +44,7 @@ import { parsePruneRequest } from "./prune-request.ts";
 import { queryBoolean, queryPlatform, queryRequired } from "./query.ts";
 import { isSaidByResult } from "./said-lines.ts";
 import type { ApiRoute, Service } from "./service.ts";
+import { volumesWithUsage } from "./volume-routes.ts";
 
 /** ply's own additions: what Docker's API has no words for. Bodies: `wire/ply.ts`. */
 export const plyRoutes: readonly ApiRoute[] = [
@@ -200,6 +201,7 @@ async function diskUsage(exchange: Exchange, service: Service): Promise<void> {
   const { layersSize, images } = await engine.images.diskUsage();
   const containers = engine.containers.list();
   const sizes = await sizesOf(service, containers);
+  const volumes = await volumesWithUsage(service);
   const body: PlyDiskUsage = {
     layersSize,
     images: images.map(plyImage),
@@ -209,6 +211,11 @@ async function diskUsage(exchange: Exchange, service: Service): Promise<void> {
       image: imageName,
       status,
       size: sizes.get(id)?.writable ?? 0,
+    })),
+    volumes: volumes.map(({ Name: name, UsageData }) => ({
+      name,
+      size: UsageData?.Size ?? 0,
+      users: UsageData?.RefCount ?? 0,
     })),
   };
   sendJson(exchange, 200, body);

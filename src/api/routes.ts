@@ -7,6 +7,7 @@ import { plyRoutes } from "./ply-routes.ts";
 import type { ApiRoute } from "./service.ts";
 import { systemRoutes } from "./system-routes.ts";
 import { transferRoutes } from "./transfer-routes.ts";
+import { volumeRoutes } from "./volume-routes.ts";
 
 /** Every route, in the order in which templates are tried. */
 export const routes: readonly ApiRoute[] = [
@@ -16,6 +17,7 @@ export const routes: readonly ApiRoute[] = [
   ...containerRoutes,
   ...attachRoutes,
   ...networkRoutes,
+  ...volumeRoutes,
   ...plyRoutes,
   ...laterRoutes,
 ];

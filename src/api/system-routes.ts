@@ -12,6 +12,7 @@ import { type Exchange, readJsonObject, sendEmpty, sendJson } from "./exchange.t
 import { readHostFacts } from "./host-facts.ts";
 import { dockerImageSummary } from "./image-view.ts";
 import type { ApiRoute, Service } from "./service.ts";
+import { volumesWithUsage } from "./volume-routes.ts";
 
 /** The engine itself: ping, version, info, login, disk usage, events. */
 export const systemRoutes: readonly ApiRoute[] = [
@@ -220,7 +221,7 @@ async function diskUsage(exchange: Exchange, service: Service): Promise<void> {
       containers?.map(({ container, sizes }) =>
         dockerContainerSummary(container, { nowMs: clock(), sizes }),
       ) ?? null,
-    Volumes: wants("volume") ? [] : null,
+    Volumes: wants("volume") ? await volumesWithUsage(service) : null,
     BuildCache: wants("build-cache") ? [] : null,
     ...(exchange.apiMinor < 43 ? { BuilderSize: 0 } : {}),
   };

@@ -18,6 +18,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
   container: "Manage containers",
   image: "Manage images",
   system: "Manage the engine and its store",
+  volume: "Manage volumes",
 };
 
 export const CATALOGUE: readonly CatalogueEntry[] = [
@@ -113,7 +114,7 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
   },
   {
     names: ["inspect"],
-    summary: "Show all that is known about images and containers",
+    summary: "Show all that is known about images, containers and volumes",
     section: "Images",
     load: () => import("./commands/inspect.ts"),
   },
@@ -170,6 +171,36 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     summary: "Remove unused images, by age, number or total size",
     section: "Images",
     load: () => import("./commands/image-prune.ts"),
+  },
+  {
+    names: ["volume create"],
+    summary: "Make a volume",
+    section: "Containers",
+    load: () => import("./commands/volume-create.ts"),
+  },
+  {
+    names: ["volume ls", "volume list"],
+    summary: "List volumes",
+    section: "Containers",
+    load: () => import("./commands/volume-ls.ts"),
+  },
+  {
+    names: ["volume inspect"],
+    summary: "Show all that is known about volumes",
+    section: "Containers",
+    load: () => import("./commands/volume-inspect.ts"),
+  },
+  {
+    names: ["volume rm", "volume remove"],
+    summary: "Remove volumes and all that is in them",
+    section: "Containers",
+    load: () => import("./commands/volume-rm.ts"),
+  },
+  {
+    names: ["volume prune"],
+    summary: "Remove volumes that no container uses",
+    section: "Containers",
+    load: () => import("./commands/volume-prune.ts"),
   },
   {
     names: ["login"],

@@ -1,7 +1,15 @@
 import { UsageError } from "./failure.ts";
 
 /** What shell completion offers for an argument or a flag's value. */
-export type CompletionSource = "image" | "container" | "running" | "object" | "file" | "directory" | "none";
+export type CompletionSource =
+  | "image"
+  | "container"
+  | "running"
+  | "volume"
+  | "object"
+  | "file"
+  | "directory"
+  | "none";
 
 /**
  * Flags as Docker's users know them: `-it`, `-e A=b`, `-eA=b`, `--env=A=b`, `--rm=false`, `--` ends flags. No npm

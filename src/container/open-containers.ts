@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { PlyError } from "../error.ts";
+import { sizeOfTree } from "../linux/index.ts";
 import type { ContainerMount, ContainerRecord, Containers, CreateOptions } from "./containers.ts";
 import { checkLaunch, openLaunchContext } from "./launch.ts";
 import { createLifecycle } from "./lifecycle.ts";
@@ -11,7 +12,7 @@ import type { ContainersParts } from "./parts.ts";
 import { commandLine, mergeProcess } from "./process-config.ts";
 import { parseSignal } from "./signal.ts";
 import { type ContainerDocument, openContainerTable } from "./table.ts";
-import { changesIn, sizeOfUpper } from "./upper.ts";
+import { changesIn } from "./upper.ts";
 import { waitFor } from "./wait.ts";
 
 const SIGKILL = 9;
@@ -172,7 +173,7 @@ export async function openContainers(parts: ContainersParts): Promise<OpenContai
         emit(record, "commit", { comment: options.comment ?? "", imageID: committed });
         return committed;
       }),
-    sizeOf: (name) => withUpper(name, (upper) => sizeOfUpper(upper)),
+    sizeOf: (name) => withUpper(name, (upper) => sizeOfTree(upper)),
     [Symbol.asyncDispose]: () => lifecycle.close(),
   };
 }

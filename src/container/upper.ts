@@ -1,5 +1,4 @@
-import { lstatSync } from "node:fs";
-import { readdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { changesOfUpper, decodeIndex, type TreeNode, unionOf } from "../layer/index.ts";
 import type { LayerStack } from "../store/index.ts";
@@ -33,23 +32,4 @@ async function unionBelow(stack: LayerStack | null): Promise<TreeNode | null> {
     stack.layers.map(async ({ dir }) => decodeIndex(await readFile(join(dir, "index")))),
   );
   return unionOf(indexes);
-}
-
-/** Bytes of the files in a writable layer; hard links count once. */
-export async function sizeOfUpper(upper: string): Promise<number> {
-  const seen = new Set<number>();
-  let total = 0;
-  const todo: Buffer[] = [Buffer.from(upper)];
-  for (;;) {
-    const directory = todo.pop();
-    if (directory === undefined) return total;
-    for (const name of await readdir(directory, { encoding: "buffer" }).catch(() => [])) {
-      const path = Buffer.concat([directory, Buffer.from("/"), name]);
-      const stat = lstatSync(path, { throwIfNoEntry: false });
-      if (stat?.isDirectory()) todo.push(path);
-      if (stat === undefined || !stat.isFile() || (stat.nlink > 1 && seen.has(stat.ino))) continue;
-      seen.add(stat.ino);
-      total += stat.size;
-    }
-  }
 }

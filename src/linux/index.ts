@@ -1,6 +1,6 @@
 export { fsopenMount, type MountAttribute } from "./fsopen.ts";
-export { clearInodeFlags } from "./inode-flags.ts";
 export { mknod, S_IF, utimensNs } from "./inode.ts";
+export { clearInodeFlags } from "./inode-flags.ts";
 export { type Isal, type IsalInflater, openIsal } from "./isal.ts";
 export { errnoName, failedWith } from "./libc.ts";
 export { type FileLock, lockFile } from "./lock.ts";
@@ -10,4 +10,5 @@ export { type MountEntry, parseMountinfo } from "./mountinfo.ts";
 export type { Path } from "./path.ts";
 export { type ResourceLimit, resourceLimits } from "./rlimit.ts";
 export { connectSeqpacket } from "./seqpacket.ts";
+export { sizeOfTree } from "./size-of-tree.ts";
 export { lgetxattr, lgetxattrs, lremovexattr, lsetxattr } from "./xattr.ts";

@@ -4,6 +4,8 @@ import { lstat, mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { messageOf, PlyError } from "../error.ts";
+import type { EventBus } from "../event/index.ts";
+import { sizeOfTree } from "../linux/index.ts";
 import type { VolumeRecord, Volumes } from "./volumes.ts";
 
 /** As much of the store's `Records` as volumes need. */
@@ -17,6 +19,8 @@ export interface VolumesParts {
   /** `volumes/` lies in it. */
   readonly root: string;
   readonly records: VolumeDocuments;
+  /** Told of volumes that come and go. */
+  readonly events?: Pick<EventBus, "emit">;
   /** Milliseconds since 1970. */
   readonly clock?: () => number;
 }
@@ -45,6 +49,26 @@ export async function openVolumes(parts: VolumesParts): Promise<Volumes> {
     return volume;
   };
   const usersOf = (name: string): string[] => [...(users.get(name) ?? [])];
+  const emit = (action: string, name: string): void =>
+    parts.events?.emit({ type: "volume", action, actor: { id: name, attributes: { driver: "local" } } });
+  const sizeOf = (name: string): Promise<number> => sizeOfTree(get(name).path);
+
+  async function remove(name: string): Promise<void> {
+    const volume = get(name);
+    const inUse = usersOf(name);
+    if (inUse.length > 0)
+      throw new PlyError("conflict", `remove ${name}: volume is in use - [${inUse.join(", ")}]`, {
+        hint: "remove these containers first",
+        details: { name, usedBy: inUse },
+      });
+    volumes.delete(name);
+    parts.records.delete(name);
+    // Aside first: a name that is free must be empty when it is taken again.
+    const aside = join(home, `${REMOVED}${randomBytes(8).toString("hex")}`);
+    await rename(join(volume.path, ".."), aside).catch(ignoreMissing);
+    emit("destroy", name);
+    await rm(aside, { recursive: true, force: true });
+  }
 
   return {
     async ensure({ name: given, labels = {} }) {
@@ -57,25 +81,13 @@ export async function openVolumes(parts: VolumesParts): Promise<Volumes> {
       const volume = { name, createdAt: clock(), labels, anonymous: given === undefined, path };
       parts.records.put(name, volume);
       volumes.set(name, volume);
+      emit("create", name);
       return volume;
     },
     get,
     list: () => [...volumes.values()],
-    async remove(name) {
-      const volume = get(name);
-      const inUse = usersOf(name);
-      if (inUse.length > 0)
-        throw new PlyError("conflict", `remove ${name}: volume is in use - [${inUse.join(", ")}]`, {
-          hint: "remove these containers first",
-          details: { name, usedBy: inUse },
-        });
-      volumes.delete(name);
-      parts.records.delete(name);
-      // Aside first: a name that is free must be empty when it is taken again.
-      const aside = join(home, `${REMOVED}${randomBytes(8).toString("hex")}`);
-      await rename(join(volume.path, ".."), aside).catch(ignoreMissing);
-      await rm(aside, { recursive: true, force: true });
-    },
+    remove,
+
     retain(name, owner) {
       const owners = users.get(name) ?? new Set();
       users.set(name, owners.add(owner));
@@ -86,6 +98,24 @@ export async function openVolumes(parts: VolumesParts): Promise<Volumes> {
       if (owners?.size === 0) users.delete(name);
     },
     usersOf,
+
+    sizeOf,
+
+    async prune({ all, matches = () => true }) {
+      const removed: string[] = [];
+      let bytesReclaimed = 0;
+      const isWanted = (volume: VolumeRecord): boolean => (all || volume.anonymous) && matches(volume);
+      for (const { name } of [...volumes.values()].filter(isWanted)) {
+        if (usersOf(name).length > 0) continue;
+        const size = await sizeOf(name);
+        // A container may have taken it, or somebody else removed it, while it was measured.
+        if (!volumes.has(name) || usersOf(name).length > 0) continue;
+        await remove(name);
+        removed.push(name);
+        bytesReclaimed += size;
+      }
+      return { removed: removed.sort(), bytesReclaimed };
+    },
     async populate(name, source) {
       const { path } = get(name);
       const stat = await lstat(source).catch(() => undefined);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import {
   existsSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -14,7 +15,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { isPlyError } from "../error.ts";
-import { openVolumes, type VolumeDocuments } from "./index.ts";
+import type { EngineEvent } from "../event/index.ts";
+import { openVolumes, type VolumeDocuments, type VolumeRecord } from "./index.ts";
 
 function documents(): VolumeDocuments {
   const map = new Map<string, unknown>();
@@ -93,5 +95,40 @@ describe("volumes", () => {
     assert.equal(existsSync(join(path, "link")), false);
     await volumes.populate("fresh", join(root, "absent"));
     await volumes.remove("fresh");
+  });
+
+  test("prune takes what nobody uses, named volumes only when told, and says what it freed", async () => {
+    const told: string[] = [];
+    const events = {
+      emit: ({ type, action, actor }: Omit<EngineEvent, "timeNano">) =>
+        told.push(`${type} ${action} ${actor.id}`),
+    };
+    const volumes = await openVolumes({ root, records: documents(), events });
+    const anonymous = await volumes.ensure({});
+    const named = await volumes.ensure({ name: "named", labels: { keep: "no" } });
+    await volumes.ensure({ name: "kept", labels: { keep: "yes" } });
+    const busy = await volumes.ensure({ name: "busy" });
+    volumes.retain("busy", "c1");
+    mkdirSync(join(named.path, "sub"));
+    writeFileSync(join(named.path, "sub/a"), "12345");
+    linkSync(join(named.path, "sub/a"), join(named.path, "b"));
+    writeFileSync(join(anonymous.path, "x"), "123");
+    assert.equal(await volumes.sizeOf("named"), 5);
+
+    assert.deepEqual(await volumes.prune({ all: false }), { removed: [anonymous.name], bytesReclaimed: 3 });
+    const matches = ({ labels }: VolumeRecord) => labels["keep"] !== "yes";
+    assert.deepEqual(await volumes.prune({ all: true, matches }), { removed: ["named"], bytesReclaimed: 5 });
+    assert.deepEqual(
+      volumes.list().map(({ name }) => name),
+      ["kept", "busy"],
+    );
+    assert.ok(existsSync(busy.path));
+    assert.deepEqual(told, [
+      ...[anonymous.name, "named", "kept", "busy"].map((name) => `volume create ${name}`),
+      ...[anonymous.name, "named"].map((name) => `volume destroy ${name}`),
+    ]);
+    volumes.release("busy", "c1");
+    await volumes.prune({ all: true });
+    assert.deepEqual(readdirSync(join(root, "volumes")), []);
   });
 });

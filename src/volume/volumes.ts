@@ -16,6 +16,17 @@ export interface VolumeOptions {
   readonly labels?: Readonly<Record<string, string>>;
 }
 
+export interface VolumePruneOptions {
+  readonly all: boolean;
+  readonly matches?: (volume: VolumeRecord) => boolean;
+}
+
+export interface PrunedVolumes {
+  /** Names, sorted. */
+  readonly removed: readonly string[];
+  readonly bytesReclaimed: number;
+}
+
 /** Local volumes. Names are unique; a volume in use cannot be removed. */
 export interface Volumes {
   /** The volume of that name, made if absent. Throws "invalid" in Docker's words for a bad name. */
@@ -29,6 +40,10 @@ export interface Volumes {
   retain(name: string, owner: string): void;
   release(name: string, owner: string): void;
   usersOf(name: string): string[];
+  /** Bytes of the files in it; hard links count once. */
+  sizeOf(name: string): Promise<number>;
+  /** Removes what no container uses: anonymous volumes, with `all` named ones too; of these, those that match. */
+  prune(options: VolumePruneOptions): Promise<PrunedVolumes>;
   /**
    * Copies what the image has at the mount's place into an empty volume: content, owners, modes, times,
    * attributes, and those of the directory itself. `source` is a resolved path on the host.

@@ -106,6 +106,12 @@ export interface DockerVolumeList {
   readonly Warnings: readonly string[];
 }
 
+/** `POST /volumes/prune`. */
+export interface DockerVolumePrune {
+  readonly VolumesDeleted: readonly string[] | null;
+  readonly SpaceReclaimed: number;
+}
+
 /** One of `GET /networks`; `GET /networks/{id}` has `Containers` as well. */
 export interface DockerNetwork {
   readonly Name: string;

@@ -236,6 +236,12 @@ export interface PlyDiskUsage {
     readonly status: string;
     readonly size: number;
   }[];
+  readonly volumes: readonly {
+    readonly name: string;
+    readonly size: number;
+    /** How many containers use it. */
+    readonly users: number;
+  }[];
 }
 
 /** `GET /ply/containers/{name}/phases`: milliseconds of each phase of the last start. */

@@ -5,6 +5,7 @@ import type { EngineEvent, EventBus } from "../../event/index.ts";
 import type { ImageDetail, ImageFilter, ImageSummary, Images } from "../../image/index.ts";
 import { type ImageConfig, type ImageId, parseDiffId, parseDigest, parseImageId } from "../../oci/index.ts";
 import type { RegistryClient } from "../../registry/index.ts";
+import type { Volumes } from "../../volume/index.ts";
 
 /** What a test may look at and set. Every method that a test does not give throws "internal". */
 export interface FakeEngine extends Engine {
@@ -18,6 +19,7 @@ export interface FakeEngine extends Engine {
 export interface FakeParts {
   readonly images?: Partial<Images>;
   readonly containers?: Partial<Containers>;
+  readonly volumes?: Partial<Volumes>;
   readonly registry?: Partial<RegistryClient>;
   readonly events?: readonly EngineEvent[];
   readonly check?: Engine["check"];
@@ -113,12 +115,17 @@ export function fakeEngine(parts: FakeParts = {}): FakeEngine {
     },
     images: orThrow(images, "images"),
     containers: orThrow(containers, "containers"),
+    volumes: orThrow({ list: () => [], get: noVolume, ...parts.volumes }, "volumes"),
     registry: orThrow(parts.registry ?? {}, "registry"),
     events: fakeEvents(parts.events ?? []),
     check:
       parts.check ?? (async () => ({ problems: [], layersVerified: 2, blobsVerified: 3, bytesFreed: 0 })),
     async [Symbol.asyncDispose]() {},
   };
+}
+
+function noVolume(name: string): never {
+  throw new PlyError("not-found", `get ${name}: no such volume`);
 }
 
 function orThrow<T extends object>(given: Partial<T>, what: string): T {

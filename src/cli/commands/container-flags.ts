@@ -4,6 +4,7 @@ import type { DockerCreateRequest, DockerCreateResponse } from "../../wire/index
 import type { CommandContext } from "../command.ts";
 import { ExitError, UsageError } from "../failure.ts";
 import type { FlagSpecs, FlagValues } from "../flags.ts";
+import { labelsOf } from "./labels.ts";
 import { pullImages, titleOf } from "./pulling.ts";
 
 /** What `run` and `create` have in common. */
@@ -111,15 +112,6 @@ function securityOptions(options: readonly string[]): string[] {
     if (profile === undefined || profile === "unconfined" || profile === "builtin") return option;
     return `seccomp=${readText(profile, "security-opt")}`;
   });
-}
-
-function labelsOf(words: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    words.map((word) => {
-      const equals = word.indexOf("=");
-      return equals < 0 ? [word, ""] : [word.slice(0, equals), word.slice(equals + 1)];
-    }),
-  );
 }
 
 function environmentOf(flags: ContainerFlags, env: Readonly<Record<string, string | undefined>>): string[] {

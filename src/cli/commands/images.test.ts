@@ -268,6 +268,10 @@ describe("other commands about images", () => {
           layersSize: 100_000_000,
           images: [PLY_IMAGE, { ...PLY_IMAGE, containers: [] }],
           containers: [{ id: "c", name: "x", image: "web:1", status: "exited", size: 5000 }],
+          volumes: [
+            { name: "data", size: 3000, users: 1 },
+            { name: "old", size: 1000, users: 0 },
+          ],
         },
       },
       "POST /ply/system/check": {
@@ -281,9 +285,10 @@ describe("other commands about images", () => {
     });
     const { stdout } = await runPly(["system", "df"], { engine });
     assert.deepEqual(stdout.trimEnd().split("\n"), [
-      "TYPE         TOTAL     ACTIVE    SIZE      RECLAIMABLE",
-      "Images       2         1         100MB     20MB (20%)",
-      "Containers   1         0         5kB       5kB (100%)",
+      "TYPE            TOTAL     ACTIVE    SIZE      RECLAIMABLE",
+      "Images          2         1         100MB     20MB (20%)",
+      "Containers      1         0         5kB       5kB (100%)",
+      "Local Volumes   2         1         4kB       1kB (25%)",
     ]);
     assert.match(
       (await runPly(["system", "df", "-v"], { engine })).stdout,

@@ -3,7 +3,7 @@ import type { CommandContext } from "../command.ts";
 import type { Output } from "../output/index.ts";
 import { segment } from "./ids.ts";
 
-export type InspectType = "container" | "image";
+export type InspectType = "container" | "image" | "volume";
 
 /** Shows each object found; those that were not are errors. Kinds are tried in the order given. */
 export async function inspectObjects(
@@ -20,7 +20,7 @@ export async function inspectObjects(
   const get = (type: InspectType, name: string): Promise<unknown> =>
     type === "container"
       ? engine.json("GET", `/containers/${segment(name)}/json`, { query: { size: options.size } })
-      : engine.json("GET", `/images/${segment(name)}/json`);
+      : engine.json("GET", type === "image" ? `/images/${segment(name)}/json` : `/volumes/${segment(name)}`);
   for (const name of names)
     try {
       values.push(await firstFound(options.types, name, get));

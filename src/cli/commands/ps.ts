@@ -14,6 +14,7 @@ import {
 import { FILTER_FLAG, filtersParameter, parseFilters } from "./filter-flag.ts";
 import { LIST_FORMAT_FLAG } from "./format-flag.ts";
 import { shortId } from "./ids.ts";
+import { formatLabels } from "./labels.ts";
 
 const COMMAND_COLUMNS = 20;
 
@@ -106,10 +107,7 @@ function columns(options: {
     {
       name: "Labels",
       heading: "LABELS",
-      value: ({ Labels }) =>
-        Object.entries(Labels ?? {})
-          .map(([key, value]) => `${key}=${value}`)
-          .join(","),
+      value: ({ Labels }) => formatLabels(Labels),
     },
     {
       name: "Mounts",

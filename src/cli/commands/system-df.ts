@@ -31,7 +31,7 @@ const COLUMNS: readonly Column<UsageRow>[] = [
 export default command({
   args: { usage: "", min: 0, max: 0 },
   flags: {
-    verbose: { kind: "bool", short: "v", help: "Each image and container with what it costs" },
+    verbose: { kind: "bool", short: "v", help: "Each image, container and volume with what it costs" },
     format: LIST_FORMAT_FLAG,
   },
   description:
@@ -48,11 +48,12 @@ export default command({
   },
 });
 
-function usageRows({ images, containers, layersSize }: PlyDiskUsage): UsageRow[] {
+function usageRows({ images, containers, volumes, layersSize }: PlyDiskUsage): UsageRow[] {
   const active = images.filter((image) => image.containers.length > 0);
   const running = containers.filter(({ status }) => status === "running");
   const sum = (sizes: readonly number[]): number => sizes.reduce((all, size) => all + size, 0);
   const containersSize = sum(containers.map(({ size }) => size));
+  const unusedVolumes = volumes.filter(({ users }) => users === 0);
   return [
     {
       type: "Images",
@@ -69,6 +70,13 @@ function usageRows({ images, containers, layersSize }: PlyDiskUsage): UsageRow[]
       active: running.length,
       size: containersSize,
       reclaimable: containersSize - sum(running.map(({ size }) => size)),
+    },
+    {
+      type: "Local Volumes",
+      total: volumes.length,
+      active: volumes.length - unusedVolumes.length,
+      size: sum(volumes.map(({ size }) => size)),
+      reclaimable: sum(unusedVolumes.map(({ size }) => size)),
     },
   ];
 }
@@ -94,6 +102,15 @@ function verboseLines(usage: PlyDiskUsage): string[] {
     rows: usage.containers,
     shown: ["ID", "Image", "Size", "Status", "Name"],
   });
+  const volumes = listing({
+    columns: [
+      { name: "Name", heading: "VOLUME NAME", value: ({ name }) => name },
+      { name: "Links", heading: "LINKS", value: ({ users }) => String(users) },
+      { name: "Size", heading: "SIZE", value: ({ size }) => formatSize(size) },
+    ],
+    rows: usage.volumes,
+    shown: ["Name", "Links", "Size"],
+  });
   return [
     "Images space usage:",
     "",
@@ -102,5 +119,9 @@ function verboseLines(usage: PlyDiskUsage): string[] {
     "Containers space usage:",
     "",
     ...formatListing(containers.listing),
+    "",
+    "Local Volumes space usage:",
+    "",
+    ...formatListing(volumes.listing),
   ];
 }

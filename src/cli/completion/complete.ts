@@ -1,4 +1,4 @@
-import type { DockerContainerSummary, DockerImageSummary } from "../../wire/index.ts";
+import type { DockerContainerSummary, DockerImageSummary, DockerVolumeList } from "../../wire/index.ts";
 import { CATALOGUE, findCommand, GROUPS, verbsOf } from "../catalogue.ts";
 import type { EngineClient } from "../client/index.ts";
 import type { Command } from "../command.ts";
@@ -166,6 +166,8 @@ async function completeSource(source: CompletionSource, engine: () => EngineClie
       return words(await containerNames(engine(), { all: true }));
     case "running":
       return words(await containerNames(engine(), { all: false }));
+    case "volume":
+      return words(await volumeNames(engine()));
     case "object":
       return words([...(await containerNames(engine(), { all: true })), ...(await imageNames(engine()))]);
   }
@@ -186,6 +188,11 @@ async function containerNames(
   return containers.flatMap(({ Names, Status }) =>
     (Names ?? []).map((name) => ({ word: name.replace(/^\//, ""), about: Status })),
   );
+}
+
+async function volumeNames(engine: EngineClient): Promise<Candidate[]> {
+  const lists = await orNone(engine.json<DockerVolumeList>("GET", "/volumes").then((list) => [list]));
+  return lists.flatMap(({ Volumes }) => Volumes.map(({ Name }) => ({ word: Name })));
 }
 
 /** Somebody pressing Tab wants no error message. */

@@ -181,7 +181,8 @@ describe("other commands about images", () => {
     });
     assert.equal(formatted.stdout, "3 b\n");
     const wrong = await runPly(["inspect", "-f", "{{.Nope}}", "web"], { engine });
-    assert.equal(wrong.code, 64);
+    assert.equal(wrong.code, 1);
+    assert.equal((await runPly(["inspect", "-f", "{{.Nope", "web"], { engine })).code, 64);
     assert.match(
       wrong.stderr,
       /^template parsing error: template: :1:2: executing "" at <\.Nope>: map has no entry/,

@@ -3,7 +3,7 @@ import { parseTemplate, runTemplate, TemplateError } from "../template/index.ts"
 import { formatListing } from "./listing.ts";
 import type { Output } from "./output.ts";
 
-/** What Docker exits with for a bad template of `inspect`, `info` and `version`. */
+/** What Docker exits with for a template of `inspect`, `info` and `version` that cannot be parsed. */
 const BAD_TEMPLATE = 64;
 
 /** The text for stdout. */
@@ -28,13 +28,17 @@ export function formatOutput(output: Output): string {
 
 function formatEach(format: string, values: readonly unknown[]): string[] {
   if (format === "json") return values.map((value) => JSON.stringify(value));
+  const failed = (code: number) => (error: unknown) =>
+    error instanceof TemplateError ? new ExitError(code, `template parsing error: ${error.message}`) : error;
+  const template = orThrow(() => parseTemplate(format), failed(BAD_TEMPLATE));
+  return values.map((value) => orThrow(() => runTemplate(template, value), failed(1)));
+}
+
+function orThrow<T>(work: () => T, toError: (error: unknown) => unknown): T {
   try {
-    const template = parseTemplate(format);
-    return values.map((value) => runTemplate(template, value));
+    return work();
   } catch (error) {
-    if (error instanceof TemplateError)
-      throw new ExitError(BAD_TEMPLATE, `template parsing error: ${error.message}`);
-    throw error;
+    throw toError(error);
   }
 }
 

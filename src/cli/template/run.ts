@@ -245,6 +245,8 @@ function readField(
   const owner = plain ? value : (Object.getPrototypeOf(value) as object);
   if (!Object.hasOwn(owner, name) || name === "toJSON") {
     if (run.maps.has(value)) return undefined;
+    const alias = plain ? goName(value, name) : undefined;
+    if (alias !== undefined) return readField(run, value, alias, operand, args);
     if (plain) throw fail(`map has no entry for key ${JSON.stringify(name)}`);
     throw fail(`can't evaluate field ${name} (there are ${Object.keys(owner).join(", ")})`);
   }
@@ -256,6 +258,16 @@ function readField(
   if (args.length > 0) throw fail(`${name} has arguments but cannot be invoked as function`);
   if (isObject(found) && MAP_FIELDS.has(name)) run.maps.add(found);
   return found;
+}
+
+/**
+ * Docker's templates run over Go structs, whose fields have other capitals than their JSON: `.ID` is `Id`,
+ * `.Server.APIVersion` is `ApiVersion`, an event's `.Time` is `time`.
+ */
+function goName(value: Readonly<Record<string, unknown>>, name: string): string | undefined {
+  const lower = name.toLowerCase();
+  const found = Object.keys(value).filter((key) => key.toLowerCase() === lower);
+  return found.length === 1 ? found[0] : undefined;
 }
 
 function formatArgument(value: unknown): string {

@@ -37,6 +37,9 @@ const good: readonly (readonly [template: string, text: string])[] = [
   ["{{.Nested}}", "map[List:[map[Name:one] map[Name:two]] Map:map[a:2 z:1]]"],
   ["{{.Config}}", "map[Cmd:[sh -c] Env:<nil> Labels:map[a.b/c:dotted team:web] WorkingDir:]"],
   ["{{$.Id}} {{with .Config}}{{$.Id}} {{.Cmd}}{{end}}", "sha256:abc sha256:abc [sh -c]"],
+  // Fields by the names Docker's Go structs have
+  ["{{.ID}} {{.config.WORKINGDIR}}|", "sha256:abc |"],
+  ["{{.Config.Labels.Team}}", "<no value>"],
   // Maps of the user's own keys
   ["{{.Config.Labels.team}}", "web"],
   ["{{.Config.Labels.absent}}", "<no value>"],

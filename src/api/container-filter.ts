@@ -46,7 +46,7 @@ export function containerMatcher(filters: Filters, engine: Engine): (container: 
   );
   anyOf("network", (container, network) => container.host.networkMode === network);
   anyOf("volume", (container, volume) =>
-    container.host.binds.some((bind) => bind.split(":").slice(0, 2).includes(volume)),
+    (container.mounts ?? []).some(({ source, target }) => source === volume || target === volume),
   );
   anyOf("expose", (container, port) =>
     container.process.exposedPorts.some((exposed) => exposed === port || exposed === `${port}/tcp`),

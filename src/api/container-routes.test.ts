@@ -62,11 +62,21 @@ describe("container routes", () => {
     const old = all[1];
     assert.equal(old?.["Status"], "Exited (3) 30 minutes ago");
     assert.equal(all[0]?.["Status"], "Up About an hour");
-    assert.equal(old?.["Command"], "sleep 1");
+    assert.equal(old?.["Command"], "sleep 1 '2 words'");
     assert.equal(old?.["SizeRw"], 4096);
     assert.equal(old?.["SizeRootFs"], 5_004_096);
     assert.deepEqual(old?.["Mounts"], [
       { Type: "bind", Source: "/data", Destination: "/srv", Mode: "ro", RW: false, Propagation: "rprivate" },
+      {
+        Type: "volume",
+        Name: "cache",
+        Source: "/var/lib/ply/volumes/cache/_data",
+        Driver: "local",
+        Destination: "/cache",
+        Mode: "",
+        RW: true,
+        Propagation: "",
+      },
     ]);
   });
 
@@ -240,6 +250,7 @@ describe("container routes", () => {
       ["POST", "/plugins/a/b/enable", 501, "no plugins"],
       ["GET", "/plugins/a/b/json", 404, "not found"],
       ["GET", "/volumes/v", 404, "no such volume"],
+      ["GET", "/containers/registry.example/an/image:1/json", 404, "No such container"],
     ] as const) {
       const answer = await api.call(method, path);
       assert.equal(answer.status, status, path);

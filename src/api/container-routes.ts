@@ -16,14 +16,14 @@ import { parseCreateRequest } from "./create-request.ts";
 import { type Exchange, param, readJson, readJsonObject, sendEmpty, sendJson } from "./exchange.ts";
 import { parseFilters } from "./filters.ts";
 import { referenceWithTag } from "./image-name.ts";
-import { queryBoolean, queryInteger, queryRequired } from "./query.ts";
+import { queryBoolean, queryInteger, queryPlatform, queryRequired } from "./query.ts";
 import type { ApiRoute, Service } from "./service.ts";
 
 /** The first part of a container's life; what else Docker has comes with later versions (`later-routes.ts`). */
 export const containerRoutes: readonly ApiRoute[] = [
   { method: "GET", path: "/containers/json", handler: list },
   { method: "POST", path: "/containers/create", handler: create },
-  { method: "GET", path: "/containers/{name}/json", handler: inspect },
+  { method: "GET", path: "/containers/{name:.*}/json", handler: inspect },
   { method: "POST", path: "/containers/{name}/start", handler: start },
   { method: "POST", path: "/containers/{name}/stop", handler: stop },
   { method: "POST", path: "/containers/{name}/kill", handler: kill },
@@ -57,7 +57,11 @@ async function list(exchange: Exchange, service: Service): Promise<void> {
   const nowMs = clock();
   const bodies = shown.map((container) => {
     const own = sizes?.get(container.id);
-    return dockerContainerSummary(container, { nowMs, ...(own === undefined ? {} : { sizes: own }) });
+    return dockerContainerSummary(container, {
+      nowMs,
+      root: engine.info.root,
+      ...(own === undefined ? {} : { sizes: own }),
+    });
   });
   sendJson(exchange, 200, bodies);
 }
@@ -81,6 +85,9 @@ export async function sizesOf(
 async function create(exchange: Exchange, { engine }: Service): Promise<void> {
   const body = await readJsonObject(exchange);
   const request = parseCreateRequest(body, exchange.query.get("name"));
+  const platform = queryPlatform(exchange.query);
+  // Clients pull the image when this says that it is not here.
+  if (platform !== undefined) engine.images.resolve(request.options.image, { platform });
   const { id, warnings } = await engine.containers.create(request.options);
   const answer: DockerCreateResponse = { Id: id, Warnings: [...warnings, ...request.warnings] };
   sendJson(exchange, 201, answer);

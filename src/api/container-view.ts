@@ -24,14 +24,14 @@ export function containerSizes(writable: number, image: ImageSummary | undefined
 
 export function dockerContainerSummary(
   container: ContainerRecord,
-  options: { readonly nowMs: number; readonly sizes?: ContainerSizes },
+  options: { readonly nowMs: number; readonly root: string; readonly sizes?: ContainerSizes },
 ): DockerContainerSummary {
   return {
     Id: container.id,
     Names: [`/${container.name}`],
     Image: container.imageName,
     ImageID: container.imageId,
-    Command: [container.path, ...container.args].join(" "),
+    Command: [container.path, ...container.args.map(quoted)].join(" "),
     Created: Math.floor(container.createdAt / 1000),
     Ports: [],
     ...(options.sizes === undefined
@@ -42,8 +42,12 @@ export function dockerContainerSummary(
     Status: statusText(container, options.nowMs),
     HostConfig: { NetworkMode: container.host.networkMode },
     NetworkSettings: { Networks: networksOf(container) },
-    Mounts: mountsOf(container),
+    Mounts: mountsOf(container, options.root),
   };
+}
+
+function quoted(word: string): string {
+  return word.includes(" ") ? `'${word}'` : word;
 }
 
 /** Docker's words: "Up 3 minutes", "Exited (0) 2 hours ago". */
@@ -106,7 +110,7 @@ export function dockerContainerInspect(
     ...(options.sizes === undefined
       ? {}
       : { SizeRw: options.sizes.writable, SizeRootFs: options.sizes.rootfs }),
-    Mounts: mountsOf(container),
+    Mounts: mountsOf(container, options.root),
     Config: configOf(container),
     NetworkSettings: { Ports: {}, Networks: networksOf(container) },
   };
@@ -183,33 +187,17 @@ function networksOf(container: ContainerRecord): Readonly<Record<string, object>
   };
 }
 
-function mountsOf(container: ContainerRecord): DockerMountPoint[] {
-  return container.host.binds.map((bind) => {
-    const parts = bind.split(":");
-    const [source = "", destination = source, mode = ""] = parts;
-    const isBind = parts.length > 1 && source.startsWith("/");
-    const rw = !mode.split(",").includes("ro");
-    if (isBind)
-      return {
-        Type: "bind",
-        Source: source,
-        Destination: destination,
-        Mode: mode,
-        RW: rw,
-        Propagation: "rprivate",
-      };
-    const name = parts.length > 1 ? source : "";
-    return {
-      Type: "volume",
-      Name: name,
-      Source: "",
-      Destination: destination,
-      Driver: "local",
-      Mode: mode,
-      RW: rw,
-      Propagation: "",
-    };
-  });
+function mountsOf(container: ContainerRecord, root: string): DockerMountPoint[] {
+  return (container.mounts ?? []).map(({ kind, source, target, readOnly, propagation }) => ({
+    Type: kind,
+    ...(kind === "volume"
+      ? { Name: source, Source: `${root}/volumes/${source}/_data`, Driver: "local" }
+      : { Source: source }),
+    Destination: target,
+    Mode: readOnly ? "ro" : "",
+    RW: !readOnly,
+    Propagation: kind === "bind" ? propagation : "",
+  }));
 }
 
 const CHANGE_KIND = { modified: 0, added: 1, deleted: 2 } as const;

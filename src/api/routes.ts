@@ -4,6 +4,7 @@ import { imageRoutes } from "./image-routes.ts";
 import { laterRoutes } from "./later-routes.ts";
 import { networkRoutes } from "./network-routes.ts";
 import { plyRoutes } from "./ply-routes.ts";
+import { pruneRoutes } from "./prune-routes.ts";
 import type { ApiRoute } from "./service.ts";
 import { systemRoutes } from "./system-routes.ts";
 import { transferRoutes } from "./transfer-routes.ts";
@@ -18,6 +19,7 @@ export const routes: readonly ApiRoute[] = [
   ...attachRoutes,
   ...networkRoutes,
   ...volumeRoutes,
+  ...pruneRoutes,
   ...plyRoutes,
   ...laterRoutes,
 ];

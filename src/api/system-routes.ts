@@ -219,7 +219,7 @@ async function diskUsage(exchange: Exchange, service: Service): Promise<void> {
     Images: images,
     Containers:
       containers?.map(({ container, sizes }) =>
-        dockerContainerSummary(container, { nowMs: clock(), sizes }),
+        dockerContainerSummary(container, { nowMs: clock(), root: engine.info.root, sizes }),
       ) ?? null,
     Volumes: wants("volume") ? await volumesWithUsage(service) : null,
     BuildCache: wants("build-cache") ? [] : null,

@@ -232,8 +232,26 @@ export function fakeContainer(given: {
       securityOpt: [],
     },
     path: "sleep",
-    args: ["1"],
+    args: ["1", "2 words"],
     phases: { prepare: 3, start: 20 },
+    mounts: [
+      {
+        kind: "bind",
+        source: "/data",
+        target: "/srv",
+        readOnly: true,
+        propagation: "rprivate",
+        noCopy: false,
+      },
+      {
+        kind: "volume",
+        source: "cache",
+        target: "/cache",
+        readOnly: false,
+        propagation: "",
+        noCopy: false,
+      },
+    ],
   };
 }
 

@@ -10,6 +10,29 @@ import { NOW } from "./testing/fake-engine.ts";
 const ID = parseImageId(`sha256:${"1".repeat(64)}`);
 
 describe("ply's own routes", () => {
+  test("a pull of all tags names each of them", async () => {
+    await using api = await testApi({
+      images: {
+        pullAllTags: async () =>
+          ["1", "2"].map((tag) => ({ id: ID, digest: "sha256:2", changed: tag === "2", tag })),
+      },
+    });
+    const answer = await api.call("POST", "/v1.43/ply/images/pull", {
+      body: { references: ["localhost:5000/app"], allTags: true },
+    });
+    assert.deepEqual(answer.lines(), [
+      ...["1", "2"].map((tag) => ({
+        type: "pulled",
+        reference: "localhost:5000/app",
+        name: `localhost:5000/app:${tag}`,
+        id: ID,
+        digest: "sha256:2",
+        changed: tag === "2",
+      })),
+      { type: "done" },
+    ]);
+  });
+
   test("several images in one pull: each with its own end, credentials by registry", async () => {
     const given = new Map<string, unknown>();
     await using api = await testApi({

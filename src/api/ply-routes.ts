@@ -9,6 +9,7 @@ import {
   parseReference,
   type Reference,
   withDefaultTag,
+  withTag,
 } from "../oci/index.ts";
 import { VERSION } from "../version.ts";
 import type {
@@ -118,8 +119,10 @@ async function pull(exchange: Exchange, { engine }: Service): Promise<void> {
         const pulled = isAll
           ? await engine.images.pullAllTags(target, options)
           : [await engine.images.pull(target, options)];
-        for (const { id, digest, changed } of pulled)
-          send({ type: "pulled", reference: text, name: familiarString(target), id, digest, changed });
+        for (const { id, digest, changed, tag } of pulled) {
+          const name = familiarString(tag === undefined ? target : withTag(target, tag));
+          send({ type: "pulled", reference: text, name, id, digest, changed });
+        }
       } catch (error) {
         send({ type: "error", reference: text, error: errorBody(error) });
       }

@@ -59,6 +59,8 @@ export interface PulledImage {
   readonly digest: string;
   /** False: it was up to date. */
   readonly changed: boolean;
+  /** Which one it is of all tags that were pulled. */
+  readonly tag?: string;
 }
 
 /** An image as `ls`, `df` and prune see it. Sizes in bytes. */

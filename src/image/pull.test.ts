@@ -177,6 +177,10 @@ describe("pull", () => {
     room.registry.addManifest(APP, "chart", chart, MEDIA_TYPE.ociManifest);
     const pulled = await room.images.pullAllTags(app, { onProgress: room.onProgress });
     assert.equal(new Set(pulled.map(({ id }) => id)).size, 3);
+    assert.deepEqual(
+      pulled.map(({ tag }) => tag),
+      ["1", "2", "3"],
+    );
     assert.equal(room.registry.count("GET blob"), 3 + 2);
     assert.match(
       room.messages().join("\n"),

@@ -84,7 +84,8 @@ export async function pullAllTags(
       (tag) => (signal: AbortSignal) =>
         places.run(async () => {
           try {
-            return await pullOne({ ...pulling, transfer: { ...transfer, signal } }, withTag(repository, tag));
+            const own = { ...pulling, transfer: { ...transfer, signal } };
+            return { ...(await pullOne(own, withTag(repository, tag))), tag };
           } catch (error) {
             if (!isPlyError(error, "unsupported")) throw error;
             pulling.report.message(`Skipped ${tag}: ${error.message}`);

@@ -24,7 +24,10 @@ describe("prune routes", () => {
       const answer = await api.call("POST", `/containers/prune?${query}`);
       assert.equal(answer.status, 200, answer.text);
       assert.deepEqual((answer.json() as { ContainersDeleted: unknown }).ContainersDeleted ?? [], removed);
-      return [answer.json() as object, removed.map((id) => Buffer.from(id, "hex").toString().replace(/-*$/, ""))];
+      return [
+        answer.json() as object,
+        removed.map((id) => Buffer.from(id, "hex").toString().replace(/-*$/, "")),
+      ];
     };
     const all = await prune();
     assert.deepEqual(all[1], ["old"]);

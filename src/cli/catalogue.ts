@@ -167,6 +167,12 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     load: () => import("./commands/import.ts"),
   },
   {
+    names: ["container prune"],
+    summary: "Remove stopped containers",
+    section: "Containers",
+    load: () => import("./commands/container-prune.ts"),
+  },
+  {
     names: ["image prune"],
     summary: "Remove unused images, by age, number or total size",
     section: "Images",

@@ -146,3 +146,9 @@ export interface DockerChange {
   readonly Path: string;
   readonly Kind: 0 | 1 | 2;
 }
+
+/** `POST /containers/prune`. */
+export interface DockerContainerPrune {
+  readonly ContainersDeleted: readonly string[] | null;
+  readonly SpaceReclaimed: number;
+}

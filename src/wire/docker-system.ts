@@ -112,6 +112,17 @@ export interface DockerVolumePrune {
   readonly SpaceReclaimed: number;
 }
 
+/** `POST /networks/prune`. */
+export interface DockerNetworkPrune {
+  readonly NetworksDeleted: readonly string[] | null;
+}
+
+/** `POST /build/prune`. */
+export interface DockerBuildPrune {
+  readonly CachesDeleted: readonly string[] | null;
+  readonly SpaceReclaimed: number;
+}
+
 /** One of `GET /networks`; `GET /networks/{id}` has `Containers` as well. */
 export interface DockerNetwork {
   readonly Name: string;

@@ -183,6 +183,47 @@ for (const client of CLIENTS)
       assert.match(await ok(["images", "-q", "bb:1"]), /\w+/);
     });
 
+    test("what goes with a platform is of that platform", async () => {
+      const other = ["--platform", "linux/arm64"];
+      await ok(["import", ...other, "-", "arm:1"], { stdin: tarball(busyboxMembers()) });
+      assert.equal(await ok(["inspect", "--format", "{{.Architecture}}", "arm:1"]), "arm64\n");
+      await ok(["tag", "arm:1", `${registry.host}/arm:1`]);
+      await ok(["push", `${registry.host}/arm:1`]);
+      const wrong = await docker(["pull", "--platform", "linux/amd64", `${registry.host}/arm:1`]);
+      assert.match(wrong.stderr, /does not match the specified platform|no matching manifest/);
+      await ok(["pull", ...other, `${registry.host}/arm:1`]);
+      // The image is here, but not for this platform: so it is pulled, and then does not fit either.
+      const run = await docker(["create", "--platform", "linux/amd64", `${registry.host}/arm:1`, "true"]);
+      assert.notEqual(run.code, 0);
+      assert.match(run.stderr, /does not match the specified platform|no matching manifest/);
+      if (client === CLIENTS[0]) {
+        for (const command of [["history"], ["image", "inspect"], ["save", "-o", join(scratch, "no.tar")]]) {
+          const missing = await docker([...command, "--platform", "linux/amd64", "arm:1"]);
+          assert.match(missing.stderr, /does not match the specified platform/, command.join(" "));
+        }
+        await ok(["save", ...other, "-o", join(scratch, "arm.tar"), "arm:1"]);
+        const load = await docker(["load", "--platform", "linux/amd64", "-i", join(scratch, "arm.tar")]);
+        assert.match(load.stderr, /no image for linux\/amd64/);
+        const rm = await docker(["image", "rm", "--platform", "linux/amd64", "arm:1"]);
+        assert.match(rm.stderr, /does not match the specified platform/);
+      }
+      await ok(["rmi", "arm:1", `${registry.host}/arm:1`]);
+    });
+
+    test("prune of everything that is not needed", async () => {
+      await ok(["run", "--name", "done", "--network", "none", "bb:1", "touch", "/new"]);
+      await ok(["commit", "done", "left:1"]);
+      await ok(["import", "-", "left:1"], { stdin: tarball([{ name: "x", data: "x" }]) });
+      const kept = await ok(["container", "prune", "-f", "--filter", "until=24h"]);
+      assert.match(kept, /^Total reclaimed space: 0B/);
+      const pruned = await ok(["system", "prune", "-f"]);
+      assert.match(pruned, /Deleted Containers:\n[0-9a-f]{64}\n/);
+      assert.match(pruned, /Deleted Images:\n(untagged: .*\n)*deleted: sha256:/);
+      assert.equal(await ok(["ps", "-aq"]), "");
+      await ok(["rmi", "left:1"]);
+      assert.match(await ok(["images", "-q", "bb:1"]), /\w+/);
+    });
+
     test("unknown containers and swarm answer as Docker does", async () => {
       assert.match(
         (await docker(["inspect", "--type", "container", "nope"])).stderr,

@@ -164,7 +164,11 @@ export async function createContainer(
     });
   if (flags.pull === "always") await pull(context, flags, request.Image);
   const created = await create().catch(async (error: unknown) => {
-    if (!isPlyError(error, "not-found") || !/no such image/i.test(error.message) || flags.pull !== "missing")
+    if (
+      !isPlyError(error, "not-found") ||
+      !/no such image|does not match the specified platform/i.test(error.message) ||
+      flags.pull !== "missing"
+    )
       throw error;
     if (!flags.quiet) context.stdio.err(`Unable to find image '${titleOf(request.Image)}' locally\n`);
     await pull(context, flags, request.Image);

@@ -216,6 +216,43 @@ describe("other commands about images", () => {
     assert.equal(empty.stderr, "Error: invalid name or ID: value is empty\n");
   });
 
+  test("system prune takes stopped containers, volumes when asked, then images", async () => {
+    await using engine = await startFakeEngine({
+      "POST /containers/prune": { json: { ContainersDeleted: ["c1"], SpaceReclaimed: 1000 } },
+      "POST /volumes/prune": { json: { VolumesDeleted: null, SpaceReclaimed: 0 } },
+      "POST /ply/images/prune": { json: { removed: [{ deleted: "sha256:1" }], bytesReclaimed: 500 } },
+    });
+    const { stdout, code } = await runPly(["system", "prune", "--volumes", "--filter", "label=a"], {
+      engine,
+      input: ["y\n"],
+    });
+    assert.equal(code, 0);
+    assert.equal(
+      stdout,
+      `WARNING! This will remove:
+  - all stopped containers
+  - all anonymous volumes not used by at least one container
+  - all dangling images
+
+Are you sure you want to continue? [y/N] Deleted Containers:
+c1
+
+Deleted Images:
+deleted: sha256:1
+
+Total reclaimed space: 1.5kB
+`,
+    );
+    assert.deepEqual(
+      engine.requests.map(({ path, query }) => [path.replace(/^\/v[0-9.]+/, ""), query.get("filters")]),
+      [
+        ["/containers/prune", '{"label":["a"]}'],
+        ["/volumes/prune", '{"label":["a"]}'],
+        ["/ply/images/prune", null],
+      ],
+    );
+  });
+
   test("image prune asks first, and sends its limits", async () => {
     await using engine = await startFakeEngine({
       "POST /ply/images/prune": {

@@ -1,8 +1,13 @@
-import type { PlyPruneRequest, PlyPruneResponse } from "../../wire/index.ts";
+import type {
+  DockerContainerPrune,
+  DockerVolumePrune,
+  PlyPruneRequest,
+  PlyPruneResponse,
+} from "../../wire/index.ts";
 import type { CommandContext } from "../command.ts";
 import { UsageError } from "../failure.ts";
 import { formatSize, type Output } from "../output/index.ts";
-import { type Filters, parseFilters } from "./filter-flag.ts";
+import { type Filters, filtersParameter, parseFilters } from "./filter-flag.ts";
 
 const CLOCKS: Readonly<Record<string, "built" | "arrived" | "used">> = {
   until: "built",
@@ -44,20 +49,52 @@ export async function confirm({ stdio }: CommandContext, warning: string): Promi
   return /^y(es)?$/i.test(answer?.trim() ?? "");
 }
 
+/** What went, under its heading, with an empty line after it; nothing when nothing went. Bytes. */
+export interface Pruned {
+  readonly deleted: readonly string[];
+  readonly bytes: number;
+}
+
 /** Prunes images and says what went and what it freed. */
-export async function pruneImages({ engine }: CommandContext, request: PlyPruneRequest): Promise<Output> {
+export async function pruneImages(context: CommandContext, request: PlyPruneRequest): Promise<Output> {
+  const { deleted, bytes } = await prunedImages(context, request);
+  const total = request.dryRun === true ? "Total space it would reclaim" : "Total reclaimed space";
+  return { kind: "lines", lines: [...deleted, `${total}: ${formatSize(bytes, 4)}`] };
+}
+
+export async function prunedImages({ engine }: CommandContext, request: PlyPruneRequest): Promise<Pruned> {
   const { removed, bytesReclaimed } = await engine.json<PlyPruneResponse>("POST", "/ply/images/prune", {
     json: request,
   });
-  const dry = request.dryRun === true;
-  const lines = removed.map(({ untagged, deleted }) =>
+  const words = removed.map(({ untagged, deleted }) =>
     deleted === undefined ? `untagged: ${untagged ?? ""}` : `deleted: ${deleted}`,
   );
-  return {
-    kind: "lines",
-    lines: [
-      ...(lines.length === 0 ? [] : [dry ? "Would delete images:" : "Deleted Images:", ...lines, ""]),
-      `${dry ? "Total space it would reclaim" : "Total reclaimed space"}: ${formatSize(bytesReclaimed, 4)}`,
-    ],
-  };
+  const heading = request.dryRun === true ? "Would delete images:" : "Deleted Images:";
+  return { deleted: under(heading, words), bytes: bytesReclaimed };
+}
+
+/** `filter` are the words of `--filter`. */
+export async function pruneContainers(
+  { engine }: CommandContext,
+  filter: readonly string[],
+): Promise<Pruned> {
+  const { ContainersDeleted, SpaceReclaimed } = await engine.json<DockerContainerPrune>(
+    "POST",
+    "/containers/prune",
+    { query: { filters: filtersParameter(parseFilters(filter, Date.now())) } },
+  );
+  return { deleted: under("Deleted Containers:", ContainersDeleted ?? []), bytes: SpaceReclaimed };
+}
+
+/** Volumes have no time that `until` could be about: it counts for the rest. */
+export async function pruneVolumes({ engine }: CommandContext, filter: readonly string[]): Promise<Pruned> {
+  const { until: _until, ...filters } = parseFilters(filter, Date.now());
+  const { VolumesDeleted, SpaceReclaimed } = await engine.json<DockerVolumePrune>("POST", "/volumes/prune", {
+    query: { filters: filtersParameter(filters) },
+  });
+  return { deleted: under("Deleted Volumes:", VolumesDeleted ?? []), bytes: SpaceReclaimed };
+}
+
+function under(heading: string, words: readonly string[]): string[] {
+  return words.length === 0 ? [] : [heading, ...words, ""];
 }

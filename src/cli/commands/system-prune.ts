@@ -1,6 +1,6 @@
 import { command } from "../command.ts";
-import { lines } from "../output/index.ts";
-import { confirm, pruneFilter, pruneImages } from "./pruning.ts";
+import { formatSize, lines } from "../output/index.ts";
+import { confirm, pruneContainers, prunedImages, pruneFilter, pruneVolumes } from "./pruning.ts";
 
 export default command({
   args: { usage: "", min: 0, max: 0 },
@@ -8,14 +8,27 @@ export default command({
     all: { kind: "bool", short: "a", help: "All images no container uses, not only those without a name" },
     filter: { kind: "list", value: "NAME=VALUE", help: "Only those that fit: until=, label=, label!=" },
     force: { kind: "bool", short: "f", help: "Do not ask" },
+    volumes: { kind: "bool", help: "Anonymous volumes that no container uses too" },
   },
-  description: "Images only, for now: stopped containers are kept.",
+  description: "Stopped containers, then the images that nothing needs any more.",
   async run(context, flags) {
-    const what = flags.all
-      ? "all images without at least one container associated to them"
-      : "all dangling images";
-    if (!flags.force && !(await confirm(context, `WARNING! This will remove:\n  - ${what}\n`)))
-      return lines("Nothing was removed.");
-    return pruneImages(context, { all: flags.all, filter: pruneFilter(flags.filter, Date.now()) });
+    const what = [
+      "all stopped containers",
+      ...(flags.volumes ? ["all anonymous volumes not used by at least one container"] : []),
+      flags.all ? "all images without at least one container associated to them" : "all dangling images",
+    ];
+    const warning = ["WARNING! This will remove:", ...what.map((each) => `  - ${each}`), ""].join("\n");
+    const filter = pruneFilter(flags.filter, Date.now());
+    if (!flags.force && !(await confirm(context, warning))) return lines("Nothing was removed.");
+    // In this order: what a container used is free once it is gone.
+    const containers = await pruneContainers(context, flags.filter);
+    const volumes = flags.volumes ? await pruneVolumes(context, flags.filter) : { deleted: [], bytes: 0 };
+    const images = await prunedImages(context, { all: flags.all, filter });
+    return lines(
+      ...containers.deleted,
+      ...volumes.deleted,
+      ...images.deleted,
+      `Total reclaimed space: ${formatSize(containers.bytes + volumes.bytes + images.bytes, 4)}`,
+    );
   },
 });

@@ -1,7 +1,10 @@
 import { isPlyError, PlyError } from "../error.ts";
 import { familiarName, familiarString, type Reference } from "../oci/index.ts";
 
-/** A registry's refusal of a pull in Docker's words; other errors as they are. */
+/** Something is wrong with the content itself. */
+const FAULTS: ReadonlySet<string> = new Set(["corrupt", "invalid", "limit"]);
+
+/** A registry's refusal of a pull in Docker's words; faults of the content with the image's name. */
 export function pullError(error: unknown, reference: Reference): unknown {
   if (!(error instanceof PlyError)) return error;
   if (error.kind === "denied" || isUnknownRepository(error))
@@ -14,6 +17,13 @@ export function pullError(error: unknown, reference: Reference): unknown {
         details: error.details,
       },
     );
+  // What is wrong with a layer is said by whoever reads it, who knows no image.
+  if (FAULTS.has(error.kind) && !error.message.includes(familiarName(reference)))
+    return new PlyError(error.kind, `${familiarString(reference)}: ${error.message}`, {
+      cause: error,
+      details: error.details,
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+    });
   return error;
 }
 

@@ -80,12 +80,17 @@ export async function checkStore(parts: CheckParts, options: CheckOptions): Prom
     letGo(database, badLayers.keys(), badBlobs.keys());
     bytesFreed += (await parts.collectGarbage()).bytesFreed;
   }
-  for (const [digest, fault] of badBlobs)
-    problems.push({ ...fault, about: digest, repaired: repair && !knows(database, "blobs", digest) });
+  for (const [digest, fault] of badBlobs) {
+    const repaired = repair && !knows(database, "blobs", digest);
+    problems.push({ ...fault, message: removedIf(repaired, fault.message), about: digest, repaired });
+  }
   for (const [diffId, fault] of badLayers) {
     const repaired = repair && !knows(database, "layers", diffId);
     const holders = repair && !repaired ? holdersOf(database, diffId) : [];
-    const message = holders.length > 0 ? `${fault.message}; held by ${holders.join(", ")}` : fault.message;
+    const message =
+      holders.length > 0
+        ? `${fault.message}; held by ${holders.join(", ")}`
+        : removedIf(repaired, fault.message);
     problems.push({ ...fault, message, about: diffId, repaired });
   }
 
@@ -142,7 +147,7 @@ async function layerFault(
     if (row === undefined) return undefined;
     const indexPath = join(layer.dir, "index");
     if (digestOf(await readFile(indexPath)) !== text(row, "index_digest"))
-      return { kind: "corrupt", message: `${indexPath} is not what was written` };
+      return { kind: "corrupt", message: `its index is not what was written (${indexPath})` };
     const hash = createHash(algorithmOf(layer.diffId));
     let size = 0;
     for await (const chunk of openTar(layer)) {
@@ -152,7 +157,11 @@ async function layerFault(
     }
     const found = `${algorithmOf(layer.diffId)}:${hash.digest("hex")}`;
     if (found === layer.diffId && size === layer.tarSize) return undefined;
-    return { kind: "corrupt", message: `the tar in ${layer.dir} has ${size} bytes and the digest ${found}` };
+    const wanted = size === layer.tarSize ? "" : ` of ${layer.tarSize}`;
+    return {
+      kind: "corrupt",
+      message: `its tar has ${size}${wanted} bytes and the digest ${found} (${layer.dir})`,
+    };
   } catch (error) {
     if (signal?.aborted) throw error;
     const missing = codeOf(error) === "ENOENT" || isPlyError(error, "not-found");
@@ -215,12 +224,16 @@ async function ownOrphans({ root, clock, database, isInUse }: CheckParts): Promi
   return orphans;
 }
 
+function removedIf(removed: boolean, message: string): string {
+  return removed ? `${message}: removed` : message;
+}
+
 async function orphanProblem(
   path: string,
   repair: boolean,
 ): Promise<{ repaired: boolean; bytes: number; message: string }> {
   const bytes = await sizeOnDisk(path).catch(() => 0);
-  const what = `${path} (${bytes} bytes) belongs to nothing in the store`;
+  const what = `belongs to nothing in the store (${bytes} bytes)`;
   if (!repair) return { repaired: false, bytes: 0, message: what };
   try {
     await rm(path, { recursive: true, force: true });

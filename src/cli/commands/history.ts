@@ -37,7 +37,8 @@ export default command({
     const full = flags["no-trunc"];
     return listing({
       columns: historyColumns({ full, human: flags.human === "true", nowMs: Date.now() }),
-      rows,
+      // Ids alone are for other commands: a step without one is left out.
+      rows: flags.quiet ? rows.filter(({ id }) => id !== undefined && id !== "") : rows,
       shown: ["ID", flags.human === "true" ? "CreatedSince" : "CreatedAt", "CreatedBy", "Size", "Comment"],
       only: flags.quiet ? "ID" : undefined,
       format: flags.format,

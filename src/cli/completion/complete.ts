@@ -103,10 +103,15 @@ async function completeCommand(
 
   function completeArgument(): Promise<Completion> {
     if (args.max !== undefined && state.count >= args.max) return Promise.resolve(NOTHING);
-    if (/^[a-z]+(\|[a-z]+)+$/.test(args.usage))
-      return Promise.resolve(words(args.usage.split("|").map((word) => ({ word }))));
+    const fixed = alternatives(args.usage);
+    if (fixed.length > 0) return Promise.resolve(words(fixed));
     return completeSource(args.complete ?? "none", engine);
   }
+}
+
+/** The words of a usage like `host|none`; none of any other. */
+function alternatives(usage: string): Candidate[] {
+  return /^[a-z]+(\|[a-z]+)+$/.test(usage) ? usage.split("|").map((word) => ({ word })) : [];
 }
 
 /** Where the cursor stands: at the value of a flag, or how many arguments are before it. */
@@ -150,6 +155,8 @@ async function completeValue(
 ): Promise<Completion> {
   const spec = Object.hasOwn(flags, name) ? flags[name] : undefined;
   if (spec?.choices !== undefined) return words(spec.choices.map((word) => ({ word })));
+  const fixed = alternatives(spec?.value ?? "");
+  if (fixed.length > 0) return words(fixed);
   return completeSource(spec?.complete ?? "none", engine);
 }
 

@@ -31,6 +31,7 @@ describe("completion", () => {
     ["help pus", ["push"]],
     ["pull --pl", ["--platform"]],
     ["run --net", ["--network"]],
+    ["run --network ", ["host", "none"]],
     ["--ho", ["--host"]],
     ["rmi deb", ["debian:12", "debian:13"]],
     ["rmi debian:12 local", ["localhost:5000/app:1"]],

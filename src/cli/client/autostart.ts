@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync, watch } from "node:fs";
 import { dirname, join } from "node:path";
-import { PlyError } from "../../error.ts";
+import { messageOf, PlyError } from "../../error.ts";
 import { OWNED_BY_ANOTHER } from "../failure.ts";
 import type { EngineAddress } from "./address.ts";
 import { connect } from "./connection.ts";
@@ -22,14 +22,13 @@ export interface StartOptions {
 /**
  * Starts `ply serve` as a process of its own, its words going to `engine.log` beside the socket, and returns once
  * the socket answers; returns the log's path. Two commands may do so at once: the engine that comes second ends, and both use the first.
- * Throws "unavailable" with the end of the log.
+ * Throws "unavailable" with the end of the log, "denied" where this user may not start one.
  */
 export async function startEngine(options: StartOptions): Promise<string> {
   const { address } = options;
   const runRoot = dirname(address.path);
-  mkdirSync(runRoot, { recursive: true, mode: 0o711 });
   const logPath = join(runRoot, "engine.log");
-  const log = openSync(logPath, "a", 0o600);
+  const log = openLog(runRoot, logPath);
   const [program = process.execPath, ...words] = options.program;
   let child: ChildProcess;
   try {
@@ -45,6 +44,19 @@ export async function startEngine(options: StartOptions): Promise<string> {
   child.unref();
   await waitUntilAnswering(child, address, logPath);
   return logPath;
+}
+
+function openLog(runRoot: string, logPath: string): number {
+  try {
+    mkdirSync(runRoot, { recursive: true, mode: 0o711 });
+    return openSync(logPath, "a", 0o600);
+  } catch (cause) {
+    throw new PlyError(
+      "denied",
+      `no ply engine runs, and none can be started here: cannot write ${logPath}: ${messageOf(cause)}`,
+      { hint: "start it as root, sudo ply serve, or talk to another one with PLY_HOST", cause },
+    );
+  }
 }
 
 async function waitUntilAnswering(

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { CATALOGUE, GROUPS } from "./catalogue.ts";
+import { notYet } from "./later.ts";
 import { startFakeEngine } from "./testing/fake-engine.ts";
 import { runPly } from "./testing/run.ts";
 
@@ -18,6 +19,15 @@ describe("the command line", () => {
       (await runPly(["zzzzzz"])).stderr,
       /^ply: unknown command: ply zzzzzz\n\nSee 'ply --help'\.$/m,
     );
+    assert.match((await runPly(["df"])).stderr, /Did you mean:\n {2}ply system df\n/);
+  });
+
+  test("a command that only Docker has is told from one that nobody has", async () => {
+    const { code, stderr } = await runPly(["exec", "web", "sh"]);
+    assert.equal(code, 1);
+    assert.match(stderr, /^ply: ply has no 'exec' yet; for now: run a second container/);
+    assert.match((await runPly(["rename"])).stderr, /^ply: ply has no 'rename' yet\n/);
+    for (const { names } of CATALOGUE) assert.equal(notYet(names[0]), undefined, `${names[0]} is there`);
   });
 
   test("an unknown flag is refused as Docker refuses it", async () => {

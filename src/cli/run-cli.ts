@@ -12,6 +12,7 @@ import type { Command, CommandContext, Serve } from "./command.ts";
 import { ExitError, INTERRUPTED, UsageError } from "./failure.ts";
 import { parseFlags } from "./flags.ts";
 import { formatCommandHelp, formatGroupHelp, formatMainHelp, formatUsage, GLOBAL_FLAGS } from "./help.ts";
+import { notYet } from "./later.ts";
 import { formatOutput } from "./output/index.ts";
 import { suggest } from "./suggest.ts";
 import type { Stdio } from "./terminal/index.ts";
@@ -77,7 +78,19 @@ async function dispatch(words: readonly string[], help: boolean, environment: Di
     ).map((each) => `${first} ${each}`);
     return fail(stdio, unknownCommand(`${first} ${verb}`, close, `ply ${first} --help`), 1);
   }
-  return fail(stdio, unknownCommand(first, suggest(first, firstWords()), "ply --help"), 1);
+  const later = notYet(first);
+  if (later !== undefined) return fail(stdio, `ply: ${later}\n\nSee 'ply --help'.`, 1);
+  return fail(stdio, unknownCommand(first, meant(first), "ply --help"), 1);
+}
+
+/** Commands close to a word that is none; `df` is close to `system df`. */
+function meant(word: string): string[] {
+  const inGroups = Object.keys(GROUPS).flatMap((group) =>
+    verbsOf(group)
+      .filter(({ verb }) => verb === word)
+      .map(({ verb }) => `${group} ${verb}`),
+  );
+  return inGroups.length > 0 ? inGroups : suggest(word, firstWords());
 }
 
 function unknownCommand(name: string, close: readonly string[], help: string): string {

@@ -1,0 +1,28 @@
+/** Commands of Docker that ply has not, or not yet, with what to do instead. */
+const LATER: Readonly<Record<string, string>> = {
+  build: "run a container, change it and commit it; or build elsewhere and load the result",
+  builder: "",
+  buildx: "",
+  compose: "",
+  cp: "mount a directory with -v",
+  exec: "run a second container of the same image, or commit this one and run the result",
+  export: "commit the container and save the image",
+  logs: "run it in the foreground or attach before the start",
+  network: "containers have the host's network or none: --network host|none",
+  pause: "",
+  port: "containers have the host's network or none: --network host|none",
+  rename: "",
+  restart: "stop it and start it",
+  search: "",
+  stats: "",
+  top: "",
+  unpause: "",
+  update: "",
+};
+
+/** What to say of a command that Docker's users look for here; undefined for any other word. */
+export function notYet(name: string): string | undefined {
+  const instead = Object.hasOwn(LATER, name) ? LATER[name] : undefined;
+  if (instead === undefined) return undefined;
+  return `ply has no '${name}' yet${instead === "" ? "" : `; for now: ${instead}`}`;
+}

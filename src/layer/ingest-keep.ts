@@ -13,7 +13,7 @@ import type { KeptLayer } from "./ingest-message.ts";
 import type { SharedView } from "./ingest-shared.ts";
 
 /** After so many bytes the disk is set to work, so that the sync at the end finds little left to do. */
-const SYNC_EVERY_BYTES = 32 * 1024 * 1024;
+const SYNC_EVERY_BYTES = 8 * 1024 * 1024;
 
 /** What is kept may hold anything, /etc/shadow too. */
 const FILE_MODE = 0o600;

@@ -4,7 +4,7 @@ import { DEFAULT_INGEST_LIMITS, type IngestLimits } from "./ingest-limit.ts";
 import { createIngestPipeline, type IngestPipeline } from "./ingest-pipeline.ts";
 
 export interface IngestPoolOptions {
-  /** Layers at once; each has two threads and some 20 MB. The default is {@link DEFAULT_WORKERS}. */
+  /** Layers at once; each has two threads and some 20 to 35 MB. The default is {@link DEFAULT_WORKERS}. */
   readonly workers?: number;
   readonly limits?: Partial<IngestLimits>;
   /** Threads without work end after this, in ms. */

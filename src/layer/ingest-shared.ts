@@ -14,9 +14,9 @@ export interface SharedMemory {
 }
 
 /** Small enough that all of it stays in the cache of the processor, large enough for few system calls. */
-export const SLOT_BYTES = 256 * 1024;
-const INPUT_SLOTS = 8;
-const OUTPUT_SLOTS = 8;
+export const SLOT_BYTES = 512 * 1024;
+const INPUT_SLOTS = 4;
+const OUTPUT_SLOTS = 6;
 
 /** Places of the words in the control block. */
 const WORD = {

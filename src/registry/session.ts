@@ -194,6 +194,34 @@ export function createSession(options: SessionOptions): Session {
     }
   };
 
+  const login: Session["login"] = async (endpoint, credentials, signal) => {
+    const { scheme, challenges } = await connect(endpoint, signal);
+    const url = new URL(`${scheme}://${endpoint.host}/v2/`);
+    const { header, refreshToken } = await abortable(
+      authorizer.authorize({
+        endpoint,
+        challenges,
+        scopes: [],
+        credentials,
+        isRefused: false,
+        wantsRefreshToken: true,
+      }),
+      signal,
+    );
+    const response = await withRetries(
+      () => exchange(endpoint, { method: "GET", url, authorization: header, signal }),
+      policy,
+      signal,
+    );
+    if (response.status !== 200)
+      throw await registryError(response, {
+        what: `login to ${endpoint.credentialsHost}`,
+        credentialsHost: endpoint.credentialsHost,
+      });
+    response.discard();
+    return refreshToken === undefined ? {} : { identityToken: refreshToken };
+  };
+
   return {
     policy,
     policyFor,
@@ -209,31 +237,18 @@ export function createSession(options: SessionOptions): Session {
         request.signal,
       ),
     async login(endpoint, credentials, signal) {
-      const { scheme, challenges } = await connect(endpoint, signal);
-      const url = new URL(`${scheme}://${endpoint.host}/v2/`);
-      const { header, refreshToken } = await abortable(
-        authorizer.authorize({
-          endpoint,
-          challenges,
-          scopes: [],
-          credentials,
-          isRefused: false,
-          wantsRefreshToken: true,
-        }),
-        signal,
-      );
-      const response = await withRetries(
-        () => exchange(endpoint, { method: "GET", url, authorization: header, signal }),
-        policy,
-        signal,
-      );
-      if (response.status !== 200)
-        throw await registryError(response, {
-          what: `login to ${endpoint.credentialsHost}`,
-          credentialsHost: endpoint.credentialsHost,
+      try {
+        return await login(endpoint, credentials, signal);
+      } catch (error) {
+        // "Log in" is no advice to one who does.
+        if (!isPlyError(error, "denied")) throw error;
+        const said = error.details["registryMessage"] ?? error.message;
+        throw new PlyError("denied", `login to ${endpoint.credentialsHost}: ${said}`, {
+          hint: "check the user name and the password or access token",
+          cause: error,
+          details: error.details,
         });
-      response.discard();
-      return refreshToken === undefined ? {} : { identityToken: refreshToken };
+      }
     },
     getElsewhere: (url, headers, signal) =>
       followRedirects(transport, {

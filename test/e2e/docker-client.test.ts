@@ -77,6 +77,10 @@ for (const client of CLIENTS)
       assert.ok(Date.parse(image.Metadata.LastTagTime) > 0);
       assert.match(await ok(["history", "bb:1"]), /imported/);
       assert.equal(await ok(["inspect", "--format", "{{.Config.Labels.team}}", "bb:1"]), "red\n");
+      assert.match(
+        (await docker(["tag", "bb:1", "sha256:12ab"])).stderr,
+        /refusing to create an ambiguous tag/,
+      );
       const missing = await docker(["image", "inspect", "nope"]);
       assert.match(missing.stderr, /No such image: nope/i);
     });

@@ -53,6 +53,7 @@ describe("registries as they are met", { skip }, () => {
       });
       assert.equal(wrong.code, 1);
       assert.match(wrong.stderr, /unauthorized|denied|incorrect/i);
+      assert.match(wrong.stderr, /Hint: check the user name/);
       const login = await engine.ply(["login", "-u", "ann", "--password-stdin", registry.host], {
         stdin: ACCOUNT.password,
       });

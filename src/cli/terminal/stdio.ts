@@ -67,6 +67,7 @@ export function createStdio(openTerminals: () => Terminals): Stdio {
       // Ctrl-C at a password prompt must not leave the terminal without echo.
       const onInterrupt = (): void => {
         restore();
+        writeAllSync(2, "\n");
         process.exit(130);
       };
       if (options.hidden === true) process.once("SIGINT", onInterrupt);

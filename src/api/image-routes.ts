@@ -2,7 +2,7 @@ import { PlyError } from "../error.ts";
 import type { ImageFilter, ImageSummary } from "../image/index.ts";
 import { withDefaultTag } from "../oci/index.ts";
 import type { DockerDistribution, DockerImagePrune, DockerSearchResult } from "../wire/index.ts";
-import { credentialsOf } from "./credentials.ts";
+import { credentialsByHost, credentialsOf } from "./credentials.ts";
 import { type Exchange, param, sendEmpty, sendJson } from "./exchange.ts";
 import { filterBoolean, parseFilters } from "./filters.ts";
 import { imageFilter, LIST_FILTERS, PRUNE_FILTERS } from "./image-filter.ts";
@@ -167,7 +167,7 @@ async function find(
     const { searchHub } = await import("./hub-search.ts");
     return searchHub(isRegistry ? term.slice(slash + 1) : term, { limit, signal: exchange.signal });
   }
-  const credentials = credentialsOf(exchange.headers);
+  const credentials = credentialsOf(exchange.headers) ?? credentialsByHost(exchange.headers).get(host);
   const repositories = await engine.registry.catalog(host, {
     signal: exchange.signal,
     ...(credentials === undefined ? {} : { credentials }),

@@ -215,6 +215,12 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     load: () => import("./commands/login.ts"),
   },
   {
+    names: ["search"],
+    summary: "Search Docker Hub or a registry for images",
+    section: "Registries",
+    load: () => import("./commands/search.ts"),
+  },
+  {
     names: ["logout"],
     summary: "Log out from a registry",
     section: "Registries",

@@ -13,7 +13,6 @@ const LATER: Readonly<Record<string, string>> = {
   port: "containers have the host's network or none: --network host|none",
   rename: "",
   restart: "stop it and start it",
-  search: "",
   stats: "",
   top: "",
   unpause: "",

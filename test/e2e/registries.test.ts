@@ -66,6 +66,10 @@ describe("registries as they are met", { skip }, () => {
       await engine.must(["push", image]);
       await engine.must(["rmi", image]);
       await engine.must(["pull", image]);
+      if (kind === "htpasswd") {
+        const found = await engine.must(["search", "--format", "{{.Name}}", `${registry.host}/te`]);
+        assert.equal(found.stdout, `${image.slice(0, -2)}\n`);
+      }
       // The docker client logs in through us, and sees the same.
       const docker = await engine.docker(["pull", image]);
       assert.match(docker.stdout, /Image is up to date/, docker.stderr);

@@ -216,6 +216,37 @@ describe("other commands about images", () => {
     assert.equal(empty.stderr, "Error: invalid name or ID: value is empty\n");
   });
 
+  test("search shows what was found, and who asks at a registry", async () => {
+    await using engine = await startFakeEngine({
+      "GET /images/search": {
+        json: [
+          {
+            name: "nginx",
+            description: "Official  build\nof Nginx, which is a server that serves",
+            is_official: true,
+            is_automated: false,
+            star_count: 20000,
+          },
+        ],
+      },
+    });
+    const { stdout } = await runPly(["search", "--limit", "3", "-f", "stars=3", "nginx"], { engine });
+    assert.equal(
+      stdout,
+      "NAME      DESCRIPTION                                     STARS     OFFICIAL\nnginx     Official build of Nginx, which is a server t…   20000     [OK]\n",
+    );
+    const [request] = engine.requests;
+    assert.deepEqual(
+      [request?.query.get("term"), request?.query.get("limit"), request?.query.get("filters")],
+      ["nginx", "3", '{"stars":["3"]}'],
+    );
+    assert.equal((await runPly(["search", "--limit", "0", "nginx"], { engine })).code, 125);
+    assert.equal(
+      (await runPly(["search", "two words", "--format", "{{.Name}}"], { engine })).stdout,
+      "nginx\n",
+    );
+  });
+
   test("system prune takes stopped containers, volumes when asked, then images", async () => {
     await using engine = await startFakeEngine({
       "POST /containers/prune": { json: { ContainersDeleted: ["c1"], SpaceReclaimed: 1000 } },

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,7 +9,7 @@ import { importBusybox } from "../support/busybox.ts";
 import { debianRoot } from "../support/debian.ts";
 import { unless } from "../support/needs.ts";
 import { writeOciLayout } from "../support/oci-layout.ts";
-import { startEngine } from "../support/ply.ts";
+import { PLY_BINARY, startEngine } from "../support/ply.ts";
 import { must, until } from "../support/process.ts";
 import { startFaultyProxy, startRegistry } from "../support/registry.ts";
 
@@ -129,7 +131,7 @@ describe("registries as they are met", { skip }, () => {
     assert.match(blocked.stderr, /blocked/);
   });
 
-  test("a pull that was cut goes on where it stopped, also after the engine was killed", async () => {
+  test("a pull that was cut goes on where it stopped, after Ctrl-C and after the engine was killed", async () => {
     await using registry = await startRegistry();
     const { gzip, tar } = await debianRoot();
     const layout = mkdtempSync(join(tmpdir(), "ply-layout-"));
@@ -147,17 +149,45 @@ describe("registries as they are met", { skip }, () => {
     }
     let stall = true;
     await using proxy = await startFaultyProxy(registry.url, ({ path }) =>
-      stall && path.includes("/blobs/") ? { kind: "stall", afterBytes: 40_000_000 } : undefined,
+      stall && path.includes("/blobs/") ? { kind: "stall", afterBytes: 20_000_000 } : undefined,
     );
     await using engine = await startEngine();
     const image = `${proxy.host}/debian:1`;
-    const pulling = engine.ply(["pull", image]);
     const ingest = join(engine.root, "ingest");
-    const part = await until("most of the layer is here", () =>
-      readdirSync(ingest).find(
-        (name) => name.endsWith(".part") && statSync(join(ingest, name)).size > 35_000_000,
-      ),
-    );
+    const partOf = (bytes: number) =>
+      until(`${bytes} bytes of the layer are here`, () =>
+        readdirSync(ingest).find(
+          (name) => name.endsWith(".part") && statSync(join(ingest, name)).size >= bytes,
+        ),
+      );
+    const rangesSince = (index: number) =>
+      proxy.requests
+        .slice(index)
+        .map(({ headers }) => headers["range"])
+        .filter((range) => range !== undefined);
+
+    // Ctrl-C says what is kept.
+    const interrupted = spawn(PLY_BINARY, ["pull", image], {
+      env: { ...process.env, PLY_HOST: engine.host },
+    });
+    let said = "";
+    interrupted.stderr.on("data", (chunk: Buffer) => {
+      said += chunk;
+    });
+    const part = await partOf(15_000_000);
+    const closed = once(interrupted, "close");
+    interrupted.kill("SIGINT");
+    await closed;
+    assert.equal(interrupted.exitCode, 130);
+    assert.match(said, /^Pull cancelled\. Finished layers and the parts of others are kept/);
+    await until("the layer is let go of", () => readdirSync(ingest).join() === part);
+    const first = statSync(join(ingest, part)).size;
+
+    // The engine dies in the middle of the next one.
+    const second = proxy.requests.length;
+    const pulling = engine.ply(["pull", image]);
+    await partOf(first + 15_000_000);
+    assert.deepEqual(rangesSince(second), [`bytes=${first}-`]);
     await engine.kill("SIGKILL");
     await pulling;
     const kept = statSync(join(ingest, part)).size;
@@ -166,11 +196,7 @@ describe("registries as they are met", { skip }, () => {
     assert.equal(statSync(join(ingest, part)).size, kept, "the part outlives the engine");
     const before = proxy.requests.length;
     await engine.must(["pull", image]);
-    const ranges = proxy.requests
-      .slice(before)
-      .map(({ headers }) => headers["range"])
-      .filter((range) => range !== undefined);
-    assert.ok(ranges.includes(`bytes=${kept}-`), `asked for the rest only: ${ranges.join(", ")}`);
+    assert.deepEqual(rangesSince(before), [`bytes=${kept}-`], "the rest only");
     await engine.must(["system", "check"]);
   });
 

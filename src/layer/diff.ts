@@ -1,10 +1,10 @@
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { PlyError, throwIfAborted } from "../error.ts";
-import { TAR_END, type TarHeaderFields, tarHeader, tarPadding } from "../tar/index.ts";
+import { quoteBytes, TAR_END, type TarHeaderFields, tarHeader, tarPadding } from "../tar/index.ts";
 import { sameXattrs } from "./changes.ts";
 import { OPAQUE_MARKER, WHITEOUT_PREFIX } from "./from-tar.ts";
-import { joinPath, nameOf, parentOf, quoteBytes } from "./path.ts";
+import { joinPath, nameOf, parentOf } from "./path.ts";
 import type { TreeNode } from "./tree.ts";
 import {
   deviceOf,

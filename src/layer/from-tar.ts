@@ -1,7 +1,8 @@
 import { PlyError } from "../error.ts";
 import type { TarEntry } from "../tar/index.ts";
+import { quoteBytes } from "../tar/index.ts";
 import type { LayerEntry } from "./entry.ts";
-import { cleanPath, MAX_TARGET_LENGTH, nameOf, parentOf, quoteBytes } from "./path.ts";
+import { cleanPath, MAX_TARGET_LENGTH, nameOf, parentOf } from "./path.ts";
 
 /** Marker names of OCI image-spec, layer.md#whiteouts; those under `.wh..wh.` other than the opaque one are aufs's own. */
 export const WHITEOUT_PREFIX = ".wh.";

@@ -12,7 +12,7 @@ export type * from "./ingest.ts";
 export { DEFAULT_INGEST_LIMITS, type IngestLimits } from "./ingest-limit.ts";
 export { createIngestPool, type IngestPoolOptions } from "./ingest-pool.ts";
 export { lookup, type ResolvedPath, resolveInTree } from "./lookup.ts";
-export { cleanPath, quoteBytes } from "./path.ts";
+export { cleanPath } from "./path.ts";
 export { type LayerEvent, layersOf } from "./provenance.ts";
 export type * from "./tree.ts";
 export { createUnion, sortTree, type UnionBuilder, unionOf } from "./union.ts";

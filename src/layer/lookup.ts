@@ -1,5 +1,5 @@
 import { PlyError } from "../error.ts";
-import { quoteBytes } from "./path.ts";
+import { quoteBytes } from "../tar/index.ts";
 import type { TreeNode } from "./tree.ts";
 
 /** As the kernel's MAXSYMLINKS. */

@@ -1,4 +1,5 @@
 import { PlyError } from "../error.ts";
+import { quoteBytes } from "../tar/index.ts";
 
 /** Longest component of a path, in bytes: what Linux filesystems and EROFS take. */
 export const MAX_NAME_LENGTH = 255;
@@ -7,15 +8,8 @@ export const MAX_PATH_LENGTH = 4096;
 /** Longest symlink target, in bytes (PATH_MAX without its NUL). */
 export const MAX_TARGET_LENGTH = 4095;
 
-const SHOWN_LENGTH = 120;
 // Already clean: no empty, "." or ".." component, no slash at an end, no NUL.
 const CLEAN = /^(?!\.{1,2}(?:\/|$))[^/\0]+(?:\/(?!\.{1,2}(?:\/|$))[^/\0]+)*$/;
-
-/** A byte string for people: read as UTF-8, quoted, shortened. For messages only. */
-export function quoteBytes(bytes: string): string {
-  const shown = bytes.length > SHOWN_LENGTH ? `${bytes.slice(0, SHOWN_LENGTH)}…` : bytes;
-  return JSON.stringify(Buffer.from(shown, "latin1").toString("utf8") + (shown === bytes ? "" : "…"));
-}
 
 /** True for a path as {@link cleanPath} makes them; the root ("") is one. */
 export function isCleanPath(path: string): boolean {

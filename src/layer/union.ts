@@ -1,7 +1,8 @@
 import { PlyError } from "../error.ts";
+import { quoteBytes } from "../tar/index.ts";
 import type { LayerEntry, LayerIndex } from "./entry.ts";
 import { resolveInTree } from "./lookup.ts";
-import { nameOf, parentOf, quoteBytes } from "./path.ts";
+import { nameOf, parentOf } from "./path.ts";
 import type { TreeNode } from "./tree.ts";
 
 /** Directories may nest this deep (symlinked parents can go beyond one path's length); bounds every recursion over a tree. */

@@ -2,9 +2,10 @@ import type { BigIntStats } from "node:fs";
 import { lstatSync, readdirSync, readlinkSync } from "node:fs";
 import { isPlyError, PlyError, throwIfAborted } from "../error.ts";
 import { lgetxattrs } from "../linux/index.ts";
+import { quoteBytes } from "../tar/index.ts";
 import { sameXattrs } from "./changes.ts";
 import { WHITEOUT_PREFIX } from "./from-tar.ts";
-import { joinPath, nameOf, quoteBytes } from "./path.ts";
+import { joinPath, nameOf } from "./path.ts";
 import type { TreeNode } from "./tree.ts";
 
 const NANOS = 1_000_000_000n;

@@ -11,6 +11,7 @@ import {
   TAR_BLOCK,
 } from "./limit.ts";
 import { type PaxRecord, parsePax } from "./pax.ts";
+import { quoteBytes } from "./quote.ts";
 import {
   checkSparseMap,
   createSparseMapReader,
@@ -82,7 +83,7 @@ export function createTarScanner(options: TarScanOptions): TarScanner {
   let mapReader: SparseMapReader | undefined;
 
   const fail = (error: unknown, at: number): never => {
-    const where = lastPath === "" ? "" : `, ${isNamed ? "in" : "after"} ${JSON.stringify(lastPath)}`;
+    const where = lastPath === "" ? "" : `, ${isNamed ? "in" : "after"} ${quoteBytes(lastPath)}`;
     const kind = error instanceof PlyError ? error.kind : "internal";
     const hint = error instanceof PlyError ? error.hint : undefined;
     throw new PlyError(kind, `${messageOf(error)} (at byte ${at}${where})`, {
@@ -289,8 +290,8 @@ export function createTarScanner(options: TarScanOptions): TarScanner {
     const inHeader = carried > 0 && !isZeroBlock(carry, 0, carried);
     const hangs = records !== undefined || longName !== undefined || longLink !== undefined;
     if (!inEntry && !inHeader && !hangs) return;
-    const where = inEntry && state === "data" ? `in the data of ${JSON.stringify(lastPath)}` : "in a header";
-    const after = state === "data" || lastPath === "" ? "" : ` after ${JSON.stringify(lastPath)}`;
+    const where = inEntry && state === "data" ? `in the data of ${quoteBytes(lastPath)}` : "in a header";
+    const after = state === "data" || lastPath === "" ? "" : ` after ${quoteBytes(lastPath)}`;
     const missing = dataLeft > 0 ? `, ${dataLeft} bytes too early` : "";
     throw new PlyError("corrupt", `tar: the archive ends at byte ${base}, ${where}${after}${missing}`, {
       details: { offset: base, path: lastPath },

@@ -84,15 +84,18 @@ function flagTable(flags: FlagSpecs, columns: number): string {
 }
 
 function flagHead(name: string, spec: FlagSpec): string {
-  const value = spec.kind === "bool" ? "" : ` ${spec.value ?? (spec.kind === "int" ? "N" : "VALUE")}`;
+  const value = spec.kind === "bool" ? "" : ` ${valueName(spec)}`;
   return `${spec.short === undefined ? "    " : `-${spec.short}, `}--${name}${value}`;
 }
 
+function valueName({ kind, value, choices }: FlagSpec): string {
+  return value ?? choices?.join("|") ?? (kind === "int" ? "N" : "VALUE");
+}
+
 function flagText(spec: FlagSpec): string {
-  const choices = spec.choices === undefined ? "" : ` (${spec.choices.join("|")})`;
   const repeat = spec.kind === "list" ? " (may be repeated)" : "";
   const preset = spec.default === undefined || spec.default === "" ? "" : ` (default ${spec.default})`;
-  return spec.help + choices + repeat + preset;
+  return spec.help + repeat + preset;
 }
 
 /** Two columns, the second one wrapped. */

@@ -4,31 +4,51 @@
  *   npm run bench -- run      a container that runs `true` and goes
  *   npm run bench -- images   the list of 500 images
  *   npm run bench             all of them
- * Options: --rounds N, --out DIR. Times are whole processes, as a user waits for them.
+ * Options: --rounds N, --only IMAGE (debian, files, layers), --peer PART-OF-A-NAME, --out DIR. Times are whole processes, as a user waits for them.
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { must, run } from "../test/support/process.ts";
 import { startRegistry } from "../test/support/registry.ts";
-import { debianImage, manyFilesImage, manyImagesArchive, manyLayersImage } from "./images.ts";
-import { startContainerd } from "./peers/containerd.ts";
-import { startDocker } from "./peers/docker.ts";
+import {
+  type BenchImage,
+  debianImage,
+  manyFilesImage,
+  manyImagesArchive,
+  manyLayersImage,
+} from "./images.ts";
+import { startContainerdOf } from "./peers/containerd.ts";
+import { startDockerOf } from "./peers/docker.ts";
+import { installed, installNewest, newest } from "./peers/installation.ts";
 import type { Peer, StartPeer } from "./peers/peer.ts";
 import { startPly } from "./peers/ply.ts";
-import { startPodman } from "./peers/podman.ts";
+import { startPodmanOf } from "./peers/podman.ts";
 import { type Chart, svgOf, tableOf } from "./report.ts";
 
 const SUBJECTS = ["pull", "run", "images"] as const;
 type Subject = (typeof SUBJECTS)[number];
 
-const PEERS: readonly StartPeer[] = [
+/** Those that also run containers and list images come first. */
+const ENGINES: readonly StartPeer[] = [
   startPly("erofs"),
-  startDocker,
-  startPodman,
-  startContainerd("overlayfs"),
-  startContainerd("erofs"),
+  startDockerOf(installed),
+  startPodmanOf(installed),
+  startDockerOf(newest),
+  startPodmanOf(newest),
 ];
+const PULLERS: readonly StartPeer[] = [
+  ...ENGINES,
+  startContainerdOf(installed, "overlayfs"),
+  startContainerdOf(newest, "overlayfs"),
+  startContainerdOf(newest, "erofs"),
+];
+
+const PULLED: Readonly<Record<string, (work: string) => Promise<BenchImage>>> = {
+  debian: debianImage,
+  files: manyFilesImage,
+  layers: manyLayersImage,
+};
 
 function option(name: string, fallback: string): string {
   const at = process.argv.indexOf(`--${name}`);
@@ -42,11 +62,14 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
 }
 
 async function startPeers(home: string, wanted: readonly StartPeer[]): Promise<Peer[]> {
+  await installNewest();
+  const filter = option("peer", "");
   const peers: Peer[] = [];
   for (const start of wanted) {
     const peer = await start(home);
     if ("absent" in peer) console.log(`not measured: ${peer.absent}`);
-    else peers.push(peer);
+    else if (filter === "" || peer.name.startsWith("ply") || peer.name.includes(filter)) peers.push(peer);
+    else await peer[Symbol.asyncDispose]();
   }
   for (const peer of peers) console.log(`measured: ${peer.name} (${peer.version})`);
   return peers;
@@ -82,7 +105,10 @@ function peakMegabytes(pid: number): number {
 
 async function benchPull(work: string, rounds: number): Promise<Chart[]> {
   await using registry = await startRegistry({});
-  const images = [await debianImage(work), await manyFilesImage(work), await manyLayersImage(work)];
+  const only = option("only", "");
+  const images: BenchImage[] = [];
+  for (const [name, make] of Object.entries(PULLED))
+    if (only === "" || only === name) images.push(await make(work));
   for (const image of images)
     await must("skopeo", [
       "copy",
@@ -92,7 +118,7 @@ async function benchPull(work: string, rounds: number): Promise<Chart[]> {
       `docker://${registry.host}/bench/${image.name}:1`,
     ]);
   const charts: Chart[] = [];
-  const peers = await startPeers(work, PEERS);
+  const peers = await startPeers(work, PULLERS);
   try {
     for (const image of images) {
       const reference = `${registry.host}/bench/${image.name}:1`;
@@ -129,7 +155,7 @@ async function benchRun(work: string, rounds: number): Promise<Chart[]> {
     `oci:${image.layout}:1`,
     `docker://${reference}`,
   ]);
-  const peers = (await startPeers(work, PEERS.slice(0, 3))).filter((peer) => peer.runCommand !== undefined);
+  const peers = (await startPeers(work, ENGINES)).filter((peer) => peer.runCommand !== undefined);
   try {
     for (const peer of peers) await peer.pull(reference);
     const turn = async (peer: Peer): Promise<number> => {
@@ -144,7 +170,7 @@ async function benchRun(work: string, rounds: number): Promise<Chart[]> {
 
 async function benchImages(work: string, rounds: number): Promise<Chart[]> {
   const archive = await manyImagesArchive(work, 500);
-  const peers = (await startPeers(work, PEERS.slice(0, 3))).filter((peer) => peer.listCommand !== undefined);
+  const peers = (await startPeers(work, ENGINES)).filter((peer) => peer.listCommand !== undefined);
   try {
     for (const peer of peers) {
       const [program, ...args] = peer.listCommand ?? ["false"];

@@ -19,3 +19,9 @@ export interface Peer extends AsyncDisposable {
 
 /** Starts a peer in a directory of its own, or says why it cannot take part. */
 export type StartPeer = (home: string) => Promise<Peer | { readonly absent: string }>;
+
+/** `docker 28.5`: the program and as much of its version as people speak of. */
+export function nameOf(program: string, version: string): string {
+  const [major, minor] = version.replace(/^[^0-9]*/, "").split(".");
+  return `${program} ${major}.${minor}`;
+}

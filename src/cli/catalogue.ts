@@ -252,7 +252,7 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
   },
   {
     names: ["system df"],
-    summary: "Show how much disk images and containers use",
+    summary: "Show how much disk images, containers and volumes use",
     section: "Engine",
     load: () => import("./commands/system-df.ts"),
   },

@@ -21,7 +21,8 @@ export default command({
       help: "'json', or a Go template: '{{.Action}} {{.Actor.ID}}'",
     },
   },
-  description: "Filters: type=image|container, event=ACTION, image=NAME, container=NAME, label=KEY[=VALUE]",
+  description:
+    "Filters: type=image|container|volume, event=ACTION, image=NAME, container=NAME, volume=NAME, label=KEY[=VALUE]. Template fields: .Type .Action .Actor.ID .Actor.Attributes .Time .TimeNano",
   examples: [["ply events --since 1h --until 0s --filter event=pull", "what was pulled in the last hour"]],
   async run(context, flags) {
     const nowMs = Date.now();

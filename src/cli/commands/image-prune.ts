@@ -10,7 +10,7 @@ export default command({
     filter: {
       kind: "list",
       value: "NAME=VALUE",
-      help: "Only those that fit: until=, label=, label!=, reference=",
+      help: "Only those that fit",
     },
     force: { kind: "bool", short: "f", help: "Do not ask" },
     "unused-for": { kind: "string", value: "TIME", help: "Only those nobody used for so long: 7d, 12h" },
@@ -23,7 +23,7 @@ export default command({
     "dry-run": { kind: "bool", help: "Only show what would go" },
   },
   description:
-    "--unused-for, --keep and --max-size look at all images, as -a does. What a container or a running pull needs is never removed.",
+    "--unused-for, --keep and --max-size look at all images, as -a does. Filters: label=, label!=, reference=, and until=TIME by the day an image was built (built-until), pulled (pulled-until) or last used (used-until). What a container or a running pull needs is never removed.",
   examples: [
     ["ply image prune", "images that lost their name"],
     ["ply image prune -f --unused-for 7d --keep 3", "old ones, but three of each repository"],

@@ -57,6 +57,19 @@ describe("Docker's progress lines", () => {
     assert.equal(lines.at(-1)?.progressDetail?.current, 1000);
   });
 
+  test("a loaded layer ends with a full bar: nothing was pulled", () => {
+    const { tell, lines } = recorder();
+    tell({ kind: "layer", id: "aa", status: "Loading", current: 10, total: 1000 });
+    tell({ kind: "layer", id: "aa", status: "Ready" });
+    assert.deepEqual(
+      lines.map(({ status, progressDetail }) => [status, progressDetail?.current]),
+      [
+        ["Loading layer", 10],
+        ["Loading layer", 1000],
+      ],
+    );
+  });
+
   test("a reader that lags misses bars, but no step", () => {
     const { tell, time, statuses } = recorder({ isBehind: () => true });
     for (const current of [1, 2, 3]) {

@@ -30,7 +30,7 @@ export interface ProgressLinesOptions {
 
 /** Turns the engine's progress into Docker's lines; totals have no place in them. */
 export function progressLines(options: ProgressLinesOptions): (progress: ImageProgress) => void {
-  const shown = new Map<string, { status: string; at: number }>();
+  const shown = new Map<string, { status: string; at: number; total: number | undefined }>();
   return (progress) => {
     if (progress.kind === "total") return;
     if (progress.kind === "message") {
@@ -43,9 +43,19 @@ export function progressLines(options: ProgressLinesOptions): (progress: ImagePr
       const isComplete = progress.current !== undefined && progress.current === progress.total;
       if (!isComplete && (now - last.at < BAR_INTERVAL_MS || options.isBehind())) return;
     }
-    shown.set(progress.id, { status: progress.status, at: now });
+    shown.set(progress.id, { status: progress.status, at: now, total: progress.total ?? last?.total });
+    // Docker's load knows no more than a full bar.
+    if (last?.status === "Loading" && progress.status === "Ready") {
+      for (const line of layerLines({ ...progress, status: "Loading", ...full(last.total) }, false))
+        options.send(line);
+      return;
+    }
     for (const line of layerLines(progress, last === undefined)) options.send(line);
   };
+}
+
+function full(total: number | undefined): { current?: number; total?: number } {
+  return total === undefined ? {} : { current: total, total };
 }
 
 function layerLines(progress: LayerProgress, isFirst: boolean): DockerProgressLine[] {

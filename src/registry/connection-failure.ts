@@ -35,16 +35,16 @@ export function startStallClock(firstTimeoutMs: number, onStall: (error: Error) 
 const CERTIFICATE =
   /^(CERT_|ERR_TLS_CERT|DEPTH_ZERO_SELF_SIGNED_CERT$|SELF_SIGNED_CERT|UNABLE_TO_|INVALID_CA$|INVALID_PURPOSE$|HOSTNAME_MISMATCH$|ERR_SSL_TLSV1_ALERT|ERR_SSL_SSLV3_ALERT|ERR_SSL_TLSV13_ALERT)/;
 
-/** Nothing was there to talk to. */
-const UNREACHABLE: ReadonlySet<string> = new Set([
-  "ECONNREFUSED",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "EAI_FAIL",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "EADDRNOTAVAIL",
-]);
+/** Nothing was there to talk to, and why. */
+const UNREACHABLE: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "connection refused",
+  ENOTFOUND: "no such host",
+  EAI_AGAIN: "the name cannot be resolved for now",
+  EAI_FAIL: "the name cannot be resolved",
+  EHOSTUNREACH: "no route to host",
+  ENETUNREACH: "network is unreachable",
+  EADDRNOTAVAIL: "address not available",
+};
 
 /** Turns what a socket threw into a PlyError; passes PlyErrors (of a body's source) on. */
 export function connectionFailure(error: unknown, url: URL, signal: AbortSignal | undefined): PlyError {
@@ -63,8 +63,9 @@ export function connectionFailure(error: unknown, url: URL, signal: AbortSignal 
         details: { ...details, certificate: true },
       },
     );
-  if (UNREACHABLE.has(code))
-    return new PlyError("unavailable", `cannot connect to ${url.host}: ${messageOf(error)}`, {
+  const unreachable = Object.hasOwn(UNREACHABLE, code) ? UNREACHABLE[code] : undefined;
+  if (unreachable !== undefined)
+    return new PlyError("unavailable", `cannot connect to ${url.host}: ${unreachable}`, {
       cause: error,
       details: { ...details, unreachable: true },
     });

@@ -1,6 +1,6 @@
-import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { CACHE } from "../../test/support/debian.ts";
+import { CACHE, debootstrap, once } from "../../test/support/debian.ts";
 import { hasProgram } from "../../test/support/needs.ts";
 import { mountsUnder } from "../../test/support/ply.ts";
 import { must, run } from "../../test/support/process.ts";
@@ -64,12 +64,5 @@ export const newest: Installation = {
 export async function installNewest(): Promise<void> {
   if (existsSync(SID)) return;
   console.log("installing the newest peers from Debian unstable (once)");
-  const making = `${SID}.new`;
-  rmSync(making, { recursive: true, force: true });
-  mkdirSync(CACHE, { recursive: true });
-  const options = ["--variant=minbase", `--include=${SID_PACKAGES.join(",")}`];
-  await must("debootstrap", [...options, "sid", making, "http://deb.debian.org/debian"], {
-    timeoutMs: 900_000,
-  });
-  renameSync(making, SID);
+  await once("sid", (making) => debootstrap("sid", making, SID_PACKAGES));
 }

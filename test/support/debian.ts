@@ -1,9 +1,10 @@
-import { existsSync, mkdirSync, renameSync, rmdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { must, until } from "./process.ts";
+import { must } from "./process.ts";
 
-/** Kept between runs: making it takes half a minute. Removed by hand only. */
+/** Kept between runs: filling it takes a minute. Removed by hand only. */
 export const CACHE = process.env["PLY_TEST_CACHE"] ?? "/var/cache/ply-test";
+const MIRROR = "http://deb.debian.org/debian";
 
 export interface DebianRoot {
   /** The unpacked tree; never change it. */
@@ -16,44 +17,47 @@ export interface DebianRoot {
 
 /** A real Debian root filesystem (debootstrap, minbase), made once per machine. */
 export async function debianRoot(): Promise<DebianRoot> {
-  const paths: DebianRoot = {
-    rootfs: join(CACHE, "rootfs"),
-    tar: join(CACHE, "layer.tar"),
-    gzip: join(CACHE, "layer.tar.gz"),
-    zstd: join(CACHE, "layer.tar.zst"),
-  };
-  const ready = (): boolean => Object.values(paths).every((path) => existsSync(path));
-  if (ready()) return paths;
+  const rootfs = await once("rootfs", (making) => debootstrap("bookworm", making));
+  const tar = await once("layer.tar", async (making) => {
+    await must("tar", ["-C", rootfs, "--numeric-owner", "--xattrs", "--sort=name", "-cf", making, "."]);
+  });
+  const gzip = await once("layer.tar.gz", async (making) => {
+    await must("sh", ["-c", 'exec gzip -6 <"$0" >"$1"', tar, making]);
+  });
+  const zstd = await once("layer.tar.zst", async (making) => {
+    await must("zstd", ["-q", "-3", tar, "-o", making]);
+  });
+  return { rootfs, tar, gzip, zstd };
+}
+
+/** A root of Debian's unstable suite with erofs-utils 1.9, which knows 512-byte blocks; made once per machine. */
+export async function newestErofsUtils(): Promise<string> {
+  const ofTheBench = join(CACHE, "sid");
+  if (existsSync(ofTheBench)) return ofTheBench;
+  return once("sid-erofs", (making) => debootstrap("sid", making, ["erofs-utils"]));
+}
+
+/** Makes `CACHE/NAME` unless it is there. Processes that make it at once each do the work; one of them counts. */
+export async function once(name: string, make: (making: string) => Promise<void>): Promise<string> {
+  const path = join(CACHE, name);
+  if (existsSync(path)) return path;
   mkdirSync(CACHE, { recursive: true });
-  const lock = join(CACHE, "making");
+  const scratch = mkdtempSync(join(CACHE, "making-"));
   try {
-    mkdirSync(lock);
-  } catch {
-    await until("another process has made the Debian root", ready, 300_000);
-    return paths;
-  }
-  try {
-    const making = join(CACHE, "rootfs.new");
-    rmSync(making, { recursive: true, force: true });
-    await must("debootstrap", ["--variant=minbase", "bookworm", making, "http://deb.debian.org/debian"], {
-      timeoutMs: 300_000,
-    });
-    rmSync(paths.rootfs, { recursive: true, force: true });
-    renameSync(making, paths.rootfs);
-    await must("tar", [
-      "-C",
-      paths.rootfs,
-      "--numeric-owner",
-      "--xattrs",
-      "--sort=name",
-      "-cf",
-      paths.tar,
-      ".",
-    ]);
-    await must("gzip", ["-6", "-kf", paths.tar]);
-    await must("zstd", ["-q", "-3", "-f", paths.tar, "-o", paths.zstd]);
+    const making = join(scratch, name);
+    await make(making);
+    if (!existsSync(path)) renameSync(making, path);
   } finally {
-    rmdirSync(lock);
+    rmSync(scratch, { recursive: true, force: true });
   }
-  return paths;
+  return path;
+}
+
+export async function debootstrap(
+  suite: string,
+  into: string,
+  packages: readonly string[] = [],
+): Promise<void> {
+  const include = packages.length === 0 ? [] : [`--include=${packages.join(",")}`];
+  await must("debootstrap", ["--variant=minbase", ...include, suite, into, MIRROR], { timeoutMs: 900_000 });
 }

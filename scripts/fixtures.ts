@@ -1,0 +1,5 @@
+/** Makes what several tests share and take minutes to make, before they start side by side. */
+import { debianRoot, newestErofsUtils } from "../test/support/debian.ts";
+
+await debianRoot();
+await newestErofsUtils();

@@ -10,6 +10,7 @@ import { launchFailure } from "./failure.ts";
 import type { LaunchOptions, OciRuntime, RuntimeProcess } from "./runtime.ts";
 import { openSeccompCache } from "./seccomp-cache.ts";
 import { runTool } from "./tool.ts";
+import { openToolVersions, type ToolVersions } from "./tool-version.ts";
 
 export interface OpenRuntimeOptions {
   /** Where bundles, sockets and exit codes live; lost with a reboot: `/run/ply`. */
@@ -47,9 +48,10 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
     [stateDir, bundlesDir, exitDir].map((dir) => mkdir(dir, { recursive: true, mode: 0o700 })),
   );
   const conmonPath = await findConmon(options.conmonPath);
+  const versions = openToolVersions(join(home, "versions.json"));
   const [conmonVersion, chosen] = await Promise.all([
-    versionOf(conmonPath),
-    chooseRuntime(options.runtimePath, options.withoutCgroups === true),
+    versions.of(conmonPath),
+    chooseRuntime(options, versions),
   ]);
   const cgroups = await inspectCgroups();
   const runtimeArgs = [`--root=${stateDir}`];
@@ -207,7 +209,10 @@ async function releaseFifo(path: string): Promise<boolean> {
   }
 }
 
-async function chooseRuntime(given: string | undefined, withoutCgroups: boolean): Promise<Chosen> {
+async function chooseRuntime(
+  { runtimePath: given, withoutCgroups = false }: OpenRuntimeOptions,
+  versions: ToolVersions,
+): Promise<Chosen> {
   const found: { name: string; path: string }[] = [];
   if (given !== undefined) found.push({ name: given.split("/").at(-1) ?? given, path: given });
   else
@@ -227,7 +232,7 @@ async function chooseRuntime(given: string | undefined, withoutCgroups: boolean)
   ) => ({
     name,
     path,
-    version: await versionOf(path),
+    version: await versions.of(path),
     hasCgroups,
     warnings,
   });
@@ -270,12 +275,6 @@ async function findProgram(name: string): Promise<string | undefined> {
     if (await exists(path, constants.X_OK)) return path;
   }
   return undefined;
-}
-
-/** `conmon version 2.1.6`, `crun version 1.8.1`, `runc version 1.1.5`: the last word of the first line. */
-async function versionOf(path: string): Promise<string> {
-  const { output } = await runTool(path, ["--version"]);
-  return output.split("\n")[0]?.trim().split(" ").at(-1) ?? "";
 }
 
 async function commandOf(bundle: string): Promise<string> {

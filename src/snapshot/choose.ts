@@ -3,7 +3,8 @@ import { failedWith } from "../linux/index.ts";
 import type { SnapshotDriver } from "./driver.ts";
 import { erofsDriver } from "./erofs-driver.ts";
 import { overlay2Driver } from "./overlay2-driver.ts";
-import { probeErofs, probeOverlay2, whyNot } from "./probe.ts";
+import { dropDeadProbes, probeErofs, probeOverlay2, whyNot } from "./probe.ts";
+import { openTrialMemory, type TrialMemory } from "./trial-memory.ts";
 
 export interface ChooseOptions {
   readonly root: string;
@@ -30,7 +31,8 @@ const NAMES = ["erofs", "overlay2"] as const;
 type Name = (typeof NAMES)[number];
 
 /**
- * Picks a storage driver by real trial mounts in the state directory. Throws "invalid" for an unknown name,
+ * Picks a storage driver by real trial mounts in the state directory; one that worked since the machine started is
+ * not repeated. Throws "invalid" for an unknown name,
  * "conflict" when the root holds layers in another driver's form, "unsupported" when nothing works, with the reasons.
  */
 export async function chooseDriver({ root, runRoot, wanted, previous }: ChooseOptions): Promise<Chosen> {
@@ -41,8 +43,10 @@ export async function chooseDriver({ root, runRoot, wanted, previous }: ChooseOp
     });
   const candidates = known !== undefined ? [known] : wanted === "auto" ? NAMES : [nameOf(wanted)];
   const tried: Tried[] = [];
+  dropDeadProbes(runRoot);
+  const trials: Trials = { root, runRoot, tried, memory: openTrialMemory(root, runRoot) };
   for (const name of candidates) {
-    const driver = await (name === "erofs" ? tryErofs : tryOverlay2)(root, runRoot, tried);
+    const driver = await (name === "erofs" ? tryErofs : tryOverlay2)(trials);
     if (driver !== undefined) return { driver, tried };
   }
   throw new PlyError(
@@ -65,9 +69,23 @@ function nameOf(name: string): Name {
   });
 }
 
-async function tryErofs(root: string, runRoot: string, tried: Tried[]): Promise<SnapshotDriver | undefined> {
+interface Trials {
+  readonly root: string;
+  readonly runRoot: string;
+  readonly tried: Tried[];
+  readonly memory: TrialMemory;
+}
+
+async function once({ memory }: Trials, trial: string, probe: () => Promise<void>): Promise<void> {
+  if (memory.hasWorked(trial)) return;
+  await probe();
+  memory.note(trial);
+}
+
+async function tryErofs(trials: Trials): Promise<SnapshotDriver | undefined> {
+  const { root, runRoot, tried } = trials;
   try {
-    await probeErofs(root, runRoot, "file");
+    await once(trials, "erofs", () => probeErofs(root, runRoot, "file"));
     const driver = erofsDriver({ root, runRoot, mode: "file" });
     tried.push({ name: "erofs", ok: true, why: driver.description });
     return driver;
@@ -76,7 +94,7 @@ async function tryErofs(root: string, runRoot: string, tried: Tried[]): Promise<
     if (!failedWith(error, "ENOTBLK")) return undefined;
   }
   try {
-    await probeErofs(root, runRoot, "loop");
+    await once(trials, "erofs-loop", () => probeErofs(root, runRoot, "loop"));
     const driver = erofsDriver({ root, runRoot, mode: "loop", because: "ENOTBLK for files" });
     tried.push({ name: "erofs", ok: true, why: driver.description });
     return driver;
@@ -86,13 +104,10 @@ async function tryErofs(root: string, runRoot: string, tried: Tried[]): Promise<
   }
 }
 
-async function tryOverlay2(
-  root: string,
-  runRoot: string,
-  tried: Tried[],
-): Promise<SnapshotDriver | undefined> {
+async function tryOverlay2(trials: Trials): Promise<SnapshotDriver | undefined> {
+  const { root, runRoot, tried } = trials;
   try {
-    await probeOverlay2(root, runRoot);
+    await once(trials, "overlay2", () => probeOverlay2(root, runRoot));
     const before = tried.at(-1);
     const driver = overlay2Driver({ root, runRoot, ...(before && { because: `erofs: ${before.why}` }) });
     tried.push({ name: "overlay2", ok: true, why: driver.description });

@@ -65,7 +65,6 @@ async function inProbeDirectories(
   runRoot: string,
   attempt: (directories: ProbeDirectories) => Promise<void>,
 ): Promise<void> {
-  dropDeadProbes(runRoot);
   const name = `${randomUUID()}${SUFFIX}`;
   const files = join(root, "ingest", name);
   const mounts = join(runRoot, name);
@@ -80,8 +79,8 @@ async function inProbeDirectories(
   }
 }
 
-/** Mounts of a trial that was killed; its files went with the rest of `ingest/`. */
-function dropDeadProbes(runRoot: string): void {
+/** Removes mounts of a trial that was killed; its files went with the rest of `ingest/`. */
+export function dropDeadProbes(runRoot: string): void {
   for (const name of existsSync(runRoot) ? readdirSync(runRoot) : []) {
     if (!name.endsWith(SUFFIX)) continue;
     for (const mounted of ["target", "base"]) unmountQuietly(join(runRoot, name, mounted));

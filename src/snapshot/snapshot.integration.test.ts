@@ -9,7 +9,9 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   truncateSync,
+  writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -183,7 +185,28 @@ describe("storage drivers", { skip: skipAll ?? false }, () => {
     assert.equal(tried.at(-1)?.name, driver.name);
     assert.equal(tried.at(-1)?.why, driver.description);
     assert.deepEqual(readdirSync(join(root, "ingest")), []);
-    assert.deepEqual(readdirSync(runRoot), ["mounts"]);
+    assert.deepEqual(readdirSync(runRoot).sort(), ["mounts", "trials.json"]);
+  });
+
+  test("a trial that worked counts until the circumstances change", async () => {
+    const root = newRoot("memory");
+    const runRoot = newRoot("memory-run");
+    const choose = () => chooseDriver({ root, runRoot, wanted: "overlay2" });
+    await choose();
+    const memory = join(runRoot, "trials.json");
+    const noted = readFileSync(memory, "utf8");
+    const { ino } = statSync(memory);
+    await choose();
+    assert.equal(statSync(memory).ino, ino, "not tried again");
+    for (const text of [
+      noted.replace('"worked":["overlay2"]', '"worked":[]'),
+      noted.replace("0", "9"),
+      "no JSON",
+    ]) {
+      writeFileSync(memory, text);
+      await choose();
+      assert.equal(readFileSync(memory, "utf8"), noted, "tried again and noted");
+    }
   });
 
   test("a store keeps the driver it was made with", async () => {

@@ -271,6 +271,31 @@ describe("images travel between ply and its peers unchanged", { skip }, () => {
     }
   });
 
+  test("skopeo takes the engine for a docker daemon, both ways", async () => {
+    await forget();
+    const directory = join(work, "from-daemon");
+    await skopeo(
+      "copy",
+      "-q",
+      `--dest-daemon-host=${engine.host}`,
+      `dir:${join(work, "docker-image")}`,
+      "docker-daemon:given:1",
+    );
+    assert.equal(await idOf("given:1"), image("docker").imageId);
+    await skopeo(
+      "copy",
+      "-q",
+      `--src-daemon-host=${engine.host}`,
+      "docker-daemon:given:1",
+      `oci:${directory}:taken`,
+    );
+    const config = await skopeo("inspect", "--config", `oci:${directory}:taken`);
+    assert.deepEqual(
+      JSON.parse(config.stdout).rootfs.diff_ids,
+      image("docker").layers.map(({ diffId }) => diffId),
+    );
+  });
+
   test("save gives the same bytes every time, several images share their layers", async () => {
     await forget();
     await engine.must(["pull", `${registry.host}/peer:gzip`, `${registry.host}/peer:docker`]);

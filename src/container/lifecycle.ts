@@ -213,6 +213,7 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
     } catch (error) {
       update(documentOf(id), { status: "removing" });
       update(documentOf(id), { status: "dead", error: messageOf(error) });
+      announceExit(live, { exitCode: record.exitCode, error: messageOf(error) });
       throw error;
     }
     parts.leases.end(`container:${id}`);
@@ -263,7 +264,10 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
   }
 
   async function ended(id: string): Promise<void> {
-    if (table.get(id)?.record.status === "running") await liveOf(id).nextExit.promise;
+    if (table.get(id)?.record.status !== "running") return;
+    // One that removes itself counts as running until it is gone: its exit may have been announced already.
+    const { nextExit, removed } = liveOf(id);
+    await Promise.race([nextExit.promise, removed.promise]);
   }
 
   async function remove(
@@ -281,8 +285,11 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
             "conflict",
             `cannot remove container "/${record.name}": container is running: stop the container before removing or force remove`,
           );
+        const live = liveOf(id);
         await kill(id, SIGKILL).catch(ignoreGone);
         await ended(id);
+        // What follows the exit, its own removal perhaps, comes first.
+        await live.inTurn(async () => undefined);
         continue;
       }
       const done = await liveOf(id).inTurn(async () => {

@@ -185,6 +185,29 @@ for (const storageDriver of ["erofs", "overlay2"])
       assert.doesNotMatch((await engine.must(["ps", "-a"])).stdout, /sleeper/);
     });
 
+    test("a running container that removes itself is removed by force, and with a reader that left", async () => {
+      await engine.must([
+        "run",
+        "-d",
+        "--rm",
+        "--name",
+        "itself",
+        "--network",
+        "none",
+        "bb:1",
+        "sleep",
+        "1000",
+      ]);
+      await engine.must(["rm", "-f", "itself"], { timeoutMs: 20_000 });
+      assert.doesNotMatch((await engine.must(["ps", "-a"])).stdout, /itself/);
+      const left = await run("sh", ["-c", `${PLY_BINARY} run --rm --network none bb:1 yes | head -1`], {
+        env: { PLY_HOST: engine.host },
+        timeoutMs: 20_000,
+      });
+      assert.equal(left.stdout, "y\n", left.stderr);
+      await until("it is gone", async () => (await engine.must(["ps", "-aq"])).stdout === "");
+    });
+
     test("running containers outlive a killed engine, with their exit codes", async () => {
       const script = "until test -e /tmp/go; do sleep 0.05; done; exit 42";
       await engine.must([

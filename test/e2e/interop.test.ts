@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { startDocker } from "../../bench/peers/docker.ts";
 import type { Peer } from "../../bench/peers/peer.ts";
 import { unless } from "../support/needs.ts";
-import { type WrittenImage, writeOciLayout, writeSkopeoDirectory } from "../support/oci-layout.ts";
+import { sha256, type WrittenImage, writeOciLayout, writeSkopeoDirectory } from "../support/oci-layout.ts";
 import { diskUse, startEngine, type TestEngine } from "../support/ply.ts";
 import { must } from "../support/process.ts";
 import { type RegistryFixture, startRegistry } from "../support/registry.ts";
@@ -269,6 +269,56 @@ describe("images travel between ply and its peers unchanged", { skip }, () => {
       const motd = await engine.must(["run", "--rm", "--network", "none", id, "cat", "/etc/motd"]);
       assert.equal(motd.stdout, "hello", archive);
     }
+  });
+
+  test("an index gives each platform its image under one digest, as docker has it", async () => {
+    await forget();
+    const platforms = ["amd64", "arm64"];
+    const layout = join(work, "platforms");
+    const written = writeOciLayout(
+      layout,
+      platforms.map((architecture) => ({
+        tag: architecture,
+        layers: [{ tar: tarball([{ name: "arch", data: architecture }]) }],
+        config: { architecture },
+      })),
+    );
+    for (const { tag } of written)
+      await skopeo(
+        "copy",
+        "-q",
+        "--dest-tls-verify=false",
+        `oci:${layout}:${tag}`,
+        `docker://${registry.host}/many:${tag}`,
+      );
+    const mediaType = "application/vnd.oci.image.index.v1+json";
+    const index = JSON.stringify({
+      schemaVersion: 2,
+      mediaType,
+      manifests: written.map(({ tag, manifestDigest }) => ({
+        mediaType: "application/vnd.oci.image.manifest.v1+json",
+        digest: manifestDigest,
+        size: statSync(join(layout, "blobs/sha256", manifestDigest.slice(7))).size,
+        platform: { os: "linux", architecture: tag },
+      })),
+    });
+    const put = await fetch(`${registry.url}/v2/many/manifests/1`, {
+      method: "PUT",
+      headers: { "Content-Type": mediaType },
+      body: index,
+    });
+    assert.equal(put.status, 201);
+    const name = `${registry.host}/many:1`;
+    for (const { tag, imageId } of written) {
+      const pulled = await engine.must(["pull", "--platform", `linux/${tag}`, name]);
+      assert.ok(pulled.stdout.includes(sha256(index)), pulled.stdout);
+      assert.equal(await idOf(name), imageId);
+      await docker("pull", "-q", "--platform", `linux/${tag}`, name);
+      assert.equal((await docker("images", "-q", "--no-trunc", name)).stdout.trim(), imageId);
+    }
+    const none = await engine.ply(["pull", "--platform", "linux/s390x", name]);
+    assert.equal(none.code, 1);
+    assert.match(none.stderr, /no matching manifest for linux\/s390x/);
   });
 
   test("skopeo takes the engine for a docker daemon, both ways", async () => {

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Containers, openContainers } from "./container/index.ts";
+import { type Containers, type OpenContainers, openContainers } from "./container/index.ts";
 import { PlyError } from "./error.ts";
 import { createEventBus, type EventBus } from "./event/index.ts";
 import { type Images, openImages } from "./image/index.ts";
@@ -86,8 +86,16 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     }),
   );
   const events = createEventBus({ remember: EVENTS_REMEMBERED });
-  const running = { has: (_id: string): boolean => false };
-  const images = openImages({ store, registry, snapshots, events, isRunning: (id) => running.has(id) });
+  // Images and containers know of each other; the containers come later.
+  let known: OpenContainers | undefined;
+  const images = openImages({
+    store,
+    registry,
+    snapshots,
+    events,
+    isRunning: (id) => known?.isRunning(id) ?? false,
+    containersOf: (id) => known?.list().flatMap((each) => (each.imageId === id ? [each.id] : [])) ?? [],
+  });
   const volumes = await openVolumes({ root, records: store.records("volume"), events });
   const containers = parts.use(
     await openContainers({
@@ -103,7 +111,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       onTrouble: (message, error) => options.onTrouble?.(`${message}: ${error}`),
     }),
   );
-  running.has = (id) => containers.isRunning(id);
+  known = containers;
 
   const held = parts.move();
   return {

@@ -10,7 +10,7 @@ import { debianRoot } from "../support/debian.ts";
 import { unless } from "../support/needs.ts";
 import { writeOciLayout } from "../support/oci-layout.ts";
 import { PLY_BINARY, startEngine } from "../support/ply.ts";
-import { must, until } from "../support/process.ts";
+import { must, run, until } from "../support/process.ts";
 import { startFaultyProxy, startRegistry } from "../support/registry.ts";
 
 const skip = unless("root", "docker-registry", "skopeo");
@@ -235,6 +235,17 @@ describe("registries as they are met", { skip }, () => {
       await engine.must(["push", "-q", `${registry.host}/${name}:1`]);
       await engine.must(["rmi", `${registry.host}/${name}:1`]);
     }
+    // On a terminal: lines painted over each other, and what stays ends with digest and status.
+    const shown = await run("script", ["-qec", `${PLY_BINARY} pull ${registry.host}/one:1`, "/dev/null"], {
+      env: { PLY_HOST: engine.host, TERM: "xterm" },
+      stdin: "stays open",
+    });
+    assert.equal(shown.code, 0);
+    assert.match(shown.stdout, /\x1b\[\d*[AJK]/);
+    assert.match(
+      shown.stdout,
+      /[0-9a-f]{12} {2}(Ready|Already exists) .*\r\n(.*\x1b\[\w+)*Digest: sha256:[0-9a-f]{64}\r\nStatus: Downloaded newer image for .*\/one:1\r\n/,
+    );
     const pulled = await engine.ply([
       "pull",
       `${registry.host}/one:1`,

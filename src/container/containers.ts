@@ -1,5 +1,7 @@
 import type { CommitOptions } from "../image/index.ts";
-import type { ImageId, ProcessConfig } from "../oci/index.ts";
+import type { Healthcheck, ImageId, ProcessConfig } from "../oci/index.ts";
+import type { HealthState } from "./health-state.ts";
+import type { HostSettings } from "./host-settings.ts";
 
 /** What `create` is told. Names as users write them; inside, the image is resolved to its id. */
 export interface CreateOptions {
@@ -25,6 +27,11 @@ export interface ProcessOptions {
   readonly labels: Readonly<Record<string, string>>;
   readonly stopSignal: string;
   readonly exposedPorts: readonly string[];
+  readonly domainname?: string;
+  /** Seconds; negative: for ever. */
+  readonly stopTimeout?: number;
+  /** Over the image's, field by field. */
+  readonly healthcheck?: Healthcheck;
 }
 
 /** How the host runs it. */
@@ -41,6 +48,7 @@ export interface HostOptions {
   readonly capAdd: readonly string[];
   readonly capDrop: readonly string[];
   readonly securityOpt: readonly string[];
+  readonly settings?: HostSettings;
 }
 
 /** created → running → exited; removing and dead on the way out. Issue 3 adds paused and restarting. */
@@ -70,14 +78,16 @@ export interface ContainerRecord {
   readonly args: readonly string[];
   /** Milliseconds of each phase of the last start. */
   readonly phases: Readonly<Record<string, number>>;
+  /** What its health check found, when it has one. */
+  readonly health?: HealthState;
   /** What `binds` and the image's volumes came to. */
   readonly mounts?: readonly ContainerMount[];
 }
 
 /** Something of the host that a container sees at a place of its own. */
 export interface ContainerMount {
-  readonly kind: "bind" | "volume";
-  /** Absolute host path of a bind; name of a volume. */
+  readonly kind: "bind" | "volume" | "tmpfs";
+  /** Absolute host path of a bind; name of a volume; nothing for a tmpfs. */
   readonly source: string;
   /** Absolute path within the container. */
   readonly target: string;
@@ -86,6 +96,18 @@ export interface ContainerMount {
   readonly propagation: string;
   /** A fresh volume stays empty, whatever the image has at its place. */
   readonly noCopy: boolean;
+  /** As the user wrote it: `ro,z`. */
+  readonly mode?: string;
+  /** Mounts below the source of a bind are left out. */
+  readonly nonRecursive?: boolean;
+  /** A bind's source is not made when it is missing. */
+  readonly mustExist?: boolean;
+  /** Only this directory or file of a volume. */
+  readonly subpath?: string;
+  /** Of a volume that is made for it. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Of a tmpfs, as mount(8) has them. */
+  readonly options?: readonly string[];
 }
 
 /** A client's hold on a container's streams. Output is raw with a terminal; else each chunk says which stream. */

@@ -1,6 +1,10 @@
 import { readFile, writeFile } from "node:fs/promises";
+import { isIP } from "node:net";
+import { networkInterfaces } from "node:os";
 import { join } from "node:path";
+import { PlyError } from "../error.ts";
 import type { OciMount } from "../runtime/index.ts";
+import type { HostSettings } from "./host-settings.ts";
 
 const LOCALHOST = `127.0.0.1\tlocalhost
 ::1\tlocalhost ip6-localhost ip6-loopback
@@ -12,18 +16,27 @@ ff02::2\tip6-allrouters
 
 /**
  * The files of /etc that say who and where a container is: written into its directory, mounted over the
- * image's. With the host's network they are copies of the host's.
+ * image's. With the host's network they are copies of the host's, with what was asked for on top.
  */
 export async function writeEtcFiles(
   dir: string,
-  { network, hostname }: { readonly network: "host" | "none"; readonly hostname: string },
+  options: {
+    readonly network: "host" | "none";
+    readonly hostname: string;
+    readonly settings?: HostSettings | undefined;
+  },
 ): Promise<OciMount[]> {
+  const { network, hostname, settings = {} } = options;
   const host = (path: string, otherwise: string) => readFile(path, "utf8").catch(() => otherwise);
   const [hosts, resolv] = await Promise.all([
     network === "host" ? host("/etc/hosts", LOCALHOST) : LOCALHOST,
     host("/etc/resolv.conf", ""),
   ]);
-  const files = { hostname: `${hostname}\n`, hosts, "resolv.conf": resolv };
+  const files = {
+    hostname: `${hostname}\n`,
+    hosts: withExtraHosts(hosts, settings.extraHosts ?? [], () => hostAddress(network)),
+    "resolv.conf": resolvConf(resolv, settings),
+  };
   return Promise.all(
     Object.entries(files).map(async ([name, text]) => {
       const source = join(dir, name);
@@ -31,4 +44,61 @@ export async function writeEtcFiles(
       return { destination: `/etc/${name}`, type: "bind", source, options: ["rbind", "rprivate"] };
     }),
   );
+}
+
+/** `name:address` (the address may be IPv6, in brackets or not). Throws "invalid" in Docker's words. */
+export function parseExtraHost(text: string): { readonly name: string; readonly address: string } {
+  const at = text.search(/[:=]/);
+  const name = at < 0 ? "" : text.slice(0, at);
+  const address = at < 0 ? "" : text.slice(at + 1).replace(/^\[(.*)\]$/, "$1");
+  if (name === "" || /\s/.test(name)) throw new PlyError("invalid", `bad format for add-host: "${text}"`);
+  if (address !== "host-gateway" && isIP(address) === 0)
+    throw new PlyError("invalid", `invalid IP address in add-host: "${address}"`);
+  return { name, address };
+}
+
+function withExtraHosts(hosts: string, extra: readonly string[], gateway: () => string): string {
+  const lines = extra.map((text) => {
+    const { name, address } = parseExtraHost(text);
+    return `${address === "host-gateway" ? gateway() : address}\t${name}\n`;
+  });
+  return (hosts === "" || hosts.endsWith("\n") ? hosts : `${hosts}\n`) + lines.join("");
+}
+
+/** Where a container reaches this host: at home with its network, else where the world does. */
+function hostAddress(network: "host" | "none"): string {
+  if (network === "host") return "127.0.0.1";
+  const addresses = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
+  return addresses.find(({ family, internal }) => family === "IPv4" && !internal)?.address ?? "127.0.0.1";
+}
+
+/** The host's resolv.conf, each kind of line replaced by those that were asked for. */
+export function resolvConf(
+  host: string,
+  { dns = [], dnsSearch = [], dnsOptions = [] }: Pick<HostSettings, "dns" | "dnsSearch" | "dnsOptions">,
+): string {
+  if (dns.length + dnsSearch.length + dnsOptions.length === 0) return host;
+  const kept = (kinds: readonly string[]) =>
+    host.split("\n").filter((line) => kinds.includes(/^\s*(\w+)\s/.exec(line)?.[1] ?? ""));
+  // A lone dot: no search list at all.
+  const search = dnsSearch.filter((domain) => domain !== ".");
+  const lines = [
+    ...(dns.length > 0 ? dns.map((server) => `nameserver ${server}`) : kept(["nameserver"])),
+    ...(dnsSearch.length === 0
+      ? kept(["search", "domain"])
+      : search.length === 0
+        ? []
+        : [`search ${search.join(" ")}`]),
+    ...(dnsOptions.length > 0 ? [`options ${dnsOptions.join(" ")}`] : kept(["options"])),
+  ];
+  return lines.map((line) => `${line}\n`).join("");
+}
+
+/** Throws "invalid" for what no resolver could read. */
+export function checkDns({ dns = [], dnsSearch = [], dnsOptions = [] }: HostSettings): void {
+  for (const server of dns)
+    if (isIP(server) === 0) throw new PlyError("invalid", `${server} is not an IP address: bad DNS server`);
+  for (const word of [...dnsSearch, ...dnsOptions])
+    if (word === "" || /\s/.test(word))
+      throw new PlyError("invalid", `${word} is not a valid domain or option`);
 }

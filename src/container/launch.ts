@@ -5,7 +5,6 @@ import { PlyError } from "../error.ts";
 import {
   buildSpec,
   cgroupPathOf,
-  DEFAULT_SHM_SIZE,
   inspectCgroups,
   listHostDevices,
   type OciMount,
@@ -17,8 +16,9 @@ import {
   resolveUser,
 } from "../runtime/index.ts";
 import type { Volumes } from "../volume/index.ts";
-import type { ContainerMount, ContainerRecord, HostOptions } from "./containers.ts";
+import type { ContainerRecord, HostOptions } from "./containers.ts";
 import { writeEtcFiles } from "./etc-files.ts";
+import { checkSettings, launchMounts, launchSettings } from "./host-launch.ts";
 import { type Mountpoint, makeMountpoint } from "./mountpoint.ts";
 import { commandLine, processEnv } from "./process-config.ts";
 import { resolveSecurity } from "./security-option.ts";
@@ -45,10 +45,10 @@ export async function openLaunchContext(volumes: Volumes, hasCgroups: boolean): 
 
 /** Checks all that can be checked without the root filesystem. Throws "invalid"; returns warnings. */
 export async function checkLaunch(context: LaunchContext, host: HostOptions): Promise<string[]> {
-  networkOf(host);
+  const settings = await checkSettings(host, networkOf(host), context.capabilities);
   const { capabilities, warnings } = capabilitiesOf(context, host);
   const security = await resolveSecurity(host, capabilities, context.seccomp);
-  return [...warnings, ...security.warnings];
+  return [...settings, ...warnings, ...security.warnings];
 }
 
 /**
@@ -66,17 +66,20 @@ export async function prepareLaunch(
 ): Promise<OciSpec> {
   const { config, process, host } = record;
   const network = networkOf(host);
-  const hostname = process.hostname || (network === "host" ? hostHostname() : record.id.slice(0, 12));
+  const isHosts = network === "host" || host.settings?.utsMode === "host";
+  const hostname = process.hostname || (isHosts ? hostHostname() : record.id.slice(0, 12));
   const { capabilities } = capabilitiesOf(context, host);
-  const [etc, user, security, devices] = await Promise.all([
-    writeEtcFiles(place.dir, { network, hostname }),
+  const [etc, user, security, hostDevices, more] = await Promise.all([
+    writeEtcFiles(place.dir, { network, hostname, settings: host.settings }),
     resolveUser(place.rootfs, config.User ?? ""),
     resolveSecurity(host, capabilities, context.seccomp),
     host.privileged ? listHostDevices() : [],
+    launchSettings(host, { rootfs: place.rootfs, capabilities: context.capabilities }),
   ]);
-  const given = await mountsOf(context.volumes, record.mounts ?? [], place.rootfs);
+  const { before, additionalGids, mounts: ours, ...settings } = more;
+  const given = await launchMounts(context.volumes, record.mounts ?? [], place.rootfs);
   const taken = new Set(given.map(({ destination }) => destination));
-  const mounts = [...etc.filter(({ destination }) => !taken.has(destination)), ...given];
+  const mounts = [...[...etc, ...ours].filter(({ destination }) => !taken.has(destination)), ...given];
   const cwd =
     config.WorkingDir === undefined || config.WorkingDir === "" ? "/" : posix.join("/", config.WorkingDir);
   makeWorkingDirectory(place.rootfs, cwd);
@@ -84,24 +87,28 @@ export async function prepareLaunch(
   return buildSpec({
     rootfs: place.rootfs,
     readOnlyRootfs: host.readOnlyRootfs,
-    args: commandLine(config),
+    ...settings,
+    args: [...before, ...commandLine(config)],
     env: processEnv(config, { hostname, home: user.home, terminal: process.tty }),
     cwd,
-    user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids },
+    user: {
+      uid: user.uid,
+      gid: user.gid,
+      additionalGids: [...new Set([...user.additionalGids, ...additionalGids])],
+    },
     terminal: process.tty,
     ...(host.consoleSize === undefined ? {} : { consoleSize: host.consoleSize }),
     hostname,
+    domainname: process.domainname ?? "",
     network,
     mounts,
     privileged: host.privileged,
     capabilities,
     seccomp: security.seccomp,
     noNewPrivileges: security.noNewPrivileges,
-    rlimits: [],
     cgroupsPath: context.hasCgroups ? cgroupPathOf(record.id) : null,
     unifiedCgroups: context.unifiedCgroups,
-    shmSize: DEFAULT_SHM_SIZE,
-    devices,
+    devices: [...hostDevices, ...settings.devices],
   });
 }
 
@@ -115,26 +122,6 @@ function networkOf({ networkMode }: HostOptions): "host" | "none" {
   throw new PlyError("not-found", `network ${networkMode} not found`, {
     hint: "host and none are there for now",
   });
-}
-
-/** The mounts as the runtime wants them; makes what is missing on the host and fills fresh volumes. */
-async function mountsOf(
-  volumes: Volumes,
-  mounts: readonly ContainerMount[],
-  rootfs: string,
-): Promise<OciMount[]> {
-  const made: OciMount[] = [];
-  for (const { kind, source, target, readOnly, propagation, noCopy } of mounts) {
-    let path = source;
-    if (kind === "volume") {
-      path = (await volumes.ensure({ name: source })).path;
-      if (!noCopy) await volumes.populate(source, resolveInRoot(rootfs, target));
-    } else if (statSync(source, { throwIfNoEntry: false }) === undefined)
-      mkdirSync(source, { recursive: true });
-    const options = ["rbind", propagation, readOnly ? "ro" : "rw"];
-    made.push({ destination: target, type: "bind", source: path, options });
-  }
-  return made;
 }
 
 function makeWorkingDirectory(rootfs: string, cwd: string): void {
@@ -160,9 +147,9 @@ function makePlaces(
   const isOnMount = (target: string) =>
     /^\/(proc|dev|sys)\//.test(target) ||
     mounts.some(({ destination }) => destination !== target && target.startsWith(`${destination}/`));
-  for (const { destination, source } of mounts)
+  for (const { destination, source, type } of mounts)
     if (!isOnMount(destination))
-      places.push([destination, statSync(source).isDirectory() ? "directory" : "file"]);
+      places.push([destination, type === "tmpfs" || statSync(source).isDirectory() ? "directory" : "file"]);
   for (const [target, kind] of places) {
     const made = makeMountpoint(rootfs, target, kind);
     if (made.length > 0) onMountpoint(made);

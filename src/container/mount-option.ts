@@ -1,6 +1,8 @@
 import { posix } from "node:path";
 import { PlyError } from "../error.ts";
 import type { ContainerMount } from "./containers.ts";
+import type { HostSettings, MountWish } from "./host-settings.ts";
+import { tmpfsMount } from "./tmpfs-option.ts";
 
 const PROPAGATIONS = new Set(["private", "rprivate", "shared", "rshared", "slave", "rslave"]);
 /** Accepted and without meaning here: labels of SELinux, and what Docker Desktop took. */
@@ -34,20 +36,104 @@ export function parseBind(text: string): WantedMount {
   }
   const source =
     second === undefined ? null : isBind ? posix.normalize(first).replace(/(.)\/$/, "$1") : first;
-  return { kind: isBind ? "bind" : "volume", source, target: clean, readOnly, propagation, noCopy };
+  return {
+    kind: isBind ? "bind" : "volume",
+    source,
+    target: clean,
+    readOnly,
+    propagation,
+    noCopy,
+    ...(options === undefined ? {} : { mode: options }),
+  };
 }
 
-/** All that was asked for, the image's volumes where nothing else lies. Throws "invalid" for two at one place. */
-export function wantedMounts(binds: readonly string[], imageVolumes: readonly string[]): WantedMount[] {
+/** `--mount` in its long form. Throws "invalid" in Docker's words. */
+export function mountOf(wish: MountWish): WantedMount {
+  const { kind, source, readOnly } = wish;
+  const wrong = (why: string) => new PlyError("invalid", `invalid mount config for type "${kind}": ${why}`);
+  if (wish.target === "") throw wrong("field Target must not be empty");
+  if (!wish.target.startsWith("/"))
+    throw wrong(`invalid mount path: '${wish.target}' mount path must be absolute`);
+  const target = cleanPath(wish.target);
+  if (target === "/") throw wrong("invalid specification: destination can't be '/'");
+  if (kind === "tmpfs") {
+    if (source !== "") throw wrong("field Source must not be specified");
+    return tmpfsMount(target, {
+      readOnly,
+      ...(wish.tmpfsSize ? { size: wish.tmpfsSize } : {}),
+      ...(wish.tmpfsMode ? { mode: wish.tmpfsMode } : {}),
+    });
+  }
+  const propagation = wish.propagation || "rprivate";
+  const common = { target, readOnly, mode: "" };
+  if (kind === "bind") {
+    if (source === "") throw wrong("field Source must not be empty");
+    if (!source.startsWith("/")) throw wrong(`invalid mount path: '${source}' mount path must be absolute`);
+    if (!PROPAGATIONS.has(propagation)) throw wrong(`invalid propagation mode: ${propagation}`);
+    return {
+      ...common,
+      kind,
+      source: cleanPath(source),
+      propagation,
+      noCopy: true,
+      ...(wish.nonRecursive ? { nonRecursive: true } : {}),
+      ...(wish.createSource ? {} : { mustExist: true }),
+    };
+  }
+  if (source.includes("/")) throw wrong(`invalid volume name: ${source}`);
+  const { subpath, labels } = wish;
+  if (subpath !== undefined && (subpath.startsWith("/") || subpath.split("/").includes("..")))
+    throw wrong(`subpath must be a relative path within the volume: ${subpath}`);
+  return {
+    ...common,
+    kind,
+    source: source === "" ? null : source,
+    propagation: "rprivate",
+    noCopy: wish.noCopy ?? false,
+    ...(subpath ? { subpath } : {}),
+    ...(labels === undefined ? {} : { labels }),
+  };
+}
+
+function cleanPath(path: string): string {
+  return posix.normalize(path).replace(/(.)\/$/, "$1");
+}
+
+/**
+ * All that was asked for; what other containers lend (`--volumes-from`) where nothing of its own lies, and the
+ * image's volumes where nothing lies at all. Throws "invalid" for two at one place.
+ */
+export function wantedMounts(
+  given: { readonly binds: readonly string[]; readonly settings?: HostSettings },
+  imageVolumes: readonly string[],
+  lent: readonly ContainerMount[] = [],
+): WantedMount[] {
+  const { settings = {} } = given;
   const mounts = new Map<string, WantedMount>();
-  for (const bind of binds) {
-    const mount = parseBind(bind);
+  const own = [
+    ...given.binds.map(parseBind),
+    ...(settings.mounts ?? []).map(mountOf),
+    ...Object.entries(settings.tmpfs ?? {}).map(([target, options]) => tmpfsMount(target, { options })),
+  ];
+  for (const mount of own) {
     if (mounts.has(mount.target)) throw new PlyError("invalid", `Duplicate mount point: ${mount.target}`);
     mounts.set(mount.target, mount);
   }
+  for (const mount of lent) if (!mounts.has(mount.target)) mounts.set(mount.target, mount);
   for (const target of imageVolumes) {
     const mount = parseBind(posix.join("/", target));
     if (!mounts.has(mount.target)) mounts.set(mount.target, mount);
   }
   return [...mounts.values()];
+}
+
+/** `name[:ro|rw]` of `--volumes-from`. Throws "invalid" in Docker's words. */
+export function parseVolumesFrom(text: string): { readonly name: string; readonly readOnly: boolean | null } {
+  const [name = "", mode = "", ...more] = text.split(":");
+  if (name === "") throw new PlyError("invalid", "invalid volumes-from spec: no container is named");
+  const modes = mode === "" ? [] : mode.split(",");
+  const unknown = modes.find((word) => !["ro", "rw", ...IGNORED].includes(word));
+  if (more.length > 0 || unknown !== undefined)
+    throw new PlyError("invalid", `invalid mode in volumes-from spec: ${text}`);
+  return { name, readOnly: modes.includes("ro") ? true : null };
 }

@@ -4,9 +4,10 @@ import { join } from "node:path";
 import { PlyError } from "../error.ts";
 import { sizeOfTree } from "../linux/index.ts";
 import type { ContainerMount, ContainerRecord, Containers, CreateOptions } from "./containers.ts";
+import { checkSource } from "./host-launch.ts";
 import { checkLaunch, openLaunchContext } from "./launch.ts";
 import { createLifecycle } from "./lifecycle.ts";
-import { wantedMounts } from "./mount-option.ts";
+import { parseVolumesFrom, type WantedMount, wantedMounts } from "./mount-option.ts";
 import { checkName, freeName } from "./name.ts";
 import type { ContainersParts } from "./parts.ts";
 import { commandLine, mergeProcess } from "./process-config.ts";
@@ -51,11 +52,16 @@ export async function openContainers(parts: ContainersParts): Promise<OpenContai
       const process = mergeProcess(config.config ?? {}, options.process);
       if (process.StopSignal) parseSignal(process.StopSignal);
       const [path = "", ...args] = commandLine(process);
-      const wanted = wantedMounts(options.host.binds, Object.keys(config.config?.Volumes ?? {}));
+      const wanted = wantedMounts(
+        options.host,
+        Object.keys(config.config?.Volumes ?? {}),
+        lentMounts(options.host.settings?.volumesFrom ?? []),
+      );
+      for (const mount of wanted) checkSource(mount);
       const stack = await parts.images.stackOf(image.id);
       const mounts: ContainerMount[] = [];
       for (const mount of wanted) {
-        const source = mount.kind === "bind" ? mount.source : await volumeName(mount.source, id);
+        const source = mount.kind === "volume" ? await volumeName(mount, id) : mount.source;
         mounts.push({ ...mount, source: source ?? "" });
       }
       await mkdir(join(parts.root, "containers", id), { recursive: true, mode: 0o710 });
@@ -90,10 +96,22 @@ export async function openContainers(parts: ContainersParts): Promise<OpenContai
     }
   }
 
-  async function volumeName(given: string | null, id: string): Promise<string> {
-    const { name } = await parts.volumes.ensure(given === null ? {} : { name: given });
+  async function volumeName({ source, labels }: WantedMount, id: string): Promise<string> {
+    const { name } = await parts.volumes.ensure({
+      ...(source === null ? {} : { name: source }),
+      ...(labels === undefined ? {} : { labels }),
+    });
     parts.volumes.retain(name, id);
     return name;
+  }
+
+  /** What other containers have mounted, for one that takes their volumes. */
+  function lentMounts(from: readonly string[]): ContainerMount[] {
+    return from.flatMap((text) => {
+      const { name, readOnly } = parseVolumesFrom(text);
+      const lent = (table.find(name).record.mounts ?? []).filter(({ kind }) => kind !== "tmpfs");
+      return lent.map((mount) => ({ ...mount, readOnly: readOnly ?? mount.readOnly }));
+    });
   }
 
   async function kill(name: string, signal: string): Promise<void> {

@@ -71,6 +71,7 @@ test("Docker's -v forms", () => {
     target: "/b/d",
     readOnly: true,
     propagation: "rshared",
+    mode: "ro,rshared",
   });
   assert.deepEqual(parseBind("data:/b:nocopy,z"), {
     ...rest,
@@ -78,6 +79,7 @@ test("Docker's -v forms", () => {
     source: "data",
     target: "/b",
     noCopy: true,
+    mode: "nocopy,z",
   });
   assert.deepEqual(parseBind("/b"), { ...rest, kind: "volume", source: null, target: "/b" });
   const bad = [
@@ -98,16 +100,15 @@ test("Docker's -v forms", () => {
 });
 
 test("the image's volumes where nothing else lies; no place twice", () => {
-  const targets = wantedMounts(["/h:/data", "v:/x"], ["/data", "more"]).map(({ target, source }) => [
-    target,
-    source,
-  ]);
+  const targets = wantedMounts({ binds: ["/h:/data", "v:/x"] }, ["/data", "more"]).map(
+    ({ target, source }) => [target, source],
+  );
   assert.deepEqual(targets, [
     ["/data", "/h"],
     ["/x", "v"],
     ["/more", null],
   ]);
-  assert.throws(() => wantedMounts(["/a:/x", "b:/x/"], []), /Duplicate mount point: \/x/);
+  assert.throws(() => wantedMounts({ binds: ["/a:/x", "b:/x/"] }, []), /Duplicate mount point: \/x/);
 });
 
 const given: ProcessOptions = {

@@ -1,6 +1,7 @@
 import { PlyError } from "../error.ts";
 import type { ProcessConfig } from "../oci/index.ts";
 import type { ProcessOptions } from "./containers.ts";
+import { mergeHealthcheck } from "./healthcheck.ts";
 
 /** The image's settings with the user's over them, by Docker's rules. Throws "invalid" when there is nothing to run. */
 export function mergeProcess(image: ProcessConfig, given: ProcessOptions): ProcessConfig {
@@ -19,6 +20,8 @@ export function mergeProcess(image: ProcessConfig, given: ProcessOptions): Proce
     WorkingDir: given.workingDir || (image.WorkingDir ?? ""),
     Labels: { ...image.Labels, ...given.labels },
     ...(given.stopSignal === "" ? {} : { StopSignal: given.stopSignal }),
+    ...(given.stopTimeout === undefined ? {} : { StopTimeout: given.stopTimeout }),
+    ...mergeHealthcheck(image.Healthcheck, given.healthcheck),
     ...(given.exposedPorts.length === 0 ? {} : { ExposedPorts: { ...image.ExposedPorts, ...exposed } }),
   };
 }

@@ -1,6 +1,7 @@
-import type { Dirent } from "node:fs";
-import { lstat, readdir } from "node:fs/promises";
-import { join } from "node:path";
+import type { Dirent, Stats } from "node:fs";
+import { lstat, readdir, stat } from "node:fs/promises";
+import { join, posix } from "node:path";
+import { PlyError } from "../error.ts";
 import type { OciDevice } from "./spec.ts";
 
 /** Directories of /dev that are filesystems of their own in a container. */
@@ -28,13 +29,41 @@ export async function listHostDevices(directory = "/dev", depth = 0): Promise<Oc
     if (entry.isDirectory()) {
       if (!SKIPPED.has(path) && depth < DEPTH_LIMIT) found.push(...(await listHostDevices(path, depth + 1)));
     } else if ((entry.isCharacterDevice() || entry.isBlockDevice()) && !MADE_ANYWAY.has(path)) {
-      const { rdev, mode, uid, gid } = await lstat(path);
-      const { major, minor } = decodeDevice(rdev);
-      const type = entry.isCharacterDevice() ? "c" : "b";
-      found.push({ path, type, major, minor, fileMode: mode & 0o7777, uid, gid });
+      found.push(describe(path, await lstat(path)));
     }
   }
   return found;
+}
+
+/**
+ * The device at a path of the host, or all below a directory, as they are to be called in the container.
+ * Throws "invalid" in Docker's words when there is none.
+ */
+export async function findDevices(hostPath: string, containerPath: string): Promise<OciDevice[]> {
+  const stats = await stat(hostPath).catch((cause: unknown) => {
+    throw new PlyError(
+      "invalid",
+      `error gathering device information while adding custom device ${JSON.stringify(hostPath)}: no such file or directory`,
+      { cause, hint: "name a device node of this host" },
+    );
+  });
+  if (stats.isCharacterDevice() || stats.isBlockDevice()) return [describe(containerPath, stats)];
+  const below = stats.isDirectory() ? await listHostDevices(hostPath) : [];
+  if (below.length === 0)
+    throw new PlyError(
+      "invalid",
+      `error gathering device information while adding custom device ${JSON.stringify(hostPath)}: not a device node`,
+    );
+  return below.map((device) => ({
+    ...device,
+    path: posix.join(containerPath, device.path.slice(hostPath.length)),
+  }));
+}
+
+function describe(path: string, stats: Stats): OciDevice {
+  const { rdev, mode, uid, gid } = stats;
+  const { major, minor } = decodeDevice(rdev);
+  return { path, type: stats.isBlockDevice() ? "b" : "c", major, minor, fileMode: mode & 0o7777, uid, gid };
 }
 
 /** glibc's 64-bit dev_t, whose low 32 bits are the kernel's. */

@@ -15,4 +15,5 @@ export {
   type OciSpec,
   type SpecOptions,
 } from "./spec.ts";
-export { type ResolvedUser, resolveUser } from "./user.ts";
+export { type ResolvedUser, resolveGroups, resolveUser } from "./user.ts";
+  type DeviceRule,

@@ -5,6 +5,7 @@ export interface OciSpec {
   readonly ociVersion: string;
   readonly hostname?: string;
   readonly root: { readonly path: string; readonly readonly: boolean };
+  readonly domainname?: string;
   readonly process: OciProcess;
   readonly mounts: readonly OciMount[];
   readonly linux: OciLinux;
@@ -50,9 +51,10 @@ export interface OciDevice {
   readonly gid: number;
 }
 
-interface DeviceRule {
+/** One line of the device cgroup; no type, major or minor: all of them. */
+export interface DeviceRule {
   readonly allow: boolean;
-  readonly type?: "c" | "b";
+  readonly type?: "a" | "b" | "c";
   readonly major?: number;
   readonly minor?: number;
   readonly access: string;
@@ -68,6 +70,7 @@ interface OciLinux {
   readonly seccomp?: SeccompProfile;
   readonly rootfsPropagation?: string;
 }
+  readonly sysctl?: Readonly<Record<string, string>>;
 
 export interface SpecOptions {
   /** The mounted root filesystem, absolute. */
@@ -97,10 +100,21 @@ export interface SpecOptions {
   readonly unifiedCgroups: boolean;
   /** Bytes of /dev/shm. */
   readonly shmSize: number;
-  /** Devices beyond the usual ones. */
+  /** Devices beyond the usual ones; what may be done with them, `deviceRules` says. */
   readonly devices: readonly OciDevice[];
 }
 
+  /** More of the device cgroup, after the usual ones. */
+  readonly deviceRules?: readonly DeviceRule[];
+  /** Namespaces that are the host's. */
+  readonly shared?: ReadonlySet<"pid" | "ipc" | "uts">;
+  readonly domainname?: string;
+  readonly sysctls?: Readonly<Record<string, string>>;
+  readonly oomScoreAdj?: number;
+  readonly annotations?: Readonly<Record<string, string>>;
+  /** In place of the usual ones. */
+  readonly maskedPaths?: readonly string[];
+  readonly readonlyPaths?: readonly string[];
 /** Docker's size of /dev/shm where nobody says otherwise. */
 export const DEFAULT_SHM_SIZE = 64 * 1024 * 1024;
 
@@ -137,12 +151,15 @@ const USUAL_DEVICES: readonly (readonly [major: number, minor?: number])[] = [
 /** The config.json of a container. */
 export function buildSpec(options: SpecOptions): OciSpec {
   const { privileged, capabilities } = options;
-  const namespaces = ["mount", "uts", "ipc", "pid"];
+  const { shared } = options;
+  const namespaces = ["mount"];
+  for (const type of ["uts", "ipc", "pid"] as const) if (!shared?.has(type)) namespaces.push(type);
   if (options.network === "none") namespaces.push("network");
   if (options.unifiedCgroups && !privileged) namespaces.push("cgroup");
   return {
     ociVersion: "1.0.2",
-    hostname: options.hostname,
+    ...(shared?.has("uts") ? {} : { hostname: options.hostname }),
+    ...(options.domainname ? { domainname: options.domainname } : {}),
     root: { path: options.rootfs, readonly: options.readOnlyRootfs },
     process: {
       terminal: options.terminal,
@@ -160,7 +177,12 @@ export function buildSpec(options: SpecOptions): OciSpec {
         inheritable: [],
         ambient: [],
       },
-      rlimits: options.rlimits,
+      rlimits: options.rlimits.map(({ type, soft, hard }) => ({
+        type,
+        soft: bound(soft),
+        hard: bound(hard),
+      })),
+      ...(options.oomScoreAdj === undefined ? {} : { oomScoreAdj: options.oomScoreAdj }),
       noNewPrivileges: options.noNewPrivileges,
     },
     mounts: mergeMounts(defaultMounts(options), options.mounts),
@@ -170,14 +192,22 @@ export function buildSpec(options: SpecOptions): OciSpec {
         : { cgroupsPath: options.cgroupsPath, resources: { devices: deviceRules(options) } }),
       namespaces: namespaces.map((type) => ({ type })),
       devices: options.devices,
-      maskedPaths: privileged ? [] : MASKED_PATHS,
-      readonlyPaths: privileged ? [] : READONLY_PATHS,
+      maskedPaths: options.maskedPaths ?? (privileged ? [] : MASKED_PATHS),
+      readonlyPaths: options.readonlyPaths ?? (privileged ? [] : READONLY_PATHS),
+      ...(options.sysctls === undefined ? {} : { sysctl: options.sysctls }),
       ...(options.seccomp === null ? {} : { seccomp: options.seccomp }),
     },
   };
 }
+    ...(options.annotations === undefined ? {} : { annotations: options.annotations }),
 
-function deviceRules({ privileged, devices }: SpecOptions): DeviceRule[] {
+/** RLIM_INFINITY has no number of JavaScript's. */
+function bound(limit: number): number {
+  if (Number.isFinite(limit)) return limit;
+  return (JSON as unknown as { rawJSON(text: string): number }).rawJSON("18446744073709551615");
+}
+
+function deviceRules({ privileged, deviceRules: more = [] }: SpecOptions): DeviceRule[] {
   if (privileged) return [{ allow: true, access: "rwm" }];
   return [
     { allow: false, access: "rwm" },
@@ -190,7 +220,7 @@ function deviceRules({ privileged, devices }: SpecOptions): DeviceRule[] {
       ...(minor === undefined ? {} : { minor }),
       access: "rwm",
     })),
-    ...devices.map(({ type, major, minor }) => ({ allow: true, type, major, minor, access: "rwm" })),
+    ...more,
   ];
 }
 

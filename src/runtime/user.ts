@@ -53,6 +53,18 @@ export async function resolveUser(root: string, user: string): Promise<ResolvedU
   return { uid, gid, additionalGids, home: homeOf(entry) };
 }
 
+/** `--group-add`: names of the image's own group file, or numbers. Throws "invalid" in Docker's words. */
+export async function resolveGroups(root: string, names: readonly string[]): Promise<number[]> {
+  if (names.length === 0) return [];
+  const groups = rows(await readInRoot(root, "/etc/group", FILE_LIMIT), 3);
+  return names.map((name) => {
+    const row = groups.find(([known]) => known === name);
+    if (row === undefined && !isId(name))
+      throw new PlyError("invalid", `Unable to find group ${name}: no matching entries in group file`);
+    return numberOf(row?.[2] ?? name, name);
+  });
+}
+
 function rows(text: string, fields: number): string[][] {
   return text
     .split("\n")

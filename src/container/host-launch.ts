@@ -1,0 +1,197 @@
+import { mkdirSync, readFileSync, statSync } from "node:fs";
+import { PlyError } from "../error.ts";
+import { resourceLimits } from "../linux/index.ts";
+import {
+  clampRlimits,
+  DEFAULT_SHM_SIZE,
+  type DeviceRule,
+  findDevices,
+  findInit,
+  type OciDevice,
+  type OciMount,
+  resolveGroups,
+  resolveInRoot,
+  type SpecOptions,
+} from "../runtime/index.ts";
+import type { Volumes } from "../volume/index.ts";
+import type { ContainerMount, HostOptions } from "./containers.ts";
+import { checkDns, parseExtraHost } from "./etc-files.ts";
+import {
+  checkSysctls,
+  type HostSettings,
+  parseDeviceRule,
+  rlimitOf,
+  sharedNamespaces,
+} from "./host-settings.ts";
+
+/** Where Docker puts the init process. */
+const INIT_PLACE = "/sbin/docker-init";
+const OOM_SCORE_LIMIT = 1000;
+
+/** Checks the settings before there is a root filesystem. Throws "invalid"; returns warnings. */
+export async function checkSettings(
+  host: HostOptions,
+  network: "host" | "none",
+  capabilities: ReadonlySet<string>,
+): Promise<string[]> {
+  const { settings = {} } = host;
+  const warnings: string[] = [];
+  const shared = sharedNamespaces(settings);
+  checkSysctls(settings.sysctls ?? {}, {
+    network: network !== "host",
+    ipc: !shared.has("ipc"),
+    uts: !shared.has("uts"),
+  });
+  checkDns(settings);
+  for (const line of settings.extraHosts ?? []) parseExtraHost(line);
+  for (const rule of settings.deviceCgroupRules ?? []) parseDeviceRule(rule);
+  if ((settings.shmSize ?? 0) < 0) throw new PlyError("invalid", "SHM size can not be less than 0");
+  warnings.push(...rlimitsOf(settings, capabilities).warnings);
+  const score = settings.oomScoreAdj ?? 0;
+  if (Math.abs(score) > OOM_SCORE_LIMIT)
+    throw new PlyError("invalid", `Invalid value ${score}, range for oom score adj is [-1000, 1000]`);
+  warnings.push(...oomScoreOf(settings, capabilities).warnings);
+  if (settings.init && (await findInit()) === undefined)
+    warnings.push(
+      "no init program was found on this host, the container runs without (install catatonit or tini)",
+    );
+  return warnings;
+}
+
+type FromSettings = Pick<
+  SpecOptions,
+  | "rlimits"
+  | "devices"
+  | "deviceRules"
+  | "shared"
+  | "domainname"
+  | "sysctls"
+  | "oomScoreAdj"
+  | "annotations"
+  | "maskedPaths"
+  | "readonlyPaths"
+  | "shmSize"
+> & {
+  /** In front of the command line. */
+  readonly before: readonly string[];
+  readonly additionalGids: readonly number[];
+  readonly mounts: readonly OciMount[];
+};
+
+/** What the settings come to for a container that starts now. */
+export async function launchSettings(
+  { settings = {}, privileged }: HostOptions,
+  own: { readonly rootfs: string; readonly capabilities: ReadonlySet<string> },
+): Promise<FromSettings> {
+  const shared = sharedNamespaces(settings);
+  const init = settings.init ? await findInit() : undefined;
+  const { devices, rules } = privileged ? { devices: [], rules: [] } : await devicesOf(settings);
+  const oomScore = oomScoreOf(settings, own.capabilities).score;
+  const mounts: OciMount[] = [];
+  const bind = (source: string, destination: string, ...options: string[]) =>
+    mounts.push({ destination, type: "bind", source, options: ["rbind", "rprivate", ...options] });
+  if (init !== undefined) bind(init, INIT_PLACE, "ro");
+  if (shared.has("ipc"))
+    for (const place of ["/dev/shm", "/dev/mqueue"])
+      if (statSync(place, { throwIfNoEntry: false }) !== undefined) bind(place, place);
+  return {
+    before: init === undefined ? [] : [INIT_PLACE, "--"],
+    additionalGids: await resolveGroups(own.rootfs, settings.groupAdd ?? []),
+    mounts,
+    rlimits: rlimitsOf(settings, own.capabilities).rlimits,
+    devices,
+    deviceRules: rules,
+    shared,
+    shmSize: settings.shmSize || DEFAULT_SHM_SIZE,
+    ...(settings.sysctls === undefined ? {} : { sysctls: settings.sysctls }),
+    ...(oomScore === undefined ? {} : { oomScoreAdj: oomScore }),
+    ...(settings.annotations === undefined ? {} : { annotations: settings.annotations }),
+    ...(settings.maskedPaths === undefined ? {} : { maskedPaths: settings.maskedPaths }),
+    ...(settings.readonlyPaths === undefined ? {} : { readonlyPaths: settings.readonlyPaths }),
+  };
+}
+
+function rlimitsOf({ ulimits = [] }: HostSettings, capabilities: ReadonlySet<string>) {
+  if (ulimits.length === 0) return { rlimits: [], warnings: [] };
+  return clampRlimits(ulimits.map(rlimitOf), resourceLimits(), mayRaise(capabilities));
+}
+
+function oomScoreOf({ oomScoreAdj: score = 0 }: HostSettings, capabilities: ReadonlySet<string>) {
+  if (score === 0) return { score: undefined, warnings: [] };
+  const own = Number(readFileSync("/proc/self/oom_score_adj", "utf8"));
+  if (score >= own || mayRaise(capabilities)) return { score, warnings: [] };
+  return {
+    score: own,
+    warnings: [`the OOM score is raised from ${score} to ${own}, the least this host allows`],
+  };
+}
+
+function mayRaise(capabilities: ReadonlySet<string>): boolean {
+  return capabilities.has("CAP_SYS_RESOURCE");
+}
+
+async function devicesOf(settings: HostSettings): Promise<{ devices: OciDevice[]; rules: DeviceRule[] }> {
+  const devices: OciDevice[] = [];
+  const rules: DeviceRule[] = [];
+  for (const { pathOnHost, pathInContainer, access } of settings.devices ?? [])
+    for (const device of await findDevices(pathOnHost, pathInContainer || pathOnHost)) {
+      const { type, major, minor } = device;
+      devices.push(device);
+      rules.push({ allow: true, type, major, minor, access: access || "rwm" });
+    }
+  return { devices, rules: [...rules, ...(settings.deviceCgroupRules ?? []).map(parseDeviceRule)] };
+}
+
+/** The mounts as the runtime wants them; makes what is missing on the host and fills fresh volumes. */
+export async function launchMounts(
+  volumes: Volumes,
+  mounts: readonly ContainerMount[],
+  rootfs: string,
+): Promise<OciMount[]> {
+  const made: OciMount[] = [];
+  for (const mount of mounts) {
+    const { kind, target: destination, readOnly, propagation } = mount;
+    if (kind === "tmpfs") {
+      made.push({ destination, type: "tmpfs", source: "tmpfs", options: mount.options ?? [] });
+      continue;
+    }
+    const source = kind === "volume" ? await volumePath(volumes, mount, rootfs) : bindSource(mount);
+    const options = [mount.nonRecursive ? "bind" : "rbind", propagation, readOnly ? "ro" : "rw"];
+    made.push({ destination, type: "bind", source, options });
+  }
+  return made;
+}
+
+async function volumePath(volumes: Volumes, mount: ContainerMount, rootfs: string): Promise<string> {
+  const { source: name, target, noCopy, subpath } = mount;
+  const { path } = await volumes.ensure({ name });
+  if (!noCopy && subpath === undefined) await volumes.populate(name, resolveInRoot(rootfs, target));
+  if (subpath === undefined) return path;
+  const within = resolveInRoot(path, `/${subpath}`);
+  if (statSync(within, { throwIfNoEntry: false }) === undefined)
+    throw new PlyError(
+      "invalid",
+      `cannot access path ${subpath} of volume ${name}: no such file or directory`,
+    );
+  return within;
+}
+
+function bindSource(mount: ContainerMount): string {
+  checkSource(mount);
+  if (statSync(mount.source, { throwIfNoEntry: false }) === undefined)
+    mkdirSync(mount.source, { recursive: true });
+  return mount.source;
+}
+
+/** Throws "invalid" in Docker's words for a bind whose source must be there and is not. */
+export function checkSource(
+  mount: Pick<ContainerMount, "kind" | "mustExist"> & { readonly source: string | null },
+): void {
+  const { kind, source, mustExist } = mount;
+  if (kind !== "bind" || !mustExist || source === null) return;
+  if (statSync(source, { throwIfNoEntry: false }) === undefined)
+    throw new PlyError(
+      "invalid",
+      `invalid mount config for type "bind": bind source path does not exist: ${source}`,
+    );
+}

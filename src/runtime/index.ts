@@ -1,6 +1,7 @@
 export { ownCapabilities, resolveCapabilities } from "./capability.ts";
 export { type CgroupLayout, type Cgroups, inspectCgroups } from "./cgroup.ts";
-export { listHostDevices } from "./device.ts";
+export { findDevices, listHostDevices } from "./device.ts";
+export { findInit } from "./init.ts";
 export { cgroupPathOf, type OpenRuntimeOptions, openRuntime } from "./open.ts";
 export { clampRlimits } from "./rlimits.ts";
 export { readInRoot, resolveInRoot } from "./root-path.ts";
@@ -9,6 +10,7 @@ export { openSeccompProfiles, type SeccompProfile, type SeccompProfiles } from "
 export {
   buildSpec,
   DEFAULT_SHM_SIZE,
+  type DeviceRule,
   type OciDevice,
   type OciMount,
   type OciRlimit,
@@ -16,4 +18,3 @@ export {
   type SpecOptions,
 } from "./spec.ts";
 export { type ResolvedUser, resolveGroups, resolveUser } from "./user.ts";
-  type DeviceRule,

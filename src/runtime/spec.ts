@@ -4,8 +4,8 @@ import type { SeccompProfile } from "./seccomp.ts";
 export interface OciSpec {
   readonly ociVersion: string;
   readonly hostname?: string;
-  readonly root: { readonly path: string; readonly readonly: boolean };
   readonly domainname?: string;
+  readonly root: { readonly path: string; readonly readonly: boolean };
   readonly process: OciProcess;
   readonly mounts: readonly OciMount[];
   readonly linux: OciLinux;
@@ -69,8 +69,8 @@ interface OciLinux {
   readonly readonlyPaths: readonly string[];
   readonly seccomp?: SeccompProfile;
   readonly rootfsPropagation?: string;
-}
   readonly sysctl?: Readonly<Record<string, string>>;
+}
 
 export interface SpecOptions {
   /** The mounted root filesystem, absolute. */
@@ -102,8 +102,6 @@ export interface SpecOptions {
   readonly shmSize: number;
   /** Devices beyond the usual ones; what may be done with them, `deviceRules` says. */
   readonly devices: readonly OciDevice[];
-}
-
   /** More of the device cgroup, after the usual ones. */
   readonly deviceRules?: readonly DeviceRule[];
   /** Namespaces that are the host's. */
@@ -115,6 +113,8 @@ export interface SpecOptions {
   /** In place of the usual ones. */
   readonly maskedPaths?: readonly string[];
   readonly readonlyPaths?: readonly string[];
+}
+
 /** Docker's size of /dev/shm where nobody says otherwise. */
 export const DEFAULT_SHM_SIZE = 64 * 1024 * 1024;
 
@@ -197,9 +197,9 @@ export function buildSpec(options: SpecOptions): OciSpec {
       ...(options.sysctls === undefined ? {} : { sysctl: options.sysctls }),
       ...(options.seccomp === null ? {} : { seccomp: options.seccomp }),
     },
+    ...(options.annotations === undefined ? {} : { annotations: options.annotations }),
   };
 }
-    ...(options.annotations === undefined ? {} : { annotations: options.annotations }),
 
 /** RLIM_INFINITY has no number of JavaScript's. */
 function bound(limit: number): number {

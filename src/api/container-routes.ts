@@ -1,4 +1,4 @@
-import type { ContainerRecord } from "../container/index.ts";
+import { type ContainerRecord, isActive } from "../container/index.ts";
 import { isPlyError, messageOf, PlyError } from "../error.ts";
 import type { CommitOptions } from "../image/index.ts";
 import { isObject, withDefaultTag } from "../oci/index.ts";
@@ -50,7 +50,7 @@ async function list(exchange: Exchange, service: Service): Promise<void> {
   const matches = containerMatcher(filters, engine);
   const found = engine.containers
     .list()
-    .filter((container) => (isAll || container.status === "running") && matches(container))
+    .filter((container) => (isAll || isActive(container.status)) && matches(container))
     .sort((a, b) => b.createdAt - a.createdAt);
   const shown = limit > 0 ? found.slice(0, limit) : found;
   const sizes = queryBoolean(query, "size") ? await sizesOf(service, shown) : undefined;

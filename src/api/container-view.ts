@@ -1,4 +1,4 @@
-import type { ContainerRecord, FilesystemChange } from "../container/index.ts";
+import { type ContainerRecord, type FilesystemChange, hasProcess, isActive } from "../container/index.ts";
 import type { ImageSummary } from "../image/index.ts";
 import type {
   DockerChange,
@@ -8,6 +8,7 @@ import type {
   DockerMountPoint,
 } from "../wire/index.ts";
 import { dockerImageConfig } from "./image-view.ts";
+import { dockerLimits } from "./resource-request.ts";
 import { formatTime, humanDuration } from "./timestamp.ts";
 
 /** The engine's containers as Docker's bodies. */
@@ -57,6 +58,10 @@ export function statusText(container: ContainerRecord, nowMs: number): string {
       return "Created";
     case "running":
       return `Up ${humanDuration(nowMs - (container.startedAt ?? nowMs))}`;
+    case "paused":
+      return `Up ${humanDuration(nowMs - (container.startedAt ?? nowMs))} (Paused)`;
+    case "restarting":
+      return `Restarting (${container.exitCode}) ${humanDuration(nowMs - (container.finishedAt ?? nowMs))} ago`;
     case "exited":
       return `Exited (${container.exitCode}) ${humanDuration(nowMs - (container.finishedAt ?? nowMs))} ago`;
     case "removing":
@@ -81,12 +86,12 @@ export function dockerContainerInspect(
     Args: container.args,
     State: {
       Status: status,
-      Running: status === "running",
-      Paused: false,
-      Restarting: false,
+      Running: isActive(status),
+      Paused: status === "paused",
+      Restarting: status === "restarting",
       OOMKilled: container.oomKilled,
       Dead: status === "dead",
-      Pid: status === "running" ? container.pid : 0,
+      Pid: hasProcess(status) ? container.pid : 0,
       ExitCode: container.exitCode,
       Error: container.error,
       StartedAt: formatTime(container.startedAt),
@@ -98,7 +103,7 @@ export function dockerContainerInspect(
     HostsPath: `${dir}/hosts`,
     LogPath: `${dir}/log`,
     Name: `/${container.name}`,
-    RestartCount: 0,
+    RestartCount: container.restartCount ?? 0,
     Driver: options.driver,
     Platform: "linux",
     MountLabel: "",
@@ -127,13 +132,13 @@ function hostConfigOf(host: ContainerRecord["host"]) {
     CapAdd: host.capAdd.length === 0 ? null : host.capAdd,
     CapDrop: host.capDrop.length === 0 ? null : host.capDrop,
     SecurityOpt: host.securityOpt.length === 0 ? null : host.securityOpt,
+    ...dockerLimits(host.resources, host.restart),
   };
 }
 
 /** What clients read without asking whether it is there. */
 const USUAL_HOST_CONFIG = {
   LogConfig: { Type: "json-file", Config: {} },
-  RestartPolicy: { Name: "no", MaximumRetryCount: 0 },
   PortBindings: {},
   PublishAllPorts: false,
   IpcMode: "private",
@@ -142,9 +147,6 @@ const USUAL_HOST_CONFIG = {
   UsernsMode: "",
   CgroupnsMode: "private",
   ShmSize: 67_108_864,
-  Memory: 0,
-  NanoCpus: 0,
-  CpuShares: 0,
 } as const;
 
 function configOf(container: ContainerRecord): DockerContainerConfig {

@@ -116,7 +116,7 @@ describe("create requests", () => {
     });
     assert.deepEqual(
       warnings.map((line) => /\((\w+)\)/.exec(line)?.[1]),
-      ["PortBindings", "Memory", "RestartPolicy"],
+      ["PortBindings"],
     );
     assert.deepEqual(hosted({ RestartPolicy: { Name: "no" }, PidsLimit: 0, Memory: 0 }).warnings, []);
   });

@@ -1,7 +1,9 @@
 import type { CreateOptions, HostOptions, ProcessOptions } from "../container/index.ts";
 import { PlyError } from "../error.ts";
 import { isObject } from "../oci/index.ts";
+import { NO_LIMITS } from "../runtime/index.ts";
 import { unhonoured } from "./host-config-warnings.ts";
+import { resourcesOf, restartPolicyOf } from "./resource-request.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -19,6 +21,8 @@ export function parseCreateRequest(body: Fields, name: string | null): CreateReq
   const hostConfig = fieldsOf(body, "HostConfig");
   const image = text(body, "Image");
   if (image === "") throw new PlyError("invalid", "no image given: config.Image cannot be empty");
+  const resources = resourcesOf(hostConfig);
+  const restart = restartPolicyOf(hostConfig);
   const network = networkOf(text(hostConfig, "NetworkMode"), body["NetworkDisabled"] === true);
   const host: HostOptions = {
     networkMode: network.mode,
@@ -30,6 +34,8 @@ export function parseCreateRequest(body: Fields, name: string | null): CreateReq
     capDrop: texts(hostConfig, "CapDrop") ?? [],
     securityOpt: texts(hostConfig, "SecurityOpt") ?? [],
     ...consoleSizeOf(hostConfig["ConsoleSize"]),
+    ...(Object.keys(resources).length === 0 ? {} : { resources: { ...NO_LIMITS, ...resources } }),
+    ...(restart === undefined ? {} : { restart }),
   };
   return {
     options: {

@@ -10,7 +10,6 @@ interface Rule {
   readonly asks?: (value: unknown) => boolean;
 }
 
-const isPositive = (value: unknown) => typeof value === "number" && value > 0;
 const isTextOtherThan =
   (...usual: readonly string[]) =>
   (value: unknown) =>
@@ -24,19 +23,7 @@ const named =
 const HOST_RULES: readonly Rule[] = [
   { field: "PortBindings", what: "published ports" },
   { field: "PublishAllPorts", what: "published ports" },
-  { field: "Memory", what: "the memory limit" },
-  { field: "MemoryReservation", what: "the memory reservation" },
-  { field: "MemorySwap", what: "the swap limit" },
-  { field: "NanoCpus", what: "the CPU limit" },
-  { field: "CpuShares", what: "CPU shares" },
-  { field: "CpuQuota", what: "the CPU quota" },
-  { field: "CpuPeriod", what: "the CPU period" },
-  { field: "CpusetCpus", what: "the CPU set" },
-  { field: "CpusetMems", what: "the memory node set" },
-  { field: "BlkioWeight", what: "the block I/O weight" },
-  { field: "PidsLimit", what: "the process limit", asks: isPositive },
   { field: "OomScoreAdj", what: "the OOM score" },
-  { field: "RestartPolicy", what: "the restart policy", asks: named("Name", "", "no") },
   { field: "LogConfig", what: "the log driver", asks: named("Type", "", "json-file", "local", "none") },
   { field: "Devices", what: "devices" },
   { field: "DeviceRequests", what: "device requests (GPUs)" },

@@ -65,16 +65,7 @@ const LATER: readonly (readonly [routes: readonly string[], what: string, instea
     "mount a directory with -v, or commit the container and save the image",
   ],
   [
-    [
-      "POST /containers/{name}/restart",
-      "POST /containers/{name}/pause",
-      "POST /containers/{name}/unpause",
-      "POST /containers/{name}/rename",
-      "POST /containers/{name}/update",
-      "GET /containers/{name}/top",
-      "GET /containers/{name}/stats",
-      "GET /containers/{name}/attach/ws",
-    ],
+    ["GET /containers/{name}/top", "GET /containers/{name}/attach/ws"],
     "this part of a container's life",
     "create, start, stop, kill, wait, attach, commit and remove are there",
   ],

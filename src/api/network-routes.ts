@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { hasProcess } from "../container/index.ts";
 import { PlyError } from "../error.ts";
 import type { DockerNetwork } from "../wire/index.ts";
 import { type Exchange, param, sendJson } from "./exchange.ts";
@@ -67,7 +68,7 @@ function inspectNetwork(exchange: Exchange, service: Service): void {
   if (found === undefined) throw new PlyError("not-found", `network ${wanted} not found`);
   const containers = service.engine.containers
     .list()
-    .filter(({ status, host }) => status === "running" && host.networkMode === found.Name)
+    .filter(({ status, host }) => hasProcess(status) && host.networkMode === found.Name)
     .map(({ id, name }) => [
       id,
       { Name: name, EndpointID: "", MacAddress: "", IPv4Address: "", IPv6Address: "" },

@@ -1,5 +1,6 @@
 import { attachRoutes } from "./attach-routes.ts";
 import { containerRoutes } from "./container-routes.ts";
+import { controlRoutes } from "./control-routes.ts";
 import { imageRoutes } from "./image-routes.ts";
 import { laterRoutes } from "./later-routes.ts";
 import { networkRoutes } from "./network-routes.ts";
@@ -16,6 +17,7 @@ export const routes: readonly ApiRoute[] = [
   ...imageRoutes,
   ...transferRoutes,
   ...containerRoutes,
+  ...controlRoutes,
   ...attachRoutes,
   ...networkRoutes,
   ...volumeRoutes,

@@ -1,3 +1,4 @@
+import { type ContainerStatus, isActive } from "../container/index.ts";
 import type { Engine } from "../engine.ts";
 import { isPlyError, PlyError } from "../error.ts";
 import { DEFAULT_DOMAIN, hostPlatform } from "../oci/index.ts";
@@ -84,7 +85,7 @@ function runtimeOfProcess(): string {
 async function info(exchange: Exchange, { engine, clock }: Service): Promise<void> {
   const [host, images] = await Promise.all([readHostFacts(), engine.images.list()]);
   const containers = engine.containers.list();
-  const count = (isOne: (status: string) => boolean) =>
+  const count = (isOne: (status: ContainerStatus) => boolean) =>
     containers.filter((container) => isOne(container.status)).length;
   const { runtime, warnings } = engine.info;
   const body: DockerInfo & Readonly<Record<string, unknown>> = {
@@ -92,8 +93,8 @@ async function info(exchange: Exchange, { engine, clock }: Service): Promise<voi
     ID: engine.info.id,
     Containers: containers.length,
     ContainersRunning: count((status) => status === "running"),
-    ContainersPaused: 0,
-    ContainersStopped: count((status) => status !== "running"),
+    ContainersPaused: count((status) => status === "paused"),
+    ContainersStopped: count((status) => !isActive(status)),
     Images: images.length,
     Driver: engine.info.storageDriver.name,
     DriverStatus: [["Mode", engine.info.storageDriver.description]],

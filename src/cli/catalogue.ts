@@ -59,6 +59,42 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     load: () => import("./commands/stop.ts"),
   },
   {
+    names: ["restart", "container restart"],
+    summary: "Stop containers and start them again",
+    section: "Containers",
+    load: () => import("./commands/restart.ts"),
+  },
+  {
+    names: ["pause", "container pause"],
+    summary: "Freeze all processes of containers",
+    section: "Containers",
+    load: () => import("./commands/pause.ts"),
+  },
+  {
+    names: ["unpause", "container unpause"],
+    summary: "Let frozen containers go on",
+    section: "Containers",
+    load: () => import("./commands/unpause.ts"),
+  },
+  {
+    names: ["rename", "container rename"],
+    summary: "Give a container another name",
+    section: "Containers",
+    load: () => import("./commands/rename.ts"),
+  },
+  {
+    names: ["update", "container update"],
+    summary: "Change the limits and restart policy of containers, running or not",
+    section: "Containers",
+    load: () => import("./commands/update.ts"),
+  },
+  {
+    names: ["stats", "container stats"],
+    summary: "Show what containers use, live",
+    section: "Containers",
+    load: () => import("./commands/stats.ts"),
+  },
+  {
     names: ["kill", "container kill"],
     summary: "Send a signal to running containers",
     section: "Containers",

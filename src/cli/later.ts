@@ -9,14 +9,8 @@ const LATER: Readonly<Record<string, string>> = {
   export: "commit the container and save the image",
   logs: "run it in the foreground or attach before the start",
   network: "containers have the host's network or none: --network host|none",
-  pause: "",
   port: "containers have the host's network or none: --network host|none",
-  rename: "",
-  restart: "stop it and start it",
-  stats: "",
   top: "",
-  unpause: "",
-  update: "",
 };
 
 /** What to say of a command that Docker's users look for here; undefined for any other word. */

@@ -1,7 +1,9 @@
 import type { CommitOptions } from "../image/index.ts";
 import type { Healthcheck, ImageId, ProcessConfig } from "../oci/index.ts";
+import type { Resources, ResourceUsage } from "../runtime/index.ts";
 import type { HealthState } from "./health-state.ts";
 import type { HostSettings } from "./host-settings.ts";
+import type { RestartPolicy } from "./restart-policy.ts";
 
 /** What `create` is told. Names as users write them; inside, the image is resolved to its id. */
 export interface CreateOptions {
@@ -48,11 +50,22 @@ export interface HostOptions {
   readonly capAdd: readonly string[];
   readonly capDrop: readonly string[];
   readonly securityOpt: readonly string[];
+  /** Absent: none of them is limited. */
+  readonly resources?: Resources;
+  /** Absent: "no". */
+  readonly restart?: RestartPolicy;
   readonly settings?: HostSettings;
 }
 
-/** created → running → exited; removing and dead on the way out. Issue 3 adds paused and restarting. */
-export type ContainerStatus = "created" | "running" | "exited" | "removing" | "dead";
+/** What may follow what: `state.ts`. */
+export type ContainerStatus =
+  | "created"
+  | "running"
+  | "paused"
+  | "restarting"
+  | "exited"
+  | "removing"
+  | "dead";
 
 export interface ContainerRecord {
   readonly id: string;
@@ -67,6 +80,10 @@ export interface ContainerRecord {
   /** Why it did not start, in the runtime's words. */
   readonly error: string;
   readonly oomKilled: boolean;
+  /** Restarts by its policy since it was last started by hand. */
+  readonly restartCount?: number;
+  /** Stopped by hand and not started since: its policy leaves it so. */
+  readonly manuallyStopped?: boolean;
   /** Milliseconds since 1970, or null. */
   readonly startedAt: number | null;
   readonly finishedAt: number | null;
@@ -146,6 +163,23 @@ export interface Containers {
     name: string,
     options: { readonly signal?: string; readonly timeoutSeconds?: number },
   ): Promise<boolean>;
+  /** Stops it if it runs, and starts it. */
+  restart(
+    name: string,
+    options: { readonly signal?: string; readonly timeoutSeconds?: number },
+  ): Promise<void>;
+  /** Throws "conflict" when it does not run, or is paused already. */
+  pause(name: string): Promise<void>;
+  /** Throws "conflict" when it is not paused. */
+  unpause(name: string): Promise<void>;
+  rename(name: string, to: string): Promise<void>;
+  /** Changes limits and restart policy, of a running container at once. Fields that are absent stay. Returns warnings. */
+  update(
+    name: string,
+    changes: { readonly resources?: Partial<Resources>; readonly restart?: RestartPolicy },
+  ): Promise<string[]>;
+  /** Undefined while it does not run. */
+  usage(name: string): Promise<ResourceUsage | undefined>;
   resize(name: string, size: { readonly columns: number; readonly rows: number }): Promise<void>;
   remove(name: string, options: { readonly force: boolean; readonly volumes: boolean }): Promise<void>;
   changes(name: string): Promise<FilesystemChange[]>;

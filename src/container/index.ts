@@ -1,4 +1,5 @@
 export type * from "./containers.ts";
 export { type OpenContainers, openContainers } from "./open-containers.ts";
 export type { ContainersParts } from "./parts.ts";
-export { canBecome } from "./state.ts";
+export { type RestartPolicy, restartPolicy } from "./restart-policy.ts";
+export { canBecome, hasProcess, isActive } from "./state.ts";

@@ -6,9 +6,13 @@ import {
   buildSpec,
   cgroupPathOf,
   inspectCgroups,
+  type LimitAbilities,
   listHostDevices,
+  NO_LIMITS,
   type OciMount,
+  type OciRuntime,
   type OciSpec,
+  ociLimits,
   openSeccompProfiles,
   ownCapabilities,
   resolveCapabilities,
@@ -28,15 +32,20 @@ export interface LaunchContext {
   readonly volumes: Volumes;
   readonly hasCgroups: boolean;
   readonly unifiedCgroups: boolean;
+  readonly limits: LimitAbilities;
   readonly capabilities: ReadonlySet<string>;
   readonly seccomp: ReturnType<typeof openSeccompProfiles>;
 }
 
-export async function openLaunchContext(volumes: Volumes, hasCgroups: boolean): Promise<LaunchContext> {
+export async function openLaunchContext(
+  volumes: Volumes,
+  { hasCgroups, limits }: Pick<OciRuntime, "hasCgroups" | "limits">,
+): Promise<LaunchContext> {
   const cgroups = await inspectCgroups();
   return {
     volumes,
     hasCgroups,
+    limits,
     unifiedCgroups: cgroups.layout === "v2",
     capabilities: ownCapabilities(),
     seccomp: openSeccompProfiles(),
@@ -108,6 +117,7 @@ export async function prepareLaunch(
     noNewPrivileges: security.noNewPrivileges,
     cgroupsPath: context.hasCgroups ? cgroupPathOf(record.id) : null,
     unifiedCgroups: context.unifiedCgroups,
+    limits: ociLimits(host.resources ?? NO_LIMITS, context.limits),
     devices: [...hostDevices, ...settings.devices],
   });
 }

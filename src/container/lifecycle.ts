@@ -8,7 +8,9 @@ import { announceExit, createLive, type Live } from "./live.ts";
 import { type Mountpoint, removeMountpoints } from "./mountpoint.ts";
 import type { ContainersParts } from "./parts.ts";
 import { stopwatch } from "./phase.ts";
-import { nextStatus } from "./state.ts";
+import { restartsAfter, startsWithEngine } from "./restart-policy.ts";
+import { createRestarts } from "./restarts.ts";
+import { hasProcess, isActive, nextStatus } from "./state.ts";
 import type { ContainerDocument, ContainerTable } from "./table.ts";
 
 const SIGKILL = 9;
@@ -28,8 +30,10 @@ export interface Lifecycle {
   /** Brings documents, processes, mounts and directories together after an engine start. */
   recover(): Promise<void>;
   start(id: string): Promise<boolean>;
-  /** Throws "conflict" when it does not run. */
-  kill(id: string, signal: number): Promise<void>;
+  /** Throws "conflict" when it does not run. `stops`: it is meant to end, for good, and woken for it. */
+  kill(id: string, signal: number, options: { readonly stops: boolean }): Promise<void>;
+  /** Puts fields of its record, in its turn; a change of status must be in the table of states. */
+  change(id: string, changes: Partial<ContainerRecord>): ContainerRecord;
   /** Resolves once the container does not run. */
   ended(id: string): Promise<void>;
   /** Connects waiting clients to a running container. */
@@ -46,6 +50,7 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
   const home = join(parts.root, "containers");
   const lives = new Map<string, Live>();
   const closing = new AbortController();
+  const restarts = createRestarts();
   const dirOf = (id: string): string => join(home, id);
   const report = (message: string, error: unknown) => parts.onTrouble?.(message, error);
 
@@ -92,23 +97,63 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
     const live = liveOf(id);
     return live.inTurn(async () => {
       const document = documentOf(id);
-      if (document.record.status === "running") return false;
-      nextStatus(document.record.status, "running", id);
-      const made: Mountpoint[] = [];
-      try {
-        const { pid, upper, phases } = await launch(document, live, made);
-        const record = update(
-          document,
-          { status: "running", pid, exitCode: 0, error: "", oomKilled: false, startedAt: clock(), phases },
-          { mountpoints: made, upper },
-        );
-        emit(record, "start");
-        watch(id);
-        return true;
-      } catch (error) {
-        await afterFailedStart(document, live, made, error);
-        throw error;
-      }
+      const { status } = document.record;
+      if (status === "paused")
+        throw new PlyError("conflict", "cannot start a paused container, try unpause instead");
+      if (isActive(status)) return false;
+      restarts.forget(id);
+      await startNow(document, live, { restartCount: 0, manuallyStopped: false });
+      return true;
+    });
+  }
+
+  /** In the container's turn. */
+  async function startNow(
+    document: ContainerDocument,
+    live: Live,
+    changes: Partial<ContainerRecord>,
+  ): Promise<void> {
+    const { id } = document.record;
+    nextStatus(document.record.status, "running", id);
+    const made: Mountpoint[] = [];
+    try {
+      const { pid, upper, phases } = await launch(document, live, made);
+      const begun = { pid, exitCode: 0, error: "", oomKilled: false, startedAt: clock(), phases };
+      const record = update(
+        document,
+        { status: "running", ...begun, ...changes },
+        { mountpoints: made, upper },
+      );
+      emit(record, "start");
+      watch(id);
+    } catch (error) {
+      await afterFailedStart(document, live, made, error);
+      throw error;
+    }
+  }
+
+  /** It waits in the state "restarting" for its next start. */
+  function restartLater(id: string, ranMs: number): void {
+    const live = liveOf(id);
+    const again = async () => {
+      const document = table.get(id);
+      if (document?.record.status === "restarting") await startNow(document, live, {});
+    };
+    restarts.schedule(id, ranMs, () => {
+      live.inTurn(again).catch((error: unknown) => report(`container ${id}: restarting it`, error));
+    });
+  }
+
+  /** False when it does not wait for a restart any more. */
+  async function cancelRestart(id: string): Promise<boolean> {
+    const live = liveOf(id);
+    return live.inTurn(async () => {
+      const document = table.get(id);
+      if (document?.record.status !== "restarting") return false;
+      restarts.forget(id);
+      const { exitCode } = update(document, { status: "exited", manuallyStopped: true });
+      announceExit(live, { exitCode });
+      return true;
     });
   }
 
@@ -157,11 +202,12 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
       const upper = document.upper ?? join(dirOf(id), "upper");
       removeMountpoints(upper, made);
       const record = update(document, {
-        status,
+        status: status === "restarting" ? "exited" : status,
         exitCode: typeof exitCode === "number" ? exitCode : 128,
         error: messageOf(error),
       });
       live.streams.finish();
+      if (status === "restarting") announceExit(live, { exitCode: record.exitCode, error: record.error });
       if (host.autoRemove) await removeNow(record, { volumes: true });
     } catch (second) {
       report(`container ${id}: cleaning up after a failed start`, second);
@@ -181,12 +227,15 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
 
   async function onExit(id: string, { exitCode, oomKilled, finishedAt }: ExitStatus): Promise<void> {
     const document = documentOf(id);
-    if (document.record.status !== "running") return;
+    if (!hasProcess(document.record.status)) return;
     const live = liveOf(id);
     // Connected clients read to the end of the connection, which may still hold output.
     if (!live.streams.isConnected) live.streams.finish();
-    const ended = { status: "exited", pid: 0, exitCode, oomKilled, finishedAt } as const;
-    const { autoRemove } = document.record.host;
+    const { restartCount = 0, manuallyStopped = false, host } = document.record;
+    const isAgain = restartsAfter(host.restart, { exitCode, manuallyStopped, restartCount });
+    const after = isAgain ? { status: "restarting", restartCount: restartCount + 1 } : { status: "exited" };
+    const ended = { ...(after as Partial<ContainerRecord>), pid: 0, exitCode, oomKilled, finishedAt };
+    const autoRemove = host.autoRemove && !live.isRestarted;
     // The exit code is in the database before its file goes. A container that goes with it needs neither.
     const record = autoRemove ? { ...document.record, ...ended } : update(document, ended);
     const seconds = Math.max(0, Math.round((finishedAt - (record.startedAt ?? finishedAt)) / 1000));
@@ -198,6 +247,7 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
       await runtime.delete(id);
       await snapshots.release(dirOf(id));
       if (document.upper !== null) removeMountpoints(document.upper, document.mountpoints);
+      if (isAgain) restartLater(id, seconds * 1000);
     }
   }
 
@@ -217,6 +267,7 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
       throw error;
     }
     parts.leases.end(`container:${id}`);
+    restarts.forget(id);
     table.delete(id);
     lives.delete(id);
     live.streams.finish();
@@ -250,24 +301,39 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
     }
   }
 
-  async function kill(id: string, signal: number): Promise<void> {
-    const { record } = documentOf(id);
+  async function kill(id: string, signal: number, { stops }: { readonly stops: boolean }): Promise<void> {
+    if (documentOf(id).record.status === "restarting" && (await cancelRestart(id))) return;
+    let { record } = documentOf(id);
     const notRunning = () =>
       new PlyError("conflict", `cannot kill container: ${record.name}: container ${id} is not running`);
-    if (record.status !== "running") throw notRunning();
+    if (!hasProcess(record.status)) throw notRunning();
+    if (stops) record = update(documentOf(id), { manuallyStopped: true });
     try {
       await runtime.kill(id, signal);
     } catch (error) {
       throw isPlyError(error, "conflict") ? notRunning() : error;
     }
+    if (stops && record.status === "paused") await wake(id);
     emit(record, "kill", { signal: String(signal) });
   }
 
+  /** What is frozen gets its signal when it goes on. */
+  async function wake(id: string): Promise<void> {
+    await liveOf(id).inTurn(async () => {
+      if (table.get(id)?.record.status !== "paused") return;
+      await runtime.resume(id);
+      emit(update(documentOf(id), { status: "running" }), "unpause");
+    });
+  }
+
   async function ended(id: string): Promise<void> {
-    if (table.get(id)?.record.status !== "running") return;
-    // One that removes itself counts as running until it is gone: its exit may have been announced already.
-    const { nextExit, removed } = liveOf(id);
-    await Promise.race([nextExit.promise, removed.promise]);
+    const statusNow = () => table.get(id)?.record.status ?? "exited";
+    if (!isActive(statusNow())) return;
+    do {
+      // One that removes itself counts as running until it is gone: its exit may have been announced already.
+      const { nextExit, removed } = liveOf(id);
+      await Promise.race([nextExit.promise, removed.promise]);
+    } while (statusNow() === "restarting");
   }
 
   async function remove(
@@ -279,14 +345,18 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
       // Gone while we waited for its end: it was to be removed by itself.
       if (document === undefined && !isFirst) return;
       const { record } = documentOf(id);
-      if (record.status === "running") {
+      if (isActive(record.status)) {
+        const cure =
+          record.status === "paused"
+            ? " and must be unpaused first"
+            : ": stop the container before removing or force remove";
         if (!options.force)
           throw new PlyError(
             "conflict",
-            `cannot remove container "/${record.name}": container is running: stop the container before removing or force remove`,
+            `cannot remove container "/${record.name}": container is ${record.status}${cure}`,
           );
         const live = liveOf(id);
-        await kill(id, SIGKILL).catch(ignoreGone);
+        await kill(id, SIGKILL, { stops: true }).catch(ignoreGone);
         await ended(id);
         // What follows the exit, its own removal perhaps, comes first.
         await live.inTurn(async () => undefined);
@@ -295,7 +365,7 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
       const done = await liveOf(id).inTurn(async () => {
         const current = table.get(id);
         if (current === undefined) return true;
-        if (current.record.status === "running") return false;
+        if (isActive(current.record.status)) return false;
         await removeNow(update(current, { status: "removing" }), options);
         return true;
       });
@@ -305,9 +375,9 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
 
   async function connect(id: string): Promise<void> {
     const live = liveOf(id);
-    if (documentOf(id).record.status !== "running") return;
+    if (!hasProcess(documentOf(id).record.status)) return;
     await live.inTurn(async () => {
-      if (table.get(id)?.record.status !== "running" || !live.streams.wantsConnection) return;
+      if (!hasProcess(table.get(id)?.record.status ?? "exited") || !live.streams.wantsConnection) return;
       const streams = await runtime.attach(id).catch((error: unknown) => {
         // It ended this moment, and its socket with it.
         if (isPlyError(error, "not-found") || isPlyError(error, "unavailable") || isMissing(error))
@@ -332,7 +402,7 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
 
   async function recover(): Promise<void> {
     const known = new Set(await runtime.list());
-    const isLive = ({ record }: ContainerDocument) => record.status === "running" && known.has(record.id);
+    const isLive = ({ record }: ContainerDocument) => hasProcess(record.status) && known.has(record.id);
     await snapshots.recover(
       new Set(
         table
@@ -363,8 +433,8 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
     isKnown: boolean,
   ): Promise<void> {
     const { id, status } = record;
-    if (status === "running" && isKnown) watch(id);
-    else if (status === "running")
+    if (hasProcess(status) && isKnown) await adopt(id);
+    else if (hasProcess(status))
       await liveOf(id).inTurn(() =>
         onExit(id, { exitCode: LOST_EXIT_CODE, oomKilled: false, finishedAt: clock() }),
       );
@@ -373,6 +443,26 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
       if (isKnown) await runtime.delete(id);
       if (upper !== null) removeMountpoints(upper, mountpoints);
     }
+    startWithEngine(id);
+  }
+
+  /** An engine that died between freezing a container and writing it down, or the other way round, left a lie. */
+  async function adopt(id: string): Promise<void> {
+    const status = (await runtime.isPaused(id)) ? "paused" : "running";
+    const document = documentOf(id);
+    if (document.record.status !== status) update(document, { status });
+    watch(id);
+  }
+
+  function startWithEngine(id: string): void {
+    const record = table.get(id)?.record;
+    if (record?.status === "restarting") restartLater(id, 0);
+    if (record?.status !== "exited" || record.startedAt === null) return;
+    const { exitCode, restartCount = 0, manuallyStopped = false } = record;
+    if (!startsWithEngine(record.host.restart, { exitCode, restartCount, manuallyStopped })) return;
+    restarts.schedule(id, 0, () => {
+      start(id).catch((error: unknown) => report(`container ${id}: starting it with the engine`, error));
+    });
   }
 
   return {
@@ -380,6 +470,7 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
     liveOf,
     recover,
     start,
+    change: (id, changes) => update(documentOf(id), changes),
     kill,
     ended,
     connect,
@@ -387,6 +478,7 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
     upperOf,
     async close() {
       closing.abort();
+      restarts[Symbol.dispose]();
       await Promise.all([...lives.values()].map((live) => live.inTurn(async () => undefined)));
     },
   };

@@ -13,6 +13,8 @@ export interface Live {
   readonly inTurn: <T>(step: () => Promise<T>) => Promise<T>;
   /** Resolves at the next exit, or when a start fails for good. */
   nextExit: PromiseWithResolvers<Ending>;
+  /** True while it is stopped only to be started again: then it is not removed, whatever its options say. */
+  isRestarted: boolean;
   readonly removed: PromiseWithResolvers<Ending>;
 }
 
@@ -26,6 +28,7 @@ export function createLive(options: { readonly closesStdin: boolean }): Live {
       return turn;
     },
     nextExit: Promise.withResolvers<Ending>(),
+    isRestarted: false,
     removed: Promise.withResolvers<Ending>(),
   };
 }

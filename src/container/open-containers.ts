@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { PlyError } from "../error.ts";
 import { sizeOfTree } from "../linux/index.ts";
 import type { ContainerMount, ContainerRecord, Containers, CreateOptions } from "./containers.ts";
+import { checkLimits, createControls } from "./controls.ts";
 import { checkSource } from "./host-launch.ts";
 import { checkLaunch, openLaunchContext } from "./launch.ts";
 import { createLifecycle } from "./lifecycle.ts";
@@ -12,6 +13,7 @@ import { checkName, freeName } from "./name.ts";
 import type { ContainersParts } from "./parts.ts";
 import { commandLine, mergeProcess } from "./process-config.ts";
 import { parseSignal } from "./signal.ts";
+import { hasProcess, isActive } from "./state.ts";
 import { type ContainerDocument, openContainerTable } from "./table.ts";
 import { changesIn } from "./upper.ts";
 import { waitFor } from "./wait.ts";
@@ -32,7 +34,7 @@ export interface OpenContainers extends Containers, AsyncDisposable {
  */
 export async function openContainers(parts: ContainersParts): Promise<OpenContainers> {
   const table = openContainerTable(parts.records);
-  const launch = await openLaunchContext(parts.volumes, parts.runtime.hasCgroups);
+  const launch = await openLaunchContext(parts.volumes, parts.runtime);
   const clock = parts.clock ?? Date.now;
   const lifecycle = createLifecycle({ ...parts, table, launch, clock });
   await lifecycle.recover();
@@ -45,6 +47,7 @@ export async function openContainers(parts: ContainersParts): Promise<OpenContai
     const name = options.name ?? freeName(table.isTaken);
     table.claimName(name, id);
     try {
+      const limits = checkLimits(parts.runtime, options.host);
       const [config, warnings] = await Promise.all([
         parts.images.configOf(image.id),
         checkLaunch(launch, options.host),
@@ -80,7 +83,7 @@ export async function openContainers(parts: ContainersParts): Promise<OpenContai
         finishedAt: null,
         config: process,
         process: options.process,
-        host: options.host,
+        host: limits.host,
         path,
         args,
         phases: {},
@@ -89,7 +92,7 @@ export async function openContainers(parts: ContainersParts): Promise<OpenContai
       table.put({ record, image, stack, mountpoints: [], upper: null });
       parts.leases.addImage(parts.leases.hold(`container:${id}`), image.id);
       emit(record, "create");
-      return { id, warnings };
+      return { id, warnings: [...limits.warnings, ...warnings] };
     } catch (error) {
       if (table.get(id) === undefined) table.releaseName(name);
       throw error;
@@ -117,7 +120,8 @@ export async function openContainers(parts: ContainersParts): Promise<OpenContai
   async function kill(name: string, signal: string): Promise<void> {
     const number = parseSignal(signal === "" ? "SIGKILL" : signal);
     const { record } = table.find(name);
-    await lifecycle.kill(record.id, number);
+    const stops = number === SIGKILL || number === parseSignal(record.config.StopSignal || "SIGTERM");
+    await lifecycle.kill(record.id, number, { stops });
     // As with Docker, a killed container has stopped when the answer comes.
     if (number === SIGKILL) await lifecycle.ended(record.id);
   }
@@ -128,11 +132,13 @@ export async function openContainers(parts: ContainersParts): Promise<OpenContai
   ): Promise<boolean> {
     const { record } = table.find(name);
     const signal = parseSignal(options.signal ?? record.config.StopSignal ?? "SIGTERM");
-    if (record.status !== "running") return false;
+    if (!isActive(record.status)) return false;
     const seconds = options.timeoutSeconds ?? record.config.StopTimeout ?? STOP_TIMEOUT_SECONDS;
     const ended = lifecycle.ended(record.id);
-    await lifecycle.kill(record.id, signal).catch(ignoreGone);
-    if (!(await endsWithin(ended, seconds))) await lifecycle.kill(record.id, SIGKILL).catch(ignoreGone);
+    const stops = { stops: true };
+    await lifecycle.kill(record.id, signal, stops).catch(ignoreGone);
+    if (!(await endsWithin(ended, seconds)))
+      await lifecycle.kill(record.id, SIGKILL, stops).catch(ignoreGone);
     await ended;
     emit(record, "stop");
     return true;
@@ -147,7 +153,8 @@ export async function openContainers(parts: ContainersParts): Promise<OpenContai
     create,
     get: (name) => table.find(name).record,
     list: () => table.list().map(({ record }) => record),
-    isRunning: (id) => table.get(id)?.record.status === "running",
+    isRunning: (id) => isActive(table.get(id)?.record.status ?? "exited"),
+    ...createControls({ ...parts, table, lifecycle, stop }),
     async attach(name, streams) {
       const { record } = table.find(name);
       const live = liveOf(record.id);
@@ -173,7 +180,7 @@ export async function openContainers(parts: ContainersParts): Promise<OpenContai
     stop,
     async resize(name, size) {
       const { record } = table.find(name);
-      if (record.status !== "running")
+      if (!hasProcess(record.status))
         throw new PlyError(
           "conflict",
           `cannot resize a stopped container: container ${record.id} is not running`,

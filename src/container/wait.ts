@@ -1,6 +1,7 @@
 import { PlyError } from "../error.ts";
 import type { ContainerRecord } from "./containers.ts";
 import type { Ending, Live } from "./live.ts";
+import { isActive } from "./state.ts";
 
 export interface WaitOptions {
   readonly record: ContainerRecord;
@@ -11,7 +12,7 @@ export interface WaitOptions {
 
 /** How a container ends, by Docker's three conditions. Throws "cancelled". */
 export async function waitFor({ record, live, condition, signal }: WaitOptions): Promise<Ending> {
-  if (condition === "not-running" && record.status !== "running")
+  if (condition === "not-running" && !isActive(record.status))
     return { exitCode: record.exitCode, ...(record.error === "" ? {} : { error: record.error }) };
   const ending =
     condition === "removed"

@@ -1,5 +1,5 @@
 import { access, mkdir, readFile, rmdir } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { messageOf } from "../error.ts";
 import { type MountEntry, MS, mount, parseMountinfo } from "../linux/index.ts";
 
@@ -88,4 +88,15 @@ async function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+/** Where a controller is: the unified hierarchy, or (v1) the one mounted for it, alone or with others. */
+export function hierarchyOf(
+  { layout, hierarchies }: Cgroups,
+  controller: string,
+): { readonly path: string; readonly isUnified: boolean } | undefined {
+  const unified = hierarchies[0];
+  if (layout === "v2") return unified === undefined ? undefined : { path: unified, isUnified: true };
+  const path = hierarchies.find((each) => basename(each).split(",").includes(controller));
+  return path === undefined ? undefined : { path, isUnified: false };
 }

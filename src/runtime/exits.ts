@@ -23,13 +23,15 @@ export interface ExitsOptions {
   readonly bundleOf: (id: string) => string;
   /** Called before a lost exit is reported: nothing may go on running unwatched. */
   readonly onLost: (id: string) => Promise<void>;
+  /** How many of its processes the kernel killed for want of memory. */
+  readonly oomKills: (id: string) => Promise<number>;
 }
 
 /**
  * How containers end. A conmon we started is our child: its end says all. Those of an earlier engine are
  * noticed by the exit file they write (one inotify watch for all), or by their process being gone.
  */
-export function watchExits({ exitDir, bundleOf, onLost }: ExitsOptions): Exits {
+export function watchExits({ exitDir, bundleOf, onLost, oomKills }: ExitsOptions): Exits {
   const children = new Map<string, Promise<void>>();
   const waiting = new Map<string, Set<() => void>>();
   let watcher: FSWatcher | undefined;
@@ -47,8 +49,16 @@ export function watchExits({ exitDir, bundleOf, onLost }: ExitsOptions): Exits {
     const path = join(exitDir, id);
     const text = await readFile(path, "utf8").catch(() => "");
     if (!/^\d+\s*$/.test(text)) return undefined;
-    const [{ mtimeMs }, oomKilled] = await Promise.all([stat(path), exists(join(bundleOf(id), "oom"))]);
-    return { exitCode: Number(text) & 0xff, oomKilled, finishedAt: Math.trunc(mtimeMs) };
+    const [{ mtimeMs }, wasNoted, kills] = await Promise.all([
+      stat(path),
+      exists(join(bundleOf(id), "oom")),
+      oomKills(id),
+    ]);
+    return {
+      exitCode: Number(text) & 0xff,
+      oomKilled: wasNoted || kills > 0,
+      finishedAt: Math.trunc(mtimeMs),
+    };
   }
 
   async function lost(id: string): Promise<ExitStatus> {

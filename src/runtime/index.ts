@@ -1,8 +1,17 @@
 export { ownCapabilities, resolveCapabilities } from "./capability.ts";
 export { type CgroupLayout, type Cgroups, inspectCgroups } from "./cgroup.ts";
+export type { NetworkUsage, ResourceUsage } from "./cgroup-stats.ts";
 export { findDevices, listHostDevices } from "./device.ts";
 export { findInit } from "./init.ts";
 export { cgroupPathOf, type OpenRuntimeOptions, openRuntime } from "./open.ts";
+export {
+  checkResources,
+  type LimitAbilities,
+  NO_LIMITS,
+  type OciLimits,
+  ociLimits,
+  type Resources,
+} from "./resources.ts";
 export { clampRlimits } from "./rlimits.ts";
 export { readInRoot, resolveInRoot } from "./root-path.ts";
 export type * from "./runtime.ts";

@@ -4,9 +4,12 @@ import { delimiter, join } from "node:path";
 import { PlyError } from "../error.ts";
 import { attachTo } from "./attach.ts";
 import { cureHybrid, inspectCgroups, removeCgroup } from "./cgroup.ts";
+import { readOomKills, readUsage } from "./cgroup-stats.ts";
 import { CONMON_PID_FILE, launchConmon, PID_FILE } from "./conmon.ts";
 import { watchExits } from "./exits.ts";
 import { launchFailure } from "./failure.ts";
+import { createFreezer } from "./freezer.ts";
+import { type OciLimits, probeLimits } from "./resources.ts";
 import type { LaunchOptions, OciRuntime, RuntimeProcess } from "./runtime.ts";
 import { openSeccompCache } from "./seccomp-cache.ts";
 import { runTool } from "./tool.ts";
@@ -22,9 +25,11 @@ export interface OpenRuntimeOptions {
   readonly withoutCgroups?: boolean;
 }
 
+const CGROUP_PARENT = "/ply";
+
 /** The cgroup of a container, below each hierarchy. */
 export function cgroupPathOf(id: string): string {
-  return `/ply/${id}`;
+  return `${CGROUP_PARENT}/${id}`;
 }
 
 const EXEC_FIFO = "exec.fifo";
@@ -54,13 +59,20 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
     chooseRuntime(options, versions),
   ]);
   const cgroups = await inspectCgroups();
+  const freezer = createFreezer(cgroups);
+  const limits = await probeLimits(cgroups, chosen.hasCgroups, CGROUP_PARENT);
   const runtimeArgs = [`--root=${stateDir}`];
   if (!chosen.hasCgroups) runtimeArgs.push("--cgroup-manager=disabled");
   const filters = openSeccompCache(join(home, "seccomp"), chosen.version);
   const compilesOnce = chosen.name === "crun";
   const bundleOf = (id: string): string => join(bundlesDir, id);
   const statePath = (id: string): string => join(stateDir, id);
-  const exits = watchExits({ exitDir, bundleOf, onLost: forceDelete });
+  const exits = watchExits({
+    exitDir,
+    bundleOf,
+    onLost: forceDelete,
+    oomKills: (id) => readOomKills(cgroups, cgroupPathOf(id)),
+  });
 
   async function pidOf(id: string): Promise<number | undefined> {
     const text = await readFile(join(bundleOf(id), PID_FILE), "utf8").catch(() => "");
@@ -68,6 +80,8 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
   }
 
   async function forceDelete(id: string): Promise<void> {
+    // With v1 nothing that is frozen can be killed.
+    await freezer.thaw(cgroupPathOf(id));
     await runTool(chosen.path, [...runtimeArgs, "delete", "--force", id]);
   }
 
@@ -155,6 +169,18 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
     }
   }
 
+  async function update(id: string, given: OciLimits): Promise<void> {
+    const path = join(bundleOf(id), "limits.json");
+    await writeFile(path, JSON.stringify(given), { mode: 0o600 });
+    try {
+      const args = [...runtimeArgs, "update", "--resources", path, id];
+      const { exitCode, output } = await runTool(chosen.path, args);
+      if (exitCode !== 0) throw new PlyError("internal", output.trim() || `${chosen.name} update failed`);
+    } finally {
+      await rm(path, { force: true });
+    }
+  }
+
   async function remove(id: string): Promise<void> {
     const running = (await pidOf(id)) !== undefined && !(await exists(join(exitDir, id)));
     // In the usual case all that is left of the process is a directory or two: no need for the runtime.
@@ -175,12 +201,19 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
     conmonVersion,
     warnings: chosen.warnings,
     hasCgroups: chosen.hasCgroups,
+    limits,
     bundleOf,
     create,
     attach: (id) => attachTo(join(bundleOf(id), "attach")),
     start,
     kill,
     resize,
+    pause: (id) => freezer.freeze(cgroupPathOf(id)),
+    resume: (id) => freezer.thaw(cgroupPathOf(id)),
+    isPaused: (id) => freezer.isFrozen(cgroupPathOf(id)),
+    update,
+    usage: async (id, { ownNetwork }) =>
+      readUsage(cgroups, cgroupPathOf(id), { pid: (await pidOf(id)) ?? 0, ownNetwork, at: Date.now() }),
     waitExit: (id, signal) => exits.wait(id, signal),
     delete: remove,
     list: () => readdir(bundlesDir),

@@ -1,3 +1,5 @@
+import type { ResourceUsage } from "./cgroup-stats.ts";
+import type { LimitAbilities, OciLimits } from "./resources.ts";
 import type { OciSpec } from "./spec.ts";
 
 /** What conmon and the runtime are told. */
@@ -60,6 +62,8 @@ export interface OciRuntime extends AsyncDisposable {
   readonly warnings: readonly string[];
   /** False where containers run without cgroups of their own. */
   readonly hasCgroups: boolean;
+  /** Which limits this host can hold. */
+  readonly limits: LimitAbilities;
   /** The bundle directory of a container: config.json, sockets, pid files. Gone after a reboot. */
   bundleOf(id: string): string;
   /**
@@ -74,6 +78,15 @@ export interface OciRuntime extends AsyncDisposable {
   kill(id: string, signal: number): Promise<void>;
   /** Throws "conflict" when the container has no terminal or has gone. */
   resize(id: string, size: { readonly columns: number; readonly rows: number }): Promise<void>;
+  /** Freezes all its processes. Throws "unsupported" where the host has no freezer. */
+  pause(id: string): Promise<void>;
+  /** Idempotent. */
+  resume(id: string): Promise<void>;
+  isPaused(id: string): Promise<boolean>;
+  /** Gives a running container these limits; what is absent stays. Throws "internal" with the runtime's words. */
+  update(id: string, limits: OciLimits): Promise<void>;
+  /** `ownNetwork`: its interfaces are counted too. */
+  usage(id: string, options: { readonly ownNetwork: boolean }): Promise<ResourceUsage>;
   /** Resolves when conmon has written the exit code; also after an engine restart. */
   waitExit(id: string, signal?: AbortSignal): Promise<ExitStatus>;
   /** Kills what is left and removes cgroup, state, sockets, exit file. Idempotent. */

@@ -1,3 +1,4 @@
+import type { OciLimits } from "./resources.ts";
 import type { SeccompProfile } from "./seccomp.ts";
 
 /** The part of the OCI runtime-spec (config.md, config-linux.md) that we write. */
@@ -63,7 +64,7 @@ export interface DeviceRule {
 interface OciLinux {
   readonly cgroupsPath?: string;
   readonly namespaces: readonly { readonly type: string; readonly path?: string }[];
-  readonly resources?: { readonly devices: readonly DeviceRule[] };
+  readonly resources?: { readonly devices: readonly DeviceRule[] } & OciLimits;
   readonly devices: readonly OciDevice[];
   readonly maskedPaths: readonly string[];
   readonly readonlyPaths: readonly string[];
@@ -98,6 +99,7 @@ export interface SpecOptions {
   readonly cgroupsPath: string | null;
   /** The host's cgroup layout is v2 alone. */
   readonly unifiedCgroups: boolean;
+  readonly limits?: OciLimits;
   /** Bytes of /dev/shm. */
   readonly shmSize: number;
   /** Devices beyond the usual ones; what may be done with them, `deviceRules` says. */
@@ -189,7 +191,10 @@ export function buildSpec(options: SpecOptions): OciSpec {
     linux: {
       ...(options.cgroupsPath === null
         ? {}
-        : { cgroupsPath: options.cgroupsPath, resources: { devices: deviceRules(options) } }),
+        : {
+            cgroupsPath: options.cgroupsPath,
+            resources: { devices: deviceRules(options), ...options.limits },
+          }),
       namespaces: namespaces.map((type) => ({ type })),
       devices: options.devices,
       maskedPaths: options.maskedPaths ?? (privileged ? [] : MASKED_PATHS),

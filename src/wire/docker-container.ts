@@ -23,6 +23,11 @@ export interface DockerMount {
   readonly ReadOnly?: boolean;
 }
 
+export interface DockerRestartPolicy {
+  readonly Name: string;
+  readonly MaximumRetryCount: number;
+}
+
 /** The part of `HostConfig` that ply honours; the server warns about others that would matter. */
 export interface DockerHostConfig {
   readonly Binds?: readonly string[] | null;
@@ -34,6 +39,21 @@ export interface DockerHostConfig {
   readonly CapAdd?: readonly string[] | null;
   readonly CapDrop?: readonly string[] | null;
   readonly SecurityOpt?: readonly string[] | null;
+  /** Bytes. */
+  readonly Memory?: number;
+  readonly MemorySwap?: number;
+  readonly MemoryReservation?: number;
+  /** Billionths of a processor. */
+  readonly NanoCpus?: number;
+  readonly CpuShares?: number;
+  /** Microseconds. */
+  readonly CpuPeriod?: number;
+  readonly CpuQuota?: number;
+  readonly CpusetCpus?: string;
+  readonly CpusetMems?: string;
+  readonly PidsLimit?: number | null;
+  readonly BlkioWeight?: number;
+  readonly RestartPolicy?: DockerRestartPolicy;
 }
 
 /** `POST /containers/create?name=&platform=`. */

@@ -6,6 +6,7 @@ import { ExitError, UsageError } from "../failure.ts";
 import type { FlagSpecs, FlagValues } from "../flags.ts";
 import { labelsOf } from "./labels.ts";
 import { pullImages, titleOf } from "./pulling.ts";
+import { RESOURCE_FLAGS, resourceRequest } from "./resource-flags.ts";
 
 /** What `run` and `create` have in common. */
 export const CONTAINER_FLAGS = {
@@ -43,6 +44,7 @@ export const CONTAINER_FLAGS = {
   "security-opt": { kind: "list", value: "OPTION", help: "Security option: seccomp=FILE, no-new-privileges" },
   "read-only": { kind: "bool", help: "The root filesystem cannot be written" },
   rm: { kind: "bool", help: "Remove the container when it ends" },
+  ...RESOURCE_FLAGS,
   "stop-signal": { kind: "string", value: "SIGNAL", help: "Signal that asks it to stop" },
   pull: {
     kind: "string",
@@ -74,6 +76,8 @@ export function createRequest(
   },
 ): DockerCreateRequest & { readonly HostConfig: object } {
   const { attach, size } = options;
+  if (flags.rm && flags.restart !== undefined && flags.restart !== "no")
+    throw new UsageError("conflicting options: cannot specify both --restart and --rm");
   return {
     Image: image,
     ...(command.length === 0 ? {} : { Cmd: command }),
@@ -99,6 +103,7 @@ export function createRequest(
       Privileged: flags.privileged,
       CapAdd: flags["cap-add"],
       CapDrop: flags["cap-drop"],
+      ...resourceRequest(flags),
       SecurityOpt: securityOptions(flags["security-opt"]),
       ...(size === undefined || !flags.tty ? {} : { ConsoleSize: [size.rows, size.columns] }),
     },

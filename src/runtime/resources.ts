@@ -1,0 +1,270 @@
+import { readFileSync } from "node:fs";
+import { access } from "node:fs/promises";
+import { join } from "node:path";
+import { PlyError } from "../error.ts";
+import { type Cgroups, hierarchyOf } from "./cgroup.ts";
+
+/** What a container may use. Bytes; 0 and "" mean: no limit, or what is usual. */
+export interface Resources {
+  readonly memory: number;
+  /** Memory and swap together; -1: swap without limit; 0: as much swap as memory. */
+  readonly memorySwap: number;
+  readonly memoryReservation: number;
+  /** Billionths of a processor. */
+  readonly nanoCpus: number;
+  readonly cpuShares: number;
+  /** Microseconds. */
+  readonly cpuPeriod: number;
+  readonly cpuQuota: number;
+  /** `0-2,4`. */
+  readonly cpusetCpus: string;
+  readonly cpusetMems: string;
+  /** 0 and below: no limit. */
+  readonly pidsLimit: number;
+  /** 10 to 1000. */
+  readonly blkioWeight: number;
+}
+
+export const NO_LIMITS: Resources = {
+  memory: 0,
+  memorySwap: 0,
+  memoryReservation: 0,
+  nanoCpus: 0,
+  cpuShares: 0,
+  cpuPeriod: 0,
+  cpuQuota: 0,
+  cpusetCpus: "",
+  cpusetMems: "",
+  pidsLimit: 0,
+  blkioWeight: 0,
+};
+
+/** Which limits this host can hold. */
+export interface LimitAbilities {
+  readonly memory: boolean;
+  readonly swap: boolean;
+  readonly cpu: boolean;
+  readonly cpuset: boolean;
+  readonly pids: boolean;
+  readonly blkioWeight: boolean;
+  readonly processors: number;
+}
+
+const MIN_MEMORY = 6 * 1024 * 1024;
+const DEFAULT_PERIOD_US = 100_000;
+const MAX_CPUS = 8192;
+
+/** Looks at the controllers: each one where this host has it. `probe`: a cgroup below each hierarchy that is no root. */
+export async function probeLimits(
+  cgroups: Cgroups,
+  hasCgroups: boolean,
+  probe: string,
+): Promise<LimitAbilities> {
+  const unified = cgroups.layout === "v2" ? cgroups.hierarchies[0] : undefined;
+  const controllers =
+    unified === undefined ? [] : readText(join(unified, "cgroup.controllers")).trim().split(/\s+/);
+  const has = (controller: string): boolean =>
+    hasCgroups &&
+    (unified === undefined
+      ? hierarchyOf(cgroups, controller) !== undefined
+      : controllers.includes(controller));
+  const exists = async (controller: string, ...files: readonly string[]): Promise<boolean> => {
+    const hierarchy = hierarchyOf(cgroups, controller);
+    if (!has(controller) || hierarchy === undefined) return false;
+    const found = await Promise.all(
+      files.flatMap((file) => [
+        accessible(join(hierarchy.path, file)),
+        accessible(join(hierarchy.path, probe, file)),
+      ]),
+    );
+    return found.includes(true);
+  };
+  const cpuset = hierarchyOf(cgroups, "cpuset")?.path;
+  const online = readText("/sys/devices/system/cpu/online");
+  return {
+    memory: has("memory"),
+    swap: unified === undefined ? await exists("memory", "memory.memsw.limit_in_bytes") : has("memory"),
+    cpu: has("cpu"),
+    cpuset: has("cpuset") && cpuset !== undefined,
+    pids: has("pids"),
+    // crun writes blkio.bfq.weight or blkio.weight; the root has neither.
+    blkioWeight: unified === undefined ? await exists("blkio", "blkio.weight") : has("io"),
+    processors: Math.max(1, parseCpuList(online)?.size ?? 1),
+  };
+}
+
+/**
+ * Docker's checks and its way of going on without what the host lacks: the limits that will hold, and a warning for
+ * each that will not. Throws "invalid" in Docker's words.
+ */
+export function checkResources(
+  given: Resources,
+  able: LimitAbilities,
+): { readonly resources: Resources; readonly warnings: string[] } {
+  const warnings: string[] = [];
+  let kept = given;
+  const drop = (fields: Partial<Resources>, warning: string): void => {
+    kept = { ...kept, ...fields };
+    warnings.push(warning);
+  };
+  checkMemory(given);
+  checkCpu(given, able);
+  if (given.blkioWeight !== 0 && (given.blkioWeight < 10 || given.blkioWeight > 1000))
+    throw invalid("Range of blkio weight is from 10 to 1000");
+  if (given.memory > 0 && !able.memory)
+    drop(
+      { memory: 0, memorySwap: -1 },
+      "Your kernel does not support memory limit capabilities or the cgroup is not mounted. Limitation discarded.",
+    );
+  if (kept.memory > 0 && kept.memorySwap !== -1 && !able.swap)
+    drop(
+      { memorySwap: -1 },
+      "Your kernel does not support swap limit capabilities or the cgroup is not mounted. Memory limited without swap.",
+    );
+  if (given.memoryReservation > 0 && !able.memory)
+    drop(
+      { memoryReservation: 0 },
+      "Your kernel does not support memory soft limit capabilities or the cgroup is not mounted. Limitation discarded.",
+    );
+  if (given.pidsLimit > 0 && !able.pids)
+    drop(
+      { pidsLimit: 0 },
+      "Your kernel does not support PIDs limit capabilities or the cgroup is not mounted. PIDs limit discarded.",
+    );
+  if (given.cpuShares > 0 && !able.cpu)
+    drop(
+      { cpuShares: 0 },
+      "Your kernel does not support CPU shares or the cgroup is not mounted. Shares discarded.",
+    );
+  if ((given.nanoCpus > 0 || given.cpuQuota > 0 || given.cpuPeriod > 0) && !able.cpu)
+    drop(
+      { nanoCpus: 0, cpuQuota: 0, cpuPeriod: 0 },
+      "Your kernel does not support CPU CFS scheduler or the cgroup is not mounted. Limitation discarded.",
+    );
+  if ((given.cpusetCpus !== "" || given.cpusetMems !== "") && !able.cpuset)
+    drop(
+      { cpusetCpus: "", cpusetMems: "" },
+      "Your kernel does not support cpuset or the cgroup is not mounted. CPUset discarded.",
+    );
+  if (given.blkioWeight > 0 && !able.blkioWeight)
+    drop(
+      { blkioWeight: 0 },
+      "Your kernel does not support Block I/O weight or the cgroup is not mounted. Weight discarded.",
+    );
+  return { resources: kept, warnings };
+}
+
+function checkMemory({ memory, memorySwap, memoryReservation }: Resources): void {
+  if (memory !== 0 && memory < MIN_MEMORY) throw invalid("Minimum memory limit allowed is 6MB");
+  if (memory === 0 && memorySwap > 0)
+    throw invalid("You should always set the Memory limit when using Memoryswap limit, see usage");
+  if (memorySwap < -1 || (memorySwap > 0 && memorySwap < memory))
+    throw invalid("Minimum memoryswap limit should be larger than memory limit, see usage");
+  if (memoryReservation !== 0 && memoryReservation < MIN_MEMORY)
+    throw invalid("Minimum memory reservation allowed is 6MB");
+  if (memory > 0 && memory < memoryReservation)
+    throw invalid("Minimum memory limit can not be less than memory reservation limit, see usage");
+}
+
+function checkCpu(given: Resources, { processors }: LimitAbilities): void {
+  const { nanoCpus, cpuPeriod, cpuQuota, cpuShares, cpusetCpus, cpusetMems } = given;
+  if (nanoCpus !== 0 && cpuPeriod !== 0)
+    throw invalid("Conflicting options: Nano CPUs and CPU Period cannot both be set");
+  if (nanoCpus !== 0 && cpuQuota !== 0)
+    throw invalid("Conflicting options: Nano CPUs and CPU Quota cannot both be set");
+  if (nanoCpus < 0 || nanoCpus > processors * 1e9)
+    throw invalid(
+      `Range of CPUs is from 0.01 to ${processors}.00, as there are only ${processors} CPUs available`,
+    );
+  if (cpuShares < 0) throw invalid(`The CPU shares must not be negative: ${cpuShares}`);
+  if (cpuPeriod !== 0 && (cpuPeriod < 1000 || cpuPeriod > 1_000_000))
+    throw invalid("CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)");
+  if (cpuQuota > 0 && cpuQuota < 1000) throw invalid("CPU cfs quota can not be less than 1ms (i.e. 1000)");
+  checkSet("cpuset cpus", "CPUs", cpusetCpus, "/sys/devices/system/cpu/online");
+  checkSet("cpuset mems", "memory nodes", cpusetMems, "/sys/devices/system/node/online");
+}
+
+function checkSet(what: string, things: string, wanted: string, onlineFile: string): void {
+  if (wanted === "") return;
+  const list = parseCpuList(wanted);
+  if (list === undefined) throw invalid(`Invalid value ${wanted} for ${what}`);
+  const text = readText(onlineFile).trim() || "0";
+  const online = parseCpuList(text);
+  if ([...list].some((each) => !online?.has(each)))
+    throw invalid(`Requested ${things} are not available - requested ${wanted}, available: ${text}`);
+}
+
+/** `0-2,4` → the numbers; undefined when it is no such list. */
+export function parseCpuList(text: string): ReadonlySet<number> | undefined {
+  const numbers = new Set<number>();
+  for (const part of text.trim().split(",")) {
+    const match = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(part.trim());
+    if (match === null) return undefined;
+    const [from, to] = [Number(match[1]), Number(match[2] ?? match[1])];
+    if (to < from || to > MAX_CPUS) return undefined;
+    for (let each = from; each <= to; each++) numbers.add(each);
+  }
+  return numbers;
+}
+
+/** The part of `linux.resources` (runtime-spec, config-linux.md) about these limits. */
+export interface OciLimits {
+  readonly memory?: { readonly limit?: number; readonly swap?: number; readonly reservation?: number };
+  readonly cpu?: {
+    readonly shares?: number;
+    readonly quota?: number;
+    readonly period?: number;
+    readonly cpus?: string;
+    readonly mems?: string;
+  };
+  readonly pids?: { readonly limit: number };
+  readonly blockIO?: { readonly weight: number };
+}
+
+/** As the runtime wants them. `able.swap` false: nothing is said about swap. */
+export function ociLimits(resources: Resources, able: Pick<LimitAbilities, "swap">): OciLimits {
+  const { memory, memorySwap, memoryReservation, nanoCpus, cpuShares, pidsLimit, blkioWeight } = resources;
+  const quota = nanoCpus > 0 ? Math.round((nanoCpus * DEFAULT_PERIOD_US) / 1e9) : resources.cpuQuota;
+  const period = nanoCpus > 0 ? DEFAULT_PERIOD_US : resources.cpuPeriod;
+  const memoryLimits = {
+    ...(memory > 0 ? { limit: memory } : {}),
+    ...(memory > 0 && able.swap ? { swap: memorySwap === 0 ? memory * 2 : memorySwap } : {}),
+    ...(memoryReservation > 0 ? { reservation: memoryReservation } : {}),
+  };
+  const cpu = {
+    ...(cpuShares > 0 ? { shares: cpuShares } : {}),
+    ...(quota === 0 ? {} : { quota }),
+    ...(period > 0 ? { period } : {}),
+    ...(resources.cpusetCpus === "" ? {} : { cpus: resources.cpusetCpus }),
+    ...(resources.cpusetMems === "" ? {} : { mems: resources.cpusetMems }),
+  };
+  return {
+    ...(isEmpty(memoryLimits) ? {} : { memory: memoryLimits }),
+    ...(isEmpty(cpu) ? {} : { cpu }),
+    ...(pidsLimit > 0 ? { pids: { limit: pidsLimit } } : {}),
+    ...(blkioWeight > 0 ? { blockIO: { weight: blkioWeight } } : {}),
+  };
+}
+
+function isEmpty(fields: object): boolean {
+  return Object.keys(fields).length === 0;
+}
+
+function invalid(message: string): PlyError {
+  return new PlyError("invalid", message);
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+function accessible(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

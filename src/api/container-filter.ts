@@ -52,7 +52,7 @@ export function containerMatcher(filters: Filters, engine: Engine): (container: 
     container.process.exposedPorts.some((exposed) => exposed === port || exposed === `${port}/tcp`),
   );
   anyOf("publish", () => false);
-  anyOf("health", (_, health) => health === "none");
+  anyOf("health", (container, health) => (container.health?.status ?? "none") === health);
   if (filterBoolean(filters, "is-task") === true) claims.push(() => false);
   const labels = filterValues(filters, "label");
   if (labels.length > 0) claims.push((container) => hasLabels(container.config.Labels ?? {}, labels));

@@ -7,6 +7,8 @@ import type {
   DockerContainerSummary,
   DockerMountPoint,
 } from "../wire/index.ts";
+import { healthOf, healthWords } from "./health-view.ts";
+import { viewHostSettings } from "./host-settings.ts";
 import { dockerImageConfig } from "./image-view.ts";
 import { dockerLimits } from "./resource-request.ts";
 import { formatTime, humanDuration } from "./timestamp.ts";
@@ -57,7 +59,7 @@ export function statusText(container: ContainerRecord, nowMs: number): string {
     case "created":
       return "Created";
     case "running":
-      return `Up ${humanDuration(nowMs - (container.startedAt ?? nowMs))}`;
+      return `Up ${humanDuration(nowMs - (container.startedAt ?? nowMs))}${healthWords(container)}`;
     case "paused":
       return `Up ${humanDuration(nowMs - (container.startedAt ?? nowMs))} (Paused)`;
     case "restarting":
@@ -96,6 +98,7 @@ export function dockerContainerInspect(
       Error: container.error,
       StartedAt: formatTime(container.startedAt),
       FinishedAt: formatTime(container.finishedAt),
+      ...healthOf(container),
     },
     Image: container.imageId,
     ResolvConfPath: `${dir}/resolv.conf`,
@@ -133,6 +136,7 @@ function hostConfigOf(host: ContainerRecord["host"]) {
     CapDrop: host.capDrop.length === 0 ? null : host.capDrop,
     SecurityOpt: host.securityOpt.length === 0 ? null : host.securityOpt,
     ...dockerLimits(host.resources, host.restart),
+    ...viewHostSettings(host.settings),
   };
 }
 
@@ -141,19 +145,14 @@ const USUAL_HOST_CONFIG = {
   LogConfig: { Type: "json-file", Config: {} },
   PortBindings: {},
   PublishAllPorts: false,
-  IpcMode: "private",
-  PidMode: "",
-  UTSMode: "",
-  UsernsMode: "",
   CgroupnsMode: "private",
-  ShmSize: 67_108_864,
 } as const;
 
 function configOf(container: ContainerRecord): DockerContainerConfig {
   const { process, config, id } = container;
   return {
     Hostname: process.hostname === "" ? id.slice(0, 12) : process.hostname,
-    Domainname: "",
+    Domainname: process.domainname ?? "",
     AttachStdin: process.stdinOnce,
     AttachStdout: true,
     AttachStderr: true,
@@ -190,13 +189,15 @@ function networksOf(container: ContainerRecord): Readonly<Record<string, object>
 }
 
 function mountsOf(container: ContainerRecord, root: string): DockerMountPoint[] {
-  return (container.mounts ?? []).map(({ kind, source, target, readOnly, propagation }) => ({
+  const { tmpfs = {} } = container.host.settings ?? {};
+  const shown = (container.mounts ?? []).filter(({ kind, target }) => kind !== "tmpfs" || !(target in tmpfs));
+  return shown.map(({ kind, source, target, readOnly, propagation, mode }) => ({
     Type: kind,
     ...(kind === "volume"
       ? { Name: source, Source: `${root}/volumes/${source}/_data`, Driver: "local" }
       : { Source: source }),
     Destination: target,
-    Mode: readOnly ? "ro" : "",
+    Mode: mode ?? (readOnly ? "ro" : ""),
     RW: !readOnly,
     Propagation: kind === "bind" ? propagation : "",
   }));

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { isPlyError } from "../error.ts";
 import { parseCreateRequest } from "./create-request.ts";
+import { viewHostSettings } from "./host-settings.ts";
 
 const create = (body: Record<string, unknown>) => parseCreateRequest({ Image: "alpine", ...body }, null);
 const hosted = (HostConfig: Record<string, unknown>) =>
@@ -84,22 +85,87 @@ describe("create requests", () => {
     );
   });
 
-  test("mounts are binds in another form", () => {
-    const { options, warnings } = hosted({
+  test("host settings come in, and go out as they came", () => {
+    const given = {
+      Init: true,
+      Ulimits: [{ Name: "nofile", Soft: 10, Hard: 20 }],
+      Sysctls: { "net.core.somaxconn": "9" },
+      Devices: [{ PathOnHost: "/dev/fuse", PathInContainer: "/dev/f", CgroupPermissions: "r" }],
+      DeviceCgroupRules: ["c 1:3 r"],
+      GroupAdd: ["audio"],
+      ExtraHosts: ["a:1.2.3.4"],
+      Dns: ["1.1.1.1"],
+      DnsSearch: ["a.b"],
+      DnsOptions: ["ndots:2"],
+      ShmSize: 4096,
+      OomScoreAdj: 7,
+      Tmpfs: { "/t": "size=1m" },
       Mounts: [
-        { Type: "bind", Source: "/a", Target: "/b", ReadOnly: true },
-        { Type: "volume", Source: "v", Target: "/c" },
+        {
+          Type: "bind",
+          Source: "/a",
+          Target: "/b",
+          ReadOnly: true,
+          BindOptions: { Propagation: "rslave", NonRecursive: true, CreateMountpoint: true },
+        },
+        {
+          Type: "volume",
+          Source: "v",
+          Target: "/c",
+          VolumeOptions: { NoCopy: true, Labels: { x: "y" }, Subpath: "s" },
+        },
         { Type: "volume", Target: "/d" },
-        { Type: "tmpfs", Target: "/e" },
+        { Type: "tmpfs", Target: "/e", TmpfsOptions: { SizeBytes: 4096, Mode: 448 } },
       ],
+      VolumesFrom: ["other:ro"],
+      IpcMode: "host",
+      PidMode: "host",
+      UTSMode: "host",
+      UsernsMode: "host",
+      Annotations: { k: "v" },
+      MaskedPaths: [],
+      ReadonlyPaths: ["/proc/sys"],
+      OnUnhealthy: "restart",
+    };
+    const { options, warnings } = hosted(given);
+    assert.deepEqual(warnings, []);
+    assert.deepEqual(viewHostSettings(options.host.settings), given);
+    assert.deepEqual(options.host.binds, []);
+    assert.equal(hosted({}).options.host.settings, undefined);
+    for (const bad of [
+      { Mounts: [{ Type: "npipe", Target: "/x" }] },
+      { Mounts: {} },
+      { Mounts: ["/x"] },
+      { Ulimits: [{ Name: "nofile", Soft: "1" }] },
+      { Devices: [{ PathOnHost: "/dev/null", CgroupPermissions: "x" }] },
+      { ShmSize: 1.5 },
+      { OnUnhealthy: "explode" },
+    ])
+      assert.throws(
+        () => hosted(bad),
+        (error) => isPlyError(error, "invalid") || isPlyError(error, "unsupported"),
+        JSON.stringify(bad),
+      );
+  });
+
+  test("a mount's place is not the image's volume too", () => {
+    const { options } = create({
+      Volumes: { "/a": {}, "/b": {}, "/c": {}, "/d": {} },
+      HostConfig: {
+        NetworkMode: "none",
+        Binds: ["/x:/a"],
+        Mounts: [{ Type: "tmpfs", Target: "/b" }],
+        Tmpfs: { "/c": "" },
+      },
     });
-    assert.deepEqual(options.host.binds, ["/a:/b:ro", "v:/c", "/d"]);
-    assert.deepEqual(warnings, ["tmpfs mounts (Mounts): not supported by this version of ply, left out"]);
-    assert.throws(() => hosted({ Mounts: [{ Type: "npipe", Target: "/x" }] }), /invalid mount config/);
-    assert.throws(
-      () => hosted({ Mounts: [{ Type: "bind", Source: "a", Target: "/x" }] }),
-      /must be absolute/,
-    );
+    assert.deepEqual(options.host.binds, ["/x:/a", "/d"]);
+  });
+
+  test("domain name, stop timeout and health check", () => {
+    const { process } = create({ Domainname: "d", StopTimeout: 0, Healthcheck: { Test: ["NONE"] } }).options;
+    assert.deepEqual([process.domainname, process.stopTimeout], ["d", 0]);
+    assert.deepEqual(process.healthcheck?.Test, ["NONE"]);
+    assert.throws(() => create({ Healthcheck: { Interval: "1s" } }), /Interval is not a whole number/);
   });
 
   test("what cannot be honoured is said, each once, and defaults are not", () => {

@@ -1,11 +1,10 @@
 import type { CreateOptions, HostOptions, ProcessOptions } from "../container/index.ts";
 import { PlyError } from "../error.ts";
-import { isObject } from "../oci/index.ts";
 import { NO_LIMITS } from "../runtime/index.ts";
+import { type Fields, fieldsOf, flag, objects, stringMap, text, texts, words } from "./fields.ts";
 import { unhonoured } from "./host-config-warnings.ts";
+import { parseHostSettings, parseProcessSettings } from "./host-settings.ts";
 import { resourcesOf, restartPolicyOf } from "./resource-request.ts";
-
-type Fields = Readonly<Record<string, unknown>>;
 
 export interface CreateRequest {
   readonly options: CreateOptions;
@@ -24,6 +23,7 @@ export function parseCreateRequest(body: Fields, name: string | null): CreateReq
   const resources = resourcesOf(hostConfig);
   const restart = restartPolicyOf(hostConfig);
   const network = networkOf(text(hostConfig, "NetworkMode"), body["NetworkDisabled"] === true);
+  const settings = parseHostSettings(hostConfig);
   const host: HostOptions = {
     networkMode: network.mode,
     binds: bindsOf(body, hostConfig),
@@ -36,6 +36,7 @@ export function parseCreateRequest(body: Fields, name: string | null): CreateReq
     ...consoleSizeOf(hostConfig["ConsoleSize"]),
     ...(Object.keys(resources).length === 0 ? {} : { resources: { ...NO_LIMITS, ...resources } }),
     ...(restart === undefined ? {} : { restart }),
+    ...(Object.keys(settings).length === 0 ? {} : { settings }),
   };
   return {
     options: {
@@ -44,7 +45,7 @@ export function parseCreateRequest(body: Fields, name: string | null): CreateReq
       process: processOf(body),
       host,
     },
-    warnings: [...network.warnings, ...unhonoured(body, hostConfig)],
+    warnings: [...network.warnings, ...unhonoured(hostConfig)],
   };
 }
 
@@ -76,6 +77,7 @@ function processOf(body: Fields): ProcessOptions {
     labels: stringMap(body, "Labels"),
     stopSignal: text(body, "StopSignal"),
     exposedPorts: Object.keys(fieldsOf(body, "ExposedPorts")),
+    ...parseProcessSettings(body),
   };
 }
 
@@ -99,95 +101,14 @@ function networkOf(mode: string, isDisabled: boolean): { mode: string; warnings:
   });
 }
 
-/** `Binds` as they are; `Mounts` and `Volumes` in the same form. */
+/** `Binds` as they are; `Volumes` in the same form where no other mount lies. */
 function bindsOf(body: Fields, hostConfig: Fields): string[] {
   const binds = [...(texts(hostConfig, "Binds") ?? [])];
-  const mounts = hostConfig["Mounts"];
-  if (mounts !== undefined && mounts !== null && !Array.isArray(mounts))
-    throw wrongType("HostConfig.Mounts", "a list");
-  for (const mount of Array.isArray(mounts) ? mounts : []) {
-    if (!isObject(mount)) throw wrongType("HostConfig.Mounts", "a list of objects");
-    const bind = bindOfMount(mount);
-    if (bind !== undefined) binds.push(bind);
-  }
-  const targets = new Set(
-    binds.map((bind) => bind.split(":")[bind.startsWith("/") && !bind.includes(":") ? 0 : 1]),
-  );
+  const targets = new Set<unknown>([
+    ...binds.map((bind) => bind.split(":")[bind.startsWith("/") && !bind.includes(":") ? 0 : 1]),
+    ...objects(hostConfig, "Mounts").map((mount) => mount["Target"]),
+    ...Object.keys(fieldsOf(hostConfig, "Tmpfs")),
+  ]);
   for (const target of Object.keys(fieldsOf(body, "Volumes"))) if (!targets.has(target)) binds.push(target);
   return binds;
-}
-
-function bindOfMount(mount: Fields): string | undefined {
-  const type = text(mount, "Type");
-  const source = text(mount, "Source");
-  const target = text(mount, "Target");
-  // A tmpfs that is missing is a directory: `unhonoured` says so.
-  if (type === "tmpfs") return undefined;
-  if (type !== "bind" && type !== "volume")
-    throw new PlyError(
-      "unsupported",
-      `invalid mount config for type ${JSON.stringify(type)}: not supported`,
-      {
-        hint: "bind, volume and tmpfs are known",
-      },
-    );
-  if (!target.startsWith("/") || (type === "bind" && !source.startsWith("/")))
-    throw new PlyError("invalid", `invalid mount config for type "${type}": paths must be absolute`);
-  if (`${source}${target}`.includes(":"))
-    throw new PlyError("unsupported", `invalid mount config for type "${type}": a path has a colon`);
-  const options = flag(mount, "ReadOnly") ? ":ro" : "";
-  if (source === "" && options !== "")
-    throw new PlyError(
-      "unsupported",
-      'invalid mount config for type "volume": a read-only volume needs a name',
-    );
-  return source === "" ? target : `${source}:${target}${options}`;
-}
-
-export function fieldsOf(parent: Fields, name: string): Fields {
-  const value = parent[name];
-  if (value === undefined || value === null) return {};
-  if (!isObject(value)) throw wrongType(name, "an object");
-  return value;
-}
-
-function text(parent: Fields, name: string): string {
-  const value = parent[name];
-  if (value === undefined || value === null) return "";
-  if (typeof value !== "string") throw wrongType(name, "a string");
-  return value;
-}
-
-function flag(parent: Fields, name: string): boolean {
-  const value = parent[name];
-  if (value === undefined || value === null) return false;
-  if (typeof value !== "boolean") throw wrongType(name, "true or false");
-  return value;
-}
-
-function texts(parent: Fields, name: string): readonly string[] | undefined {
-  const value = parent[name];
-  if (value === undefined || value === null) return undefined;
-  if (!Array.isArray(value) || !value.every((item) => typeof item === "string"))
-    throw wrongType(name, "a list of strings");
-  return value;
-}
-
-/** A list of strings, or one string that stands for a list of one. */
-function words(parent: Fields, name: string): readonly string[] {
-  const value = parent[name];
-  return typeof value === "string" ? [value] : (texts(parent, name) ?? []);
-}
-
-function stringMap(parent: Fields, name: string): Readonly<Record<string, string>> {
-  const map: Record<string, string> = {};
-  for (const [key, value] of Object.entries(fieldsOf(parent, name))) {
-    if (typeof value !== "string") throw wrongType(`${name}.${key}`, "a string");
-    map[key] = value;
-  }
-  return map;
-}
-
-function wrongType(name: string, wanted: string): PlyError {
-  return new PlyError("invalid", `invalid JSON: ${name} is not ${wanted}`);
 }

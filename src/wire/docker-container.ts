@@ -21,6 +21,9 @@ export interface DockerMount {
   readonly Source?: string;
   readonly Target: string;
   readonly ReadOnly?: boolean;
+  readonly BindOptions?: object;
+  readonly VolumeOptions?: object;
+  readonly TmpfsOptions?: object;
 }
 
 export interface DockerRestartPolicy {
@@ -54,6 +57,44 @@ export interface DockerHostConfig {
   readonly PidsLimit?: number | null;
   readonly BlkioWeight?: number;
   readonly RestartPolicy?: DockerRestartPolicy;
+  readonly Init?: boolean;
+  readonly Ulimits?: readonly DockerUlimit[] | null;
+  readonly Sysctls?: Readonly<Record<string, string>>;
+  readonly Devices?: readonly DockerDevice[] | null;
+  readonly DeviceCgroupRules?: readonly string[] | null;
+  readonly GroupAdd?: readonly string[] | null;
+  /** `name:address`. */
+  readonly ExtraHosts?: readonly string[] | null;
+  readonly Dns?: readonly string[] | null;
+  readonly DnsSearch?: readonly string[] | null;
+  readonly DnsOptions?: readonly string[] | null;
+  /** Bytes. */
+  readonly ShmSize?: number;
+  readonly OomScoreAdj?: number;
+  /** Options by place. */
+  readonly Tmpfs?: Readonly<Record<string, string>>;
+  readonly VolumesFrom?: readonly string[] | null;
+  readonly IpcMode?: string;
+  readonly PidMode?: string;
+  readonly UTSMode?: string;
+  readonly UsernsMode?: string;
+  readonly Annotations?: Readonly<Record<string, string>>;
+  readonly MaskedPaths?: readonly string[] | null;
+  readonly ReadonlyPaths?: readonly string[] | null;
+  /** ply's own: `none`, `stop`, `restart`. */
+  readonly OnUnhealthy?: string;
+}
+
+export interface DockerUlimit {
+  readonly Name: string;
+  readonly Soft: number;
+  readonly Hard: number;
+}
+
+export interface DockerDevice {
+  readonly PathOnHost: string;
+  readonly PathInContainer: string;
+  readonly CgroupPermissions: string;
 }
 
 /** `POST /containers/create?name=&platform=`. */
@@ -119,6 +160,21 @@ export interface DockerContainerState {
   /** RFC 3339; year 1 when it never was. */
   readonly StartedAt: string;
   readonly FinishedAt: string;
+  readonly Health?: DockerHealth;
+}
+
+/** What a container's health check found, the last results, oldest first. */
+export interface DockerHealth {
+  /** `starting`, `healthy`, `unhealthy`. */
+  readonly Status: string;
+  readonly FailingStreak: number;
+  readonly Log: readonly {
+    /** RFC 3339. */
+    readonly Start: string;
+    readonly End: string;
+    readonly ExitCode: number;
+    readonly Output: string;
+  }[];
 }
 
 /** `GET /containers/{id}/json?size=`. */

@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
 import { isPlyError, messageOf } from "../../error.ts";
-import type { DockerCreateRequest, DockerCreateResponse } from "../../wire/index.ts";
+import type { DockerCreateRequest, DockerCreateResponse, DockerHostConfig } from "../../wire/index.ts";
 import type { CommandContext } from "../command.ts";
 import { ExitError, UsageError } from "../failure.ts";
 import type { FlagSpecs, FlagValues } from "../flags.ts";
+import { HOST_FLAGS, hostFlagsConfig, hostFlagsHostConfig } from "./host-flags.ts";
 import { labelsOf } from "./labels.ts";
 import { pullImages, titleOf } from "./pulling.ts";
 import { RESOURCE_FLAGS, resourceRequest } from "./resource-flags.ts";
@@ -54,6 +55,7 @@ export const CONTAINER_FLAGS = {
   },
   platform: { kind: "string", value: "OS/ARCH[/VARIANT]", help: "Platform of the image to pull" },
   quiet: { kind: "bool", short: "q", help: "Pull without a word" },
+  ...HOST_FLAGS,
   cidfile: { kind: "string", value: "FILE", complete: "file", help: "Write the container's id to this file" },
 } as const satisfies FlagSpecs;
 
@@ -87,7 +89,7 @@ export function createRequest(
     WorkingDir: flags.workdir ?? "",
     User: flags.user ?? "",
     Hostname: flags.hostname ?? "",
-    Labels: labelsOf(flags.label),
+    Labels: labelsOf([...flags["label-file"].flatMap(labelFile), ...flags.label]),
     Tty: flags.tty,
     OpenStdin: flags.interactive,
     StdinOnce: flags.interactive && attach.stdin,
@@ -95,6 +97,7 @@ export function createRequest(
     AttachStdout: attach.output,
     AttachStderr: attach.output,
     ...(flags["stop-signal"] === undefined ? {} : { StopSignal: flags["stop-signal"] }),
+    ...hostFlagsConfig(flags),
     HostConfig: {
       Binds: flags.volume,
       NetworkMode: flags.network ?? "default",
@@ -104,19 +107,24 @@ export function createRequest(
       CapAdd: flags["cap-add"],
       CapDrop: flags["cap-drop"],
       ...resourceRequest(flags),
-      SecurityOpt: securityOptions(flags["security-opt"]),
+      ...securityOptions(flags["security-opt"]),
+      ...hostFlagsHostConfig(flags),
       ...(size === undefined || !flags.tty ? {} : { ConsoleSize: [size.rows, size.columns] }),
     },
   };
 }
 
 /** A seccomp profile is read here: the engine may not see this user's files. */
-function securityOptions(options: readonly string[]): string[] {
-  return options.map((option) => {
-    const profile = /^seccomp[=:](.+)$/.exec(option)?.[1];
-    if (profile === undefined || profile === "unconfined" || profile === "builtin") return option;
-    return `seccomp=${readText(profile, "security-opt")}`;
-  });
+function securityOptions(given: readonly string[]): DockerHostConfig {
+  const bare = (option: string) => /^systempaths[=:]unconfined$/.test(option);
+  const SecurityOpt = given
+    .filter((option) => !bare(option))
+    .map((option) => {
+      const profile = /^seccomp[=:](.+)$/.exec(option)?.[1];
+      if (profile === undefined || profile === "unconfined" || profile === "builtin") return option;
+      return `seccomp=${readText(profile, "security-opt")}`;
+    });
+  return { SecurityOpt, ...(given.some(bare) ? { MaskedPaths: [], ReadonlyPaths: [] } : {}) };
 }
 
 function environmentOf(flags: ContainerFlags, env: Readonly<Record<string, string | undefined>>): string[] {
@@ -146,6 +154,12 @@ function environmentFile(path: string): string[] {
         );
       return line;
     });
+}
+
+/** A label per line, as with `--label`. */
+function labelFile(path: string): string[] {
+  const lines = readText(path, "label-file").split("\n");
+  return lines.map((line) => line.trim()).filter((line) => line !== "" && !line.startsWith("#"));
 }
 
 function readText(path: string, flag: string): string {

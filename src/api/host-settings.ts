@@ -1,0 +1,203 @@
+import type { DeviceWish, HostSettings, MountWish, ProcessOptions, Ulimit } from "../container/index.ts";
+import { PlyError } from "../error.ts";
+import type { Healthcheck } from "../oci/index.ts";
+import { type Fields, fieldsOf, flag, integer, objects, stringMap, text, texts } from "./fields.ts";
+
+/** The parts of Docker's HostConfig and Config that say what the host gives a process, there and back. */
+
+/** Throws "invalid" for a field of the wrong type, "unsupported" for a mount of a kind that is not there. */
+export function parseHostSettings(hostConfig: Fields): HostSettings {
+  const onUnhealthy = text(hostConfig, "OnUnhealthy");
+  if (!["", "none", "stop", "restart"].includes(onUnhealthy))
+    throw new PlyError("invalid", `invalid OnUnhealthy: ${JSON.stringify(onUnhealthy)}`, {
+      hint: "none, stop or restart",
+    });
+  return filled({
+    init: flag(hostConfig, "Init"),
+    ulimits: objects(hostConfig, "Ulimits").map(ulimitOf),
+    sysctls: stringMap(hostConfig, "Sysctls"),
+    devices: objects(hostConfig, "Devices").map(deviceOf),
+    deviceCgroupRules: texts(hostConfig, "DeviceCgroupRules") ?? [],
+    groupAdd: texts(hostConfig, "GroupAdd") ?? [],
+    extraHosts: texts(hostConfig, "ExtraHosts") ?? [],
+    dns: texts(hostConfig, "Dns") ?? [],
+    dnsSearch: texts(hostConfig, "DnsSearch") ?? [],
+    dnsOptions: texts(hostConfig, "DnsOptions") ?? [],
+    shmSize: integer(hostConfig, "ShmSize"),
+    oomScoreAdj: integer(hostConfig, "OomScoreAdj"),
+    tmpfs: stringMap(hostConfig, "Tmpfs"),
+    mounts: objects(hostConfig, "Mounts").map(mountOf),
+    volumesFrom: texts(hostConfig, "VolumesFrom") ?? [],
+    ipcMode: text(hostConfig, "IpcMode"),
+    pidMode: text(hostConfig, "PidMode"),
+    utsMode: text(hostConfig, "UTSMode"),
+    usernsMode: text(hostConfig, "UsernsMode"),
+    annotations: stringMap(hostConfig, "Annotations"),
+    ...pathsOf(hostConfig),
+    onUnhealthy: onUnhealthy as "" | "none" | "stop" | "restart",
+  });
+}
+
+/** An empty list has a meaning here: nothing is masked. */
+function pathsOf(hostConfig: Fields): Pick<HostSettings, "maskedPaths" | "readonlyPaths"> {
+  const maskedPaths = texts(hostConfig, "MaskedPaths");
+  const readonlyPaths = texts(hostConfig, "ReadonlyPaths");
+  return {
+    ...(maskedPaths === undefined ? {} : { maskedPaths }),
+    ...(readonlyPaths === undefined ? {} : { readonlyPaths }),
+  };
+}
+
+/** Without all that asks for nothing. */
+function filled(
+  settings: Omit<HostSettings, "onUnhealthy"> & { readonly onUnhealthy: HostSettings["onUnhealthy"] | "" },
+): HostSettings {
+  const asks = (key: string, value: unknown) => {
+    if (key === "maskedPaths" || key === "readonlyPaths") return true;
+    if (Array.isArray(value)) return value.length > 0;
+    return typeof value === "object" && value !== null ? Object.keys(value).length > 0 : Boolean(value);
+  };
+  return Object.fromEntries(Object.entries(settings).filter(([key, value]) => asks(key, value)));
+}
+
+function ulimitOf(fields: Fields): Ulimit {
+  return { name: text(fields, "Name"), soft: integer(fields, "Soft"), hard: integer(fields, "Hard") };
+}
+
+function deviceOf(fields: Fields): DeviceWish {
+  const access = text(fields, "CgroupPermissions");
+  if (!/^[rwm]{0,3}$/.test(access)) throw new PlyError("invalid", `invalid device mode: ${access}`);
+  return {
+    pathOnHost: text(fields, "PathOnHost"),
+    pathInContainer: text(fields, "PathInContainer"),
+    access,
+  };
+}
+
+function mountOf(mount: Fields): MountWish {
+  const kind = text(mount, "Type");
+  if (kind !== "bind" && kind !== "volume" && kind !== "tmpfs")
+    throw new PlyError(
+      "unsupported",
+      `invalid mount config for type ${JSON.stringify(kind)}: not supported`,
+      { hint: "bind, volume and tmpfs are known" },
+    );
+  const bind = fieldsOf(mount, "BindOptions");
+  const volume = fieldsOf(mount, "VolumeOptions");
+  const tmpfs = fieldsOf(mount, "TmpfsOptions");
+  const driver = fieldsOf(volume, "DriverConfig");
+  if (!["", "local"].includes(text(driver, "Name")) || Object.keys(fieldsOf(driver, "Options")).length > 0)
+    throw new PlyError("unsupported", "a mount cannot say how its volume is made", {
+      hint: "create the volume first, and mount it by its name",
+    });
+  const propagation = text(bind, "Propagation");
+  const subpath = text(volume, "Subpath");
+  const labels = stringMap(volume, "Labels");
+  const size = integer(tmpfs, "SizeBytes");
+  const mode = integer(tmpfs, "Mode");
+  return {
+    kind,
+    source: text(mount, "Source"),
+    target: text(mount, "Target"),
+    readOnly: flag(mount, "ReadOnly"),
+    ...(propagation === "" ? {} : { propagation }),
+    ...(flag(bind, "NonRecursive") ? { nonRecursive: true } : {}),
+    ...(flag(bind, "CreateMountpoint") ? { createSource: true } : {}),
+    ...(flag(volume, "NoCopy") ? { noCopy: true } : {}),
+    ...(subpath === "" ? {} : { subpath }),
+    ...(Object.keys(labels).length === 0 ? {} : { labels }),
+    ...(size === 0 ? {} : { tmpfsSize: size }),
+    ...(mode === 0 ? {} : { tmpfsMode: mode }),
+  };
+}
+
+/** What `Config` says of the same kind. */
+export function parseProcessSettings(
+  config: Fields,
+): Pick<ProcessOptions, "domainname" | "stopTimeout" | "healthcheck"> {
+  const domainname = text(config, "Domainname");
+  const timeout = config["StopTimeout"];
+  const check = fieldsOf(config, "Healthcheck");
+  return {
+    ...(domainname === "" ? {} : { domainname }),
+    ...(timeout === undefined || timeout === null ? {} : { stopTimeout: integer(config, "StopTimeout") }),
+    ...(Object.keys(check).length === 0 ? {} : { healthcheck: healthcheckOf(check) }),
+  };
+}
+
+function healthcheckOf(check: Fields): Healthcheck {
+  return {
+    Test: texts(check, "Test") ?? [],
+    Interval: integer(check, "Interval"),
+    Timeout: integer(check, "Timeout"),
+    StartPeriod: integer(check, "StartPeriod"),
+    StartInterval: integer(check, "StartInterval"),
+    Retries: integer(check, "Retries"),
+  };
+}
+
+const USUAL_SHM_SIZE = 67_108_864;
+
+/** The settings as Docker's inspect has them. */
+export function viewHostSettings(settings: HostSettings = {}) {
+  const { ulimits = [], devices = [], mounts, sysctls, tmpfs, annotations } = settings;
+  const { maskedPaths, readonlyPaths, init, onUnhealthy } = settings;
+  return {
+    ...(init === undefined ? {} : { Init: init }),
+    Ulimits: ulimits.map(({ name, soft, hard }) => ({ Name: name, Hard: hard, Soft: soft })),
+    ...(sysctls === undefined ? {} : { Sysctls: sysctls }),
+    Devices: devices.map(({ pathOnHost, pathInContainer, access }) => ({
+      PathOnHost: pathOnHost,
+      PathInContainer: pathInContainer,
+      CgroupPermissions: access,
+    })),
+    DeviceCgroupRules: settings.deviceCgroupRules ?? null,
+    GroupAdd: settings.groupAdd ?? null,
+    ExtraHosts: settings.extraHosts ?? null,
+    Dns: settings.dns ?? [],
+    DnsSearch: settings.dnsSearch ?? [],
+    DnsOptions: settings.dnsOptions ?? [],
+    ShmSize: settings.shmSize ?? USUAL_SHM_SIZE,
+    OomScoreAdj: settings.oomScoreAdj ?? 0,
+    ...(tmpfs === undefined ? {} : { Tmpfs: tmpfs }),
+    ...(mounts === undefined ? {} : { Mounts: mounts.map(viewMount) }),
+    VolumesFrom: settings.volumesFrom ?? null,
+    IpcMode: settings.ipcMode ?? "private",
+    PidMode: settings.pidMode ?? "",
+    UTSMode: settings.utsMode ?? "",
+    UsernsMode: settings.usernsMode ?? "",
+    ...(annotations === undefined ? {} : { Annotations: annotations }),
+    ...(maskedPaths === undefined ? {} : { MaskedPaths: maskedPaths }),
+    ...(readonlyPaths === undefined ? {} : { ReadonlyPaths: readonlyPaths }),
+    ...(onUnhealthy === undefined ? {} : { OnUnhealthy: onUnhealthy }),
+  };
+}
+
+function viewMount(mount: MountWish) {
+  const { kind, source, target, readOnly, propagation, nonRecursive, createSource } = mount;
+  const bind = {
+    ...(propagation === undefined ? {} : { Propagation: propagation }),
+    ...(nonRecursive ? { NonRecursive: true } : {}),
+    ...(createSource ? { CreateMountpoint: true } : {}),
+  };
+  const volume = {
+    ...(mount.noCopy ? { NoCopy: true } : {}),
+    ...(mount.labels === undefined ? {} : { Labels: mount.labels }),
+    ...(mount.subpath === undefined ? {} : { Subpath: mount.subpath }),
+  };
+  const tmpfs = {
+    ...(mount.tmpfsSize === undefined ? {} : { SizeBytes: mount.tmpfsSize }),
+    ...(mount.tmpfsMode === undefined ? {} : { Mode: mount.tmpfsMode }),
+  };
+  const given = (name: string, fields: object) =>
+    Object.keys(fields).length === 0 ? {} : { [name]: fields };
+  return {
+    Type: kind,
+    ...(source === "" ? {} : { Source: source }),
+    Target: target,
+    ...(readOnly ? { ReadOnly: true } : {}),
+    ...given("BindOptions", bind),
+    ...given("VolumeOptions", volume),
+    ...given("TmpfsOptions", tmpfs),
+  };
+}

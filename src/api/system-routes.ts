@@ -1,7 +1,9 @@
+import { posix } from "node:path";
 import { type ContainerStatus, isActive } from "../container/index.ts";
 import type { Engine } from "../engine.ts";
 import { isPlyError, PlyError } from "../error.ts";
 import { DEFAULT_DOMAIN, hostPlatform } from "../oci/index.ts";
+import { findInit } from "../runtime/index.ts";
 import { VERSION } from "../version.ts";
 import type { DockerAuthResponse, DockerDiskUsage, DockerInfo, DockerVersion } from "../wire/index.ts";
 import { API_VERSION, MIN_API_VERSION } from "./api-version.ts";
@@ -83,7 +85,7 @@ function runtimeOfProcess(): string {
 }
 
 async function info(exchange: Exchange, { engine, clock }: Service): Promise<void> {
-  const [host, images] = await Promise.all([readHostFacts(), engine.images.list()]);
+  const [host, images, init] = await Promise.all([readHostFacts(), engine.images.list(), findInit()]);
   const containers = engine.containers.list();
   const count = (isOne: (status: ContainerStatus) => boolean) =>
     containers.filter((container) => isOne(container.status)).length;
@@ -124,6 +126,7 @@ async function info(exchange: Exchange, { engine, clock }: Service): Promise<voi
       ...(host.hasSeccomp ? ["name=seccomp,profile=builtin"] : []),
       ...(host.cgroupVersion === "2" ? ["name=cgroupns"] : []),
     ],
+    InitBinary: init === undefined ? "" : posix.basename(init),
     Swarm: INACTIVE_SWARM,
     // Docker's client prints them as they are.
     Warnings: warnings.length === 0 ? null : warnings.map((warning) => `WARNING: ${warning}`),
@@ -147,7 +150,7 @@ const INACTIVE_SWARM = {
 
 /** What Docker's clients read and has one answer here. */
 const UNUSED_INFO = {
-  Plugins: { Volume: ["local"], Network: ["host", "null"], Authorization: null, Log: ["json-file", "none"] },
+  Plugins: { Volume: ["local"], Network: ["host", "null"], Authorization: null, Log: ["json-file", "local", "none"] },
   MemoryLimit: true,
   SwapLimit: true,
   CpuCfsPeriod: true,
@@ -173,7 +176,6 @@ const UNUSED_INFO = {
   ExperimentalBuild: false,
   LiveRestoreEnabled: true,
   Isolation: "",
-  InitBinary: "",
   ContainerdCommit: { ID: "" },
   RuncCommit: { ID: "" },
   InitCommit: { ID: "" },

@@ -3,7 +3,7 @@
 const floors = [
   ["oci", "linux"],
   ["tar", "compress", "erofs", "dockerfile", "event", "wire"],
-  ["store", "registry", "network", "volume", "runtime", "layer"],
+  ["store", "registry", "network", "volume", "runtime", "layer", "files"],
   ["image", "snapshot"],
   ["build", "container"],
   [], // engine.ts

@@ -55,16 +55,6 @@ const LATER: readonly (readonly [routes: readonly string[], what: string, instea
     "run a second container of the same image, or commit this one and run the result",
   ],
   [
-    [
-      "HEAD /containers/{name}/archive",
-      "GET /containers/{name}/archive",
-      "PUT /containers/{name}/archive",
-      "GET /containers/{name}/export",
-    ],
-    "copying files out of and into containers",
-    "mount a directory with -v, or commit the container and save the image",
-  ],
-  [
     ["GET /containers/{name}/top", "GET /containers/{name}/attach/ws"],
     "this part of a container's life",
     "create, start, stop, kill, wait, attach, commit and remove are there",

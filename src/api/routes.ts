@@ -1,3 +1,4 @@
+import { archiveRoutes } from "./archive-routes.ts";
 import { attachRoutes } from "./attach-routes.ts";
 import { containerRoutes } from "./container-routes.ts";
 import { controlRoutes } from "./control-routes.ts";
@@ -19,6 +20,7 @@ export const routes: readonly ApiRoute[] = [
   ...containerRoutes,
   ...controlRoutes,
   ...attachRoutes,
+  ...archiveRoutes,
   ...networkRoutes,
   ...volumeRoutes,
   ...pruneRoutes,

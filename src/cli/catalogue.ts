@@ -113,6 +113,30 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     load: () => import("./commands/rm.ts"),
   },
   {
+    names: ["cp", "container cp"],
+    summary: "Copy files between containers, images, volumes and this host",
+    section: "Containers",
+    load: () => import("./commands/cp.ts"),
+  },
+  {
+    names: ["ls"],
+    summary: "List files in a container, an image, a volume or on this host",
+    section: "Containers",
+    load: () => import("./commands/ls.ts"),
+  },
+  {
+    names: ["export", "container export"],
+    summary: "Write a container's files to a tar archive",
+    section: "Containers",
+    load: () => import("./commands/export.ts"),
+  },
+  {
+    names: ["port", "container port"],
+    summary: "List the published ports of a container",
+    section: "Containers",
+    load: () => import("./commands/port.ts"),
+  },
+  {
     names: ["diff", "container diff"],
     summary: "Show what a container changed in its image's files",
     section: "Containers",

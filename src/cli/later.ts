@@ -4,12 +4,9 @@ const LATER: Readonly<Record<string, string>> = {
   builder: "",
   buildx: "",
   compose: "",
-  cp: "mount a directory with -v",
   exec: "run a second container of the same image, or commit this one and run the result",
-  export: "commit the container and save the image",
   logs: "run it in the foreground or attach before the start",
   network: "containers have the host's network or none: --network host|none",
-  port: "containers have the host's network or none: --network host|none",
   top: "",
 };
 

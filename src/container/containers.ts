@@ -4,6 +4,7 @@ import type { Resources, ResourceUsage } from "../runtime/index.ts";
 import type { HealthState } from "./health-state.ts";
 import type { HostSettings } from "./host-settings.ts";
 import type { RestartPolicy } from "./restart-policy.ts";
+import type { OpenPlace, PlaceOptions } from "./open-place.ts";
 
 /** What `create` is told. Names as users write them; inside, the image is resolved to its id. */
 export interface CreateOptions {
@@ -183,6 +184,8 @@ export interface Containers {
   resize(name: string, size: { readonly columns: number; readonly rows: number }): Promise<void>;
   remove(name: string, options: { readonly force: boolean; readonly volumes: boolean }): Promise<void>;
   changes(name: string): Promise<FilesystemChange[]>;
+  /** The files of a container (running or not), an image or a volume. Throws not-found. */
+  openPlace(name: string, options?: PlaceOptions): Promise<OpenPlace>;
   commit(name: string, options: CommitOptions): Promise<ImageId>;
   /** Bytes of the writable layer. */
   sizeOf(name: string): Promise<number>;

@@ -390,6 +390,8 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
   }
 
   async function upperOf(id: string): Promise<string> {
+    const { upper: known } = documentOf(id);
+    if (known !== null) return known;
     return liveOf(id).inTurn(async () => {
       const document = documentOf(id);
       if (document.upper !== null) return document.upper;

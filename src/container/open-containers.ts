@@ -11,6 +11,7 @@ import { createLifecycle } from "./lifecycle.ts";
 import { parseVolumesFrom, type WantedMount, wantedMounts } from "./mount-option.ts";
 import { checkName, freeName } from "./name.ts";
 import type { ContainersParts } from "./parts.ts";
+import { createPlaces } from "./place.ts";
 import { commandLine, mergeProcess } from "./process-config.ts";
 import { parseSignal } from "./signal.ts";
 import { hasProcess, isActive } from "./state.ts";
@@ -149,8 +150,18 @@ export async function openContainers(parts: ContainersParts): Promise<OpenContai
     return use(await lifecycle.upperOf(id), table.find(id));
   }
 
+  const openPlace = createPlaces({
+    ...parts,
+    table,
+    liveOf,
+    emit,
+    dirOf: (id) => join(parts.root, "containers", id),
+    report: (message, error) => parts.onTrouble?.(message, error),
+  });
+
   return {
     create,
+    openPlace,
     get: (name) => table.find(name).record,
     list: () => table.list().map(({ record }) => record),
     isRunning: (id) => isActive(table.get(id)?.record.status ?? "exited"),

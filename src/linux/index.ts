@@ -7,6 +7,7 @@ export { type FileLock, lockFile } from "./lock.ts";
 export { type LoopDevice, openLoop } from "./loop.ts";
 export { MNT, MS, mount, umount } from "./mount.ts";
 export { type MountEntry, parseMountinfo } from "./mountinfo.ts";
+export { type OpenInRootOptions, openInRoot } from "./open-in-root.ts";
 export type { Path } from "./path.ts";
 export { type ResourceLimit, resourceLimits } from "./rlimit.ts";
 export { connectSeqpacket } from "./seqpacket.ts";

@@ -25,6 +25,7 @@ const NUMBERS = {
     fsopen: 430,
     fsconfig: 431,
     fsmount: 432,
+    openat2: 437,
   },
   arm64: {
     ioctl: 29,
@@ -43,6 +44,7 @@ const NUMBERS = {
     fsopen: 430,
     fsconfig: 431,
     fsmount: 432,
+    openat2: 437,
   },
 } as const;
 

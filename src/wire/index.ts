@@ -3,6 +3,8 @@ export type * from "./docker-image.ts";
 export type * from "./docker-stats.ts";
 export type * from "./docker-system.ts";
 export * from "./json-lines.ts";
+export * from "./path-stat.ts";
 export type * from "./ply.ts";
+export type * from "./ply-files.ts";
 export * from "./registry-auth.ts";
 export * from "./stream-frame.ts";

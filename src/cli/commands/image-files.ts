@@ -4,16 +4,7 @@ import { UsageError } from "../failure.ts";
 import { formatSize, listing, printable } from "../output/index.ts";
 import { LIST_FORMAT_FLAG } from "./format-flag.ts";
 import { segment, shortId } from "./ids.ts";
-
-const TYPE_LETTERS: Readonly<Record<PlyFile["type"], string>> = {
-  file: "-",
-  directory: "d",
-  symlink: "l",
-  char: "c",
-  block: "b",
-  fifo: "p",
-  socket: "s",
-};
+import { modeLetters } from "./mode-letters.ts";
 
 export default command({
   args: { usage: "IMAGE [PATH]", min: 1, max: 2, complete: "image" },
@@ -50,7 +41,7 @@ export default command({
           heading: "DIFF ID",
           value: ({ diffId }) => (diffId === null ? "-" : shortId(diffId)),
         },
-        { name: "Mode", heading: "MODE", value: modeOf },
+        { name: "Mode", heading: "MODE", value: modeLetters },
         { name: "Owner", heading: "OWNER", value: ({ uid, gid }) => `${uid}:${gid}` },
         {
           name: "Size",
@@ -78,15 +69,4 @@ function parseLayer(text: string, count: number): number {
   if (!Number.isInteger(number) || number < 1 || number > count)
     throw new UsageError(`--layer ${text}: the image has layers 1 to ${count}`);
   return number - 1;
-}
-
-function modeOf({ type, mode }: PlyFile): string {
-  const letters = [..."rwxrwxrwx"].map((letter, bit) => ((mode >> (8 - bit)) & 1 ? letter : "-"));
-  const special = (at: number, bit: number, letter: string): void => {
-    if ((mode & bit) !== 0) letters[at] = letters[at] === "x" ? letter : letter.toUpperCase();
-  };
-  special(2, 0o4000, "s");
-  special(5, 0o2000, "s");
-  special(8, 0o1000, "t");
-  return TYPE_LETTERS[type] + letters.join("");
 }

@@ -1,0 +1,44 @@
+import { createTarScanner, TAR_END, type TarEntry, tarHeader, tarPadding } from "../../tar/index.ts";
+
+/**
+ * An archive whose entries' paths begin with `to` where they began with `from`, hard links' targets too; `/` as
+ * `from` stands for the empty beginning of all of them. Data pass through as they are, sparse files stay sparse.
+ */
+export async function* renameEntries(
+  archive: AsyncIterable<Uint8Array>,
+  from: string,
+  to: string,
+): AsyncGenerator<Uint8Array, void, void> {
+  const old = from === "/" ? "" : latin(from);
+  const rename = (path: string): string => (path.startsWith(old) ? latin(to) + path.slice(old.length) : path);
+  let pieces: Uint8Array[] = [];
+  let padding: Uint8Array | undefined;
+  const scanner = createTarScanner({
+    onEntry(entry) {
+      if (padding !== undefined) pieces.push(padding);
+      pieces.push(tarHeader(renamed(entry, rename)));
+      padding = tarPadding(entry.storedSize);
+    },
+    onData: (data) => void pieces.push(Uint8Array.from(data)),
+  });
+  for await (const chunk of archive) {
+    scanner.push(chunk);
+    if (pieces.length === 0) continue;
+    yield Buffer.concat(pieces);
+    pieces = [];
+  }
+  scanner.end();
+  if (padding !== undefined) pieces.push(padding);
+  yield Buffer.concat([...pieces, TAR_END]);
+}
+
+function renamed(entry: TarEntry, rename: (path: string) => string): TarEntry {
+  const path = rename(entry.path);
+  return entry.type === "hardlink"
+    ? { ...entry, path, linkTarget: rename(entry.linkTarget) }
+    : { ...entry, path };
+}
+
+function latin(text: string): string {
+  return Buffer.from(text).toString("latin1");
+}

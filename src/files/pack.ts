@@ -1,0 +1,231 @@
+import {
+  type BigIntStats,
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  read,
+  readdirSync,
+  readlinkSync,
+} from "node:fs";
+import { promisify } from "node:util";
+import { PlyError, throwIfAborted } from "../error.ts";
+import { failedWith, openInRoot } from "../linux/index.ts";
+import { quoteBytes, TAR_END, type TarHeaderFields, tarHeader, tarPadding } from "../tar/index.ts";
+import { portableXattrs } from "./attributes.ts";
+import { findPlace, pathOf, type Root } from "./root.ts";
+import { isGone, notThere, typeOf } from "./stat.ts";
+
+const CHUNK_LENGTH = 256 * 1024;
+const NANOS = 1_000_000_000n;
+const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
+const readFrom = promisify(read);
+
+export interface PackOptions {
+  /** The name that the path has in the archive; what is below it follows. `.` and `/` are fine; "" leaves the top out. */
+  readonly as: string;
+  /** What is mounted below is left out: a mountpoint is an empty file or directory. */
+  readonly sameMount?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+interface Packing extends Omit<PackOptions, "as"> {
+  /** First name of every inode that has several. */
+  readonly firstNames: Map<string, string>;
+}
+
+/**
+ * A file or a tree as a tar archive, a directory before what is in it, names in byte order: owners, modes, times with
+ * nanoseconds, extended attributes, hard links, devices. The last link of `path` is not followed unless it ends in a slash.
+ * Sockets are left out. Safe against whoever changes the tree meanwhile: nothing outside of the root is ever opened; what vanishes
+ * is left out, a file that grows is cut, one that shrinks is padded with zeros. Throws "not-found" before the first byte.
+ */
+export async function* pack(
+  root: Root,
+  path: string,
+  options: PackOptions,
+): AsyncGenerator<Uint8Array, void, void> {
+  const place = placeOrNotFound(root, path);
+  const packing: Packing = { ...options, firstNames: new Map() };
+  try {
+    lstatOrNotFound(place.directory, place.name, path);
+    yield* gathered(packEntry(place.directory, place.name, latin(options.as), packing));
+  } finally {
+    place[Symbol.dispose]();
+  }
+}
+
+function placeOrNotFound(root: Root, path: string) {
+  try {
+    return findPlace(root, path);
+  } catch (error) {
+    throw notThere(error, path);
+  }
+}
+
+function lstatOrNotFound(directory: number, name: Buffer, path: string): void {
+  try {
+    lstatSync(pathOf(directory, name));
+  } catch (error) {
+    throw notThere(error, path);
+  }
+}
+
+function latin(text: string): string {
+  return Buffer.from(text).toString("latin1");
+}
+
+/** Small pieces joined, the end of the archive added. */
+async function* gathered(pieces: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
+  let held: Uint8Array[] = [];
+  let length = 0;
+  for await (const piece of pieces) {
+    held.push(piece);
+    length += piece.length;
+    if (length < CHUNK_LENGTH) continue;
+    yield Buffer.concat(held, length);
+    held = [];
+    length = 0;
+  }
+  yield Buffer.concat([...held, TAR_END]);
+}
+
+async function* packEntry(
+  directory: number,
+  name: Buffer,
+  as: string,
+  packing: Packing,
+): AsyncGenerator<Uint8Array, void, void> {
+  throwIfAborted(packing.signal);
+  const full = pathOf(directory, name);
+  const stat = unlessGone(() => lstatSync(full, { bigint: true }));
+  if (stat === undefined || stat.isSocket()) return;
+  if (stat.isDirectory()) return yield* packDirectory(directory, name, as, packing);
+  const first = stat.nlink > 1n ? packing.firstNames.get(inodeOf(stat)) : undefined;
+  if (first !== undefined) {
+    yield tarHeader({ ...attributesOf(stat), path: as, type: "hardlink", linkTarget: first });
+    return;
+  }
+  if (stat.isFile()) return yield* packFile(directory, name, as, packing);
+  const fields = unlessGone(() => ({ ...attributesOf(stat), path: as, ...kindOf(full, stat) }));
+  if (fields === undefined) return;
+  if (stat.nlink > 1n) packing.firstNames.set(inodeOf(stat), as);
+  yield tarHeader(fields);
+}
+
+async function* packDirectory(
+  directory: number,
+  name: Buffer,
+  as: string,
+  packing: Packing,
+): AsyncGenerator<Uint8Array, void, void> {
+  const fd = openEntry(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, packing);
+  if (fd === undefined) return;
+  try {
+    const isMountpoint = fd === "mounted";
+    const full = isMountpoint ? pathOf(directory, name) : pathOf(fd, Buffer.alloc(0));
+    const stat = lstatSync(full, { bigint: true });
+    const xattrs = portableXattrs(full);
+    const path = as.endsWith("/") ? as : `${as}/`;
+    if (as !== "") yield tarHeader({ ...attributesOf(stat), path, type: "directory", xattrs });
+    if (isMountpoint) return;
+    const names = readdirSync(full, { encoding: "buffer" }).sort(Buffer.compare);
+    for (const child of names)
+      yield* packEntry(fd, child, (as === "" ? "" : path) + child.toString("latin1"), packing);
+  } finally {
+    if (typeof fd === "number") closeSync(fd);
+  }
+}
+
+async function* packFile(
+  directory: number,
+  name: Buffer,
+  as: string,
+  packing: Packing,
+): AsyncGenerator<Uint8Array, void, void> {
+  const fd = openEntry(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, packing);
+  if (fd === undefined) return;
+  if (fd === "mounted") {
+    yield tarHeader({ path: as, type: "file", mode: 0o755 });
+    return;
+  }
+  try {
+    const stat = fstatSync(fd, { bigint: true });
+    // Replaced by something else since it was looked at.
+    if (!stat.isFile()) return;
+    const size = Number(stat.size);
+    const xattrs = unlessGone(() => portableXattrs(pathOf(directory, name))) ?? new Map();
+    if (stat.nlink > 1n) packing.firstNames.set(inodeOf(stat), as);
+    yield tarHeader({ ...attributesOf(stat), path: as, type: "file", size, xattrs });
+    let left = size;
+    while (left > 0) {
+      throwIfAborted(packing.signal);
+      const buffer = Buffer.allocUnsafe(Math.min(CHUNK_LENGTH, left));
+      const { bytesRead } = await readFrom(fd, buffer, 0, buffer.length, null);
+      if (bytesRead === 0) break;
+      left -= bytesRead;
+      yield buffer.subarray(0, bytesRead);
+    }
+    for (; left > 0; left -= Math.min(left, CHUNK_LENGTH)) yield Buffer.alloc(Math.min(left, CHUNK_LENGTH));
+    yield tarPadding(size);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Undefined: it is gone, or no longer what it was. */
+function openEntry(
+  directory: number,
+  name: Buffer,
+  flags: number,
+  { sameMount = false }: Packing,
+): number | "mounted" | undefined {
+  try {
+    return openInRoot(directory, name, flags, { noLinks: true, sameMount });
+  } catch (error) {
+    if (sameMount && failedWith(error, "EXDEV")) return "mounted";
+    if (isGone(error) || failedWith(error, "ELOOP")) return undefined;
+    throw new PlyError("denied", `cannot read ${quoteBytes(name.toString("latin1"))}: ${String(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+function kindOf(full: Buffer, stat: BigIntStats): Pick<TarHeaderFields, "type"> & Partial<TarHeaderFields> {
+  const type = typeOf(stat);
+  if (type === "symlink") {
+    const linkTarget = readlinkSync(full, { encoding: "buffer" }).toString("latin1");
+    return { type, linkTarget, xattrs: portableXattrs(full) };
+  }
+  if (type === "fifo") return { type };
+  const { rdev } = stat;
+  return {
+    type: type === "char" ? "char" : "block",
+    devMajor: Number(((rdev >> 8n) & 0xfffn) | ((rdev >> 32n) & 0xffff_f000n)),
+    devMinor: Number((rdev & 0xffn) | ((rdev >> 12n) & 0xffff_ff00n)),
+  };
+}
+
+function attributesOf(stat: BigIntStats) {
+  const nanos = ((stat.mtimeNs % NANOS) + NANOS) % NANOS;
+  return {
+    mode: Number(stat.mode & 0o7777n),
+    uid: Number(stat.uid),
+    gid: Number(stat.gid),
+    mtimeSeconds: Number((stat.mtimeNs - nanos) / NANOS),
+    mtimeNanos: Number(nanos),
+  };
+}
+
+function inodeOf(stat: BigIntStats): string {
+  return `${stat.dev}:${stat.ino}`;
+}
+
+function unlessGone<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch (error) {
+    if (isGone(error)) return undefined;
+    throw error;
+  }
+}

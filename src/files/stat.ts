@@ -1,0 +1,97 @@
+import { type BigIntStats, lstatSync, readdirSync, readlinkSync } from "node:fs";
+import { posix } from "node:path";
+import { isPlyError, PlyError } from "../error.ts";
+import { absolute, findPlace, followedPath, pathOf, type Root } from "./root.ts";
+
+export type EntryType = "file" | "directory" | "symlink" | "char" | "block" | "fifo" | "socket";
+
+/** What lstat(2) says. */
+export interface FileEntry {
+  readonly name: string;
+  readonly type: EntryType;
+  /** Permission bits with setuid, setgid and sticky. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly size: number;
+  readonly mtimeNs: bigint;
+  /** As written in the link; empty for all else. */
+  readonly linkTarget: string;
+}
+
+export interface FileStat extends FileEntry {
+  /** Of a link: where it leads in the end, absolute within the root, whether or not that exists. */
+  readonly leadsTo: string;
+}
+
+/** What is at a path; its last link is not followed unless the path ends in a slash. Throws "not-found". */
+export function statPath(root: Root, path: string): FileStat {
+  try {
+    using place = findPlace(root, path);
+    const entry = entryAt(place.directory, place.name, posix.basename(absolute(path)) || "/");
+    return { ...entry, leadsTo: entry.type === "symlink" ? followedPath(root, path) : "" };
+  } catch (error) {
+    throw notThere(error, path);
+  }
+}
+
+/** The entries of a directory (a link to one is followed), sorted; of anything else, itself. Throws "not-found". */
+export function listDirectory(root: Root, path: string): FileEntry[] {
+  const found = statPath(root, path);
+  if (found.type !== "directory" && found.type !== "symlink") return [found];
+  const inside = `${found.type === "symlink" ? found.leadsTo : path}/`;
+  if (found.type === "symlink" && statPath(root, found.leadsTo).type !== "directory") return [found];
+  try {
+    using place = findPlace(root, inside);
+    const names = readdirSync(pathOf(place.directory, place.name), { encoding: "buffer" });
+    const entries: FileEntry[] = [];
+    for (const name of names.sort(Buffer.compare))
+      try {
+        entries.push(entryAt(place.directory, name, name.toString("utf8")));
+      } catch (error) {
+        if (!isGone(error)) throw error;
+      }
+    return entries;
+  } catch (error) {
+    throw notThere(error, path);
+  }
+}
+
+function entryAt(directory: number, name: Buffer, shown: string): FileEntry {
+  const full = pathOf(directory, name);
+  const stat = lstatSync(full, { bigint: true });
+  const type = typeOf(stat);
+  return {
+    name: shown,
+    type,
+    mode: Number(stat.mode & 0o7777n),
+    uid: Number(stat.uid),
+    gid: Number(stat.gid),
+    size: Number(stat.size),
+    mtimeNs: stat.mtimeNs,
+    linkTarget: type === "symlink" ? readlinkSync(full, "utf8") : "",
+  };
+}
+
+export function typeOf(stat: BigIntStats): EntryType {
+  if (stat.isFile()) return "file";
+  if (stat.isDirectory()) return "directory";
+  if (stat.isSymbolicLink()) return "symlink";
+  if (stat.isCharacterDevice()) return "char";
+  if (stat.isBlockDevice()) return "block";
+  return stat.isFIFO() ? "fifo" : "socket";
+}
+
+/** True when a call failed since the file is not there any more. */
+export function isGone(error: unknown): boolean {
+  return isPlyError(error, "not-found") || (error as NodeJS.ErrnoException).code === "ENOENT";
+}
+
+/** "not-found" about the path as the user wrote it, when that is what it was. */
+export function notThere(error: unknown, path: string): unknown {
+  if (!isGone(error) && (error as NodeJS.ErrnoException).code !== "ENOTDIR") return error;
+  return new PlyError("not-found", `no such file or directory: ${path}`, {
+    cause: error,
+    details: { path, missing: true },
+  });
+}

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { PlyError } from "../error.ts";
+import { isPlyError, PlyError } from "../error.ts";
 import { sizeOfTree } from "../linux/index.ts";
 import type { ContainerMount, ContainerRecord, Containers, CreateOptions } from "./containers.ts";
 import { checkLimits, createControls } from "./controls.ts";
@@ -113,9 +113,20 @@ export async function openContainers(parts: ContainersParts): Promise<OpenContai
   function lentMounts(from: readonly string[]): ContainerMount[] {
     return from.flatMap((text) => {
       const { name, readOnly } = parseVolumesFrom(text);
-      const lent = (table.find(name).record.mounts ?? []).filter(({ kind }) => kind !== "tmpfs");
+      const lent = (lender(name).mounts ?? []).filter(({ kind }) => kind !== "tmpfs");
       return lent.map((mount) => ({ ...mount, readOnly: readOnly ?? mount.readOnly }));
     });
+  }
+
+  function lender(name: string): ContainerRecord {
+    try {
+      return table.find(name).record;
+    } catch (error) {
+      // A 404 of `create` means a missing image to Docker's client, which would pull it and try again.
+      throw isPlyError(error, "not-found")
+        ? new PlyError("invalid", error.message, { cause: error, details: error.details })
+        : error;
+    }
   }
 
   async function kill(name: string, signal: string): Promise<void> {

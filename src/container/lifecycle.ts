@@ -441,6 +441,8 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
         onExit(id, { exitCode: LOST_EXIT_CODE, oomKilled: false, finishedAt: clock() }),
       );
     else if (status === "removing" || status === "dead") await removeNow(record, { volumes: false });
+    // It was to be started again when its engine died: a client that wanted it gone has gone itself.
+    else if (status === "exited" && record.host.autoRemove) await removeNow(record, { volumes: true });
     else {
       if (isKnown) await runtime.delete(id);
       if (upper !== null) removeMountpoints(upper, mountpoints);

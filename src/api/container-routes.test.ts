@@ -244,7 +244,6 @@ describe("container routes", () => {
     await using api = await testApi();
     for (const [method, path, status, words] of [
       ["GET", "/containers/web/logs", 501, "comes with a later version"],
-      ["POST", "/containers/web/exec", 501, "for now: run a second container"],
       ["POST", "/v1.41/build", 501, "building images"],
       ["POST", "/swarm/init", 503, "This node is not a swarm manager."],
       ["GET", "/services/x/logs", 503, "This node is not a swarm manager."],

@@ -102,6 +102,7 @@ async function inspect(exchange: Exchange, service: Service): Promise<void> {
   const body = dockerContainerInspect(container, {
     driver: engine.info.storageDriver.name,
     root: engine.info.root,
+    execIds: engine.containers.execs.idsOf(container.id),
     ...(sizes === undefined ? {} : { sizes }),
   });
   sendJson(exchange, 200, body);

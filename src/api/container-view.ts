@@ -77,7 +77,12 @@ export function statusText(container: ContainerRecord, nowMs: number): string {
 
 export function dockerContainerInspect(
   container: ContainerRecord,
-  options: { readonly driver: string; readonly root: string; readonly sizes?: ContainerSizes },
+  options: {
+    readonly driver: string;
+    readonly root: string;
+    readonly sizes?: ContainerSizes;
+    readonly execIds?: readonly string[];
+  },
 ): DockerContainerInspect {
   const { host, status } = container;
   const dir = `${options.root}/containers/${container.id}`;
@@ -112,7 +117,7 @@ export function dockerContainerInspect(
     MountLabel: "",
     ProcessLabel: "",
     AppArmorProfile: "",
-    ExecIDs: null,
+    ExecIDs: options.execIds === undefined || options.execIds.length === 0 ? null : options.execIds,
     HostConfig: { ...USUAL_HOST_CONFIG, ...hostConfigOf(host) },
     GraphDriver: { Name: options.driver, Data: null },
     ...(options.sizes === undefined

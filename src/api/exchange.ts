@@ -43,7 +43,10 @@ export function sendEmpty(exchange: Exchange, status: number): void {
 }
 
 /** The body as JSON; undefined when there is none. Throws "invalid" in words that say what is wrong, "limit" when it is too big. */
-export async function readJson(exchange: Exchange, maxBytes = MAX_JSON_BODY_BYTES): Promise<unknown> {
+export async function readJson(
+  exchange: Pick<Exchange, "request">,
+  maxBytes = MAX_JSON_BODY_BYTES,
+): Promise<unknown> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of bodyStream(exchange)) {
@@ -65,7 +68,9 @@ export async function readJson(exchange: Exchange, maxBytes = MAX_JSON_BODY_BYTE
 }
 
 /** The body as JSON object; throws "invalid" when it is anything else, missing included. */
-export async function readJsonObject(exchange: Exchange): Promise<Readonly<Record<string, unknown>>> {
+export async function readJsonObject(
+  exchange: Pick<Exchange, "request">,
+): Promise<Readonly<Record<string, unknown>>> {
   const value = await readJson(exchange);
   if (value === undefined) throw new PlyError("invalid", "invalid JSON: got EOF while reading request body");
   if (!isObject(value)) throw new PlyError("invalid", "invalid JSON: the request body is not an object");
@@ -76,7 +81,7 @@ export async function readJsonObject(exchange: Exchange): Promise<Readonly<Recor
  * The body as a stream of bytes, for archives: bounded by whoever reads it. Leaving it early does not cut the
  * connection, on which the answer is still to go.
  */
-export function bodyStream(exchange: Exchange): AsyncIterable<Uint8Array> {
+export function bodyStream(exchange: Pick<Exchange, "request">): AsyncIterable<Uint8Array> {
   return exchange.request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
 }
 

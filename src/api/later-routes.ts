@@ -45,17 +45,7 @@ const LATER: readonly (readonly [routes: readonly string[], what: string, instea
     "run it in the foreground or attach before the start",
   ],
   [
-    [
-      "POST /containers/{name}/exec",
-      "POST /exec/{id}/start",
-      "POST /exec/{id}/resize",
-      "GET /exec/{id}/json",
-    ],
-    "exec",
-    "run a second container of the same image, or commit this one and run the result",
-  ],
-  [
-    ["GET /containers/{name}/top", "GET /containers/{name}/attach/ws"],
+    ["GET /containers/{name}/attach/ws"],
     "this part of a container's life",
     "create, start, stop, kill, wait, attach, commit and remove are there",
   ],

@@ -2,6 +2,7 @@ import { archiveRoutes } from "./archive-routes.ts";
 import { attachRoutes } from "./attach-routes.ts";
 import { containerRoutes } from "./container-routes.ts";
 import { controlRoutes } from "./control-routes.ts";
+import { execRoutes } from "./exec-routes.ts";
 import { imageRoutes } from "./image-routes.ts";
 import { laterRoutes } from "./later-routes.ts";
 import { networkRoutes } from "./network-routes.ts";
@@ -20,6 +21,7 @@ export const routes: readonly ApiRoute[] = [
   ...containerRoutes,
   ...controlRoutes,
   ...attachRoutes,
+  ...execRoutes,
   ...archiveRoutes,
   ...networkRoutes,
   ...volumeRoutes,

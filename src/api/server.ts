@@ -4,13 +4,14 @@ import type { Engine } from "../engine.ts";
 import { isPlyError, PlyError } from "../error.ts";
 import { VERSION } from "../version.ts";
 import { API_VERSION, splitVersion } from "./api-version.ts";
-import { answerUpgrade, type UpgradeContext } from "./attach-routes.ts";
+import { answerUpgrade } from "./attach-routes.ts";
 import { refuseForeignPages } from "./browser-guard.ts";
 import type { Exchange } from "./exchange.ts";
 import { errorBody, statusOf } from "./failure.ts";
 import { createRouter, type Router } from "./router.ts";
 import { routes } from "./routes.ts";
 import type { Handler, Service } from "./service.ts";
+import type { UpgradeContext } from "./upgrade.ts";
 
 export interface ApiServerOptions {
   readonly engine: Engine;

@@ -47,6 +47,18 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     load: () => import("./commands/attach.ts"),
   },
   {
+    names: ["exec", "container exec"],
+    summary: "Run one more command in a running container",
+    section: "Containers",
+    load: () => import("./commands/exec.ts"),
+  },
+  {
+    names: ["top", "container top"],
+    summary: "List the processes of a container",
+    section: "Containers",
+    load: () => import("./commands/top.ts"),
+  },
+  {
     names: ["ps", "container ls", "container list", "container ps"],
     summary: "List containers",
     section: "Containers",

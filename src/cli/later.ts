@@ -4,10 +4,8 @@ const LATER: Readonly<Record<string, string>> = {
   builder: "",
   buildx: "",
   compose: "",
-  exec: "run a second container of the same image, or commit this one and run the result",
   logs: "run it in the foreground or attach before the start",
   network: "containers have the host's network or none: --network host|none",
-  top: "",
 };
 
 /** What to say of a command that Docker's users look for here; undefined for any other word. */

@@ -1,10 +1,11 @@
 import type { CommitOptions } from "../image/index.ts";
 import type { Healthcheck, ImageId, ProcessConfig } from "../oci/index.ts";
 import type { Resources, ResourceUsage } from "../runtime/index.ts";
+import type { Execs, ProcessTable } from "./execs.ts";
 import type { HealthState } from "./health-state.ts";
 import type { HostSettings } from "./host-settings.ts";
-import type { RestartPolicy } from "./restart-policy.ts";
 import type { OpenPlace, PlaceOptions } from "./open-place.ts";
+import type { RestartPolicy } from "./restart-policy.ts";
 
 /** What `create` is told. Names as users write them; inside, the image is resolved to its id. */
 export interface CreateOptions {
@@ -183,6 +184,10 @@ export interface Containers {
   usage(name: string): Promise<ResourceUsage | undefined>;
   resize(name: string, size: { readonly columns: number; readonly rows: number }): Promise<void>;
   remove(name: string, options: { readonly force: boolean; readonly volumes: boolean }): Promise<void>;
+  /** With options of ps; empty: `-ef`. Throws "conflict" when it does not run. */
+  top(name: string, options: string): Promise<ProcessTable>;
+  /** More processes in running containers. */
+  readonly execs: Execs;
   changes(name: string): Promise<FilesystemChange[]>;
   /** The files of a container (running or not), an image or a volume. Throws not-found. */
   openPlace(name: string, options?: PlaceOptions): Promise<OpenPlace>;

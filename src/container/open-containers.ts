@@ -10,12 +10,14 @@ import { checkLaunch, openLaunchContext } from "./launch.ts";
 import { createLifecycle } from "./lifecycle.ts";
 import { parseVolumesFrom, type WantedMount, wantedMounts } from "./mount-option.ts";
 import { checkName, freeName } from "./name.ts";
+import { openExecs } from "./open-execs.ts";
 import type { ContainersParts } from "./parts.ts";
 import { createPlaces } from "./place.ts";
 import { commandLine, mergeProcess } from "./process-config.ts";
 import { parseSignal } from "./signal.ts";
 import { hasProcess, isActive } from "./state.ts";
 import { type ContainerDocument, openContainerTable } from "./table.ts";
+import { listProcesses, mustRun } from "./top.ts";
 import { changesIn } from "./upper.ts";
 import { waitFor } from "./wait.ts";
 
@@ -192,6 +194,18 @@ export async function openContainers(parts: ContainersParts): Promise<OpenContai
       }
       emit(record, "attach");
       return attachment;
+    },
+    execs: openExecs({
+      runtime: parts.runtime,
+      capabilities: launch.capabilities,
+      emit,
+      clock,
+      find: (name) => table.find(name).record,
+    }),
+    async top(name, options) {
+      const { record } = table.find(name);
+      mustRun(record);
+      return listProcesses(record, await parts.runtime.processIds(record.id), options);
     },
     start: (name) => lifecycle.start(table.find(name).record.id),
     wait: (name, condition, signal) => {

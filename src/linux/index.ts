@@ -9,6 +9,7 @@ export { MNT, MS, mount, umount } from "./mount.ts";
 export { type MountEntry, parseMountinfo } from "./mountinfo.ts";
 export { type OpenInRootOptions, openInRoot } from "./open-in-root.ts";
 export type { Path } from "./path.ts";
+export { openPipe, type Pipe } from "./pipe.ts";
 export { type ResourceLimit, resourceLimits } from "./rlimit.ts";
 export { connectSeqpacket } from "./seqpacket.ts";
 export { sizeOfTree } from "./size-of-tree.ts";

@@ -1,4 +1,5 @@
 import { messageOf, PlyError } from "../error.ts";
+import { isObject } from "../oci/index.ts";
 
 /** Exit codes of a container whose command could not be run, as Docker's clients expect them. */
 const NOT_FOUND = 127;
@@ -65,6 +66,32 @@ export function launchFailure(runtime: string, error: unknown, command: string):
     cause: error,
     details: { runtime, words, exitCode: 125 },
   });
+}
+
+/** The same about one more process; its exit code is 126 where none is better. */
+export function execFailure(runtime: string, words: string, command: string): PlyError {
+  const clean = cleanWords(words);
+  const known = PATTERNS.find((pattern) => pattern.words.test(clean));
+  const say = known === undefined ? clean : known.say(command);
+  return new PlyError(
+    "invalid",
+    `OCI runtime exec failed: exec failed: unable to start container process: ${say}: unknown`,
+    { details: { exitCode: known?.exitCode ?? NOT_RUNNABLE, runtime, words: clean } },
+  );
+}
+
+/** The errors in a runtime's log (`--log-format=json`), warnings left out. */
+export function runtimeErrors(log: string): string {
+  const messages: string[] = [];
+  for (const line of log.split("\n"))
+    try {
+      const entry: unknown = JSON.parse(line);
+      if (!isObject(entry) || entry["level"] === "warning") continue;
+      if (typeof entry["msg"] === "string") messages.push(entry["msg"]);
+    } catch {
+      // No entry: the end of the file, or half a line of a runtime that was killed.
+    }
+  return messages.at(-1) ?? "";
 }
 
 function prefix(runtime: string): string {

@@ -2,6 +2,7 @@ export { ownCapabilities, resolveCapabilities } from "./capability.ts";
 export { type CgroupLayout, type Cgroups, inspectCgroups } from "./cgroup.ts";
 export type { NetworkUsage, ResourceUsage } from "./cgroup-stats.ts";
 export { findDevices, listHostDevices } from "./device.ts";
+export type * from "./exec.ts";
 export { findInit } from "./init.ts";
 export { cgroupPathOf, type OpenRuntimeOptions, openRuntime } from "./open.ts";
 export {
@@ -22,8 +23,10 @@ export {
   type DeviceRule,
   type OciDevice,
   type OciMount,
+  type OciProcess,
   type OciRlimit,
   type OciSpec,
   type SpecOptions,
 } from "./spec.ts";
+export { runTool as runProgram } from "./tool.ts";
 export { type ResolvedUser, resolveGroups, resolveUser } from "./user.ts";

@@ -6,12 +6,16 @@ import { attachTo } from "./attach.ts";
 import { cureHybrid, inspectCgroups, removeCgroup } from "./cgroup.ts";
 import { readOomKills, readUsage } from "./cgroup-stats.ts";
 import { CONMON_PID_FILE, launchConmon, PID_FILE } from "./conmon.ts";
+import { execWithPipes } from "./exec-pipes.ts";
+import { execOnTerminal } from "./exec-terminal.ts";
 import { watchExits } from "./exits.ts";
 import { launchFailure } from "./failure.ts";
 import { createFreezer } from "./freezer.ts";
+import { processIds } from "./processes.ts";
 import { type OciLimits, probeLimits } from "./resources.ts";
 import type { LaunchOptions, OciRuntime, RuntimeProcess } from "./runtime.ts";
 import { openSeccompCache } from "./seccomp-cache.ts";
+import type { OciSpec } from "./spec.ts";
 import { runTool } from "./tool.ts";
 import { openToolVersions, type ToolVersions } from "./tool-version.ts";
 
@@ -181,6 +185,13 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
     }
   }
 
+  async function processOf(id: string) {
+    const text = await readFile(join(bundleOf(id), "config.json"), "utf8").catch(() => undefined);
+    if (text === undefined) throw goneError(id);
+    const { process: spec, hostname = "" } = JSON.parse(text) as OciSpec;
+    return { process: spec, hostname };
+  }
+
   async function remove(id: string): Promise<void> {
     const running = (await pidOf(id)) !== undefined && !(await exists(join(exitDir, id)));
     // In the usual case all that is left of the process is a directory or two: no need for the runtime.
@@ -214,6 +225,21 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
     update,
     usage: async (id, { ownNetwork }) =>
       readUsage(cgroups, cgroupPathOf(id), { pid: (await pidOf(id)) ?? 0, ownNetwork, at: Date.now() }),
+    processOf,
+    processIds: async (id) =>
+      processIds(cgroups, chosen.hasCgroups ? cgroupPathOf(id) : null, (await pidOf(id)) ?? 0),
+    exec(id, options) {
+      const context = {
+        id,
+        bundle: bundleOf(id),
+        runtime: chosen.name,
+        runtimePath: chosen.path,
+        runtimeArgs,
+      };
+      return options.process.terminal
+        ? execOnTerminal({ ...context, conmonPath }, options)
+        : execWithPipes(context, options);
+    },
     waitExit: (id, signal) => exits.wait(id, signal),
     delete: remove,
     list: () => readdir(bundlesDir),

@@ -1,6 +1,10 @@
 import type { ResourceUsage } from "./cgroup-stats.ts";
+import type { ExecOptions, RuntimeExec } from "./exec.ts";
 import type { LimitAbilities, OciLimits } from "./resources.ts";
-import type { OciSpec } from "./spec.ts";
+import type { OciProcess, OciSpec } from "./spec.ts";
+import type { RuntimeStreams } from "./streams.ts";
+
+export type { OutputChunk, RuntimeStreams } from "./streams.ts";
 
 /** What conmon and the runtime are told. */
 export interface LaunchOptions {
@@ -24,22 +28,6 @@ export interface RuntimeProcess {
   readonly id: string;
   readonly pid: number;
   readonly conmonPid: number;
-}
-
-/** One piece of what a process printed. With a terminal everything is stdout. */
-export interface OutputChunk {
-  readonly stream: "stdout" | "stderr";
-  readonly bytes: Uint8Array;
-}
-
-/** One connection to conmon's attach socket: everything the process prints from now on. */
-export interface RuntimeStreams extends AsyncDisposable {
-  /** Ends when the container has exited and all was read. A slow reader slows the process down, and loses nothing. */
-  readonly output: AsyncIterable<OutputChunk>;
-  /** Resolves when conmon has taken the bytes. Throws "conflict" when the container has gone. */
-  write(bytes: Uint8Array): Promise<void>;
-  /** Half-close: the process reads end of file. */
-  end(): Promise<void>;
 }
 
 export interface ExitStatus {
@@ -87,6 +75,12 @@ export interface OciRuntime extends AsyncDisposable {
   update(id: string, limits: OciLimits): Promise<void>;
   /** `ownNetwork`: its interfaces are counted too. */
   usage(id: string, options: { readonly ownNetwork: boolean }): Promise<ResourceUsage>;
+  /** What the container's first process was started with: the model for others. Throws "conflict" when it has gone. */
+  processOf(id: string): Promise<{ readonly process: OciProcess; readonly hostname: string }>;
+  /** All processes of a running container, in the host's numbers. */
+  processIds(id: string): Promise<number[]>;
+  /** Runs one more process in a running container. Throws "unavailable" when the runtime cannot be started. */
+  exec(id: string, options: ExecOptions): Promise<RuntimeExec>;
   /** Resolves when conmon has written the exit code; also after an engine restart. */
   waitExit(id: string, signal?: AbortSignal): Promise<ExitStatus>;
   /** Kills what is left and removes cgroup, state, sockets, exit file. Idempotent. */

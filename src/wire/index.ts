@@ -1,4 +1,5 @@
 export type * from "./docker-container.ts";
+export type * from "./docker-exec.ts";
 export type * from "./docker-image.ts";
 export type * from "./docker-stats.ts";
 export type * from "./docker-system.ts";

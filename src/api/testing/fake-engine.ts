@@ -1,4 +1,4 @@
-import type { Attachment, ContainerRecord, Containers, CreateOptions } from "../../container/index.ts";
+import type { Attachment, ContainerRecord, Containers, CreateOptions, Execs } from "../../container/index.ts";
 import type { Engine } from "../../engine.ts";
 import { PlyError } from "../../error.ts";
 import type { EngineEvent, EventBus } from "../../event/index.ts";
@@ -97,6 +97,7 @@ export function fakeEngine(parts: FakeParts = {}): FakeEngine {
       streams.set(get(name).id, opened);
       return opened.attachment;
     },
+    execs: fakeExecs,
     ...parts.containers,
   };
   return {
@@ -122,6 +123,20 @@ export function fakeEngine(parts: FakeParts = {}): FakeEngine {
       parts.check ?? (async () => ({ problems: [], layersVerified: 2, blobsVerified: 3, bytesFreed: 0 })),
     async [Symbol.asyncDispose]() {},
   };
+}
+
+/** No sessions. */
+const fakeExecs: Execs = {
+  create: noExec,
+  get: noExec,
+  start: noExec,
+  detached: noExec,
+  resize: noExec,
+  idsOf: () => [],
+};
+
+function noExec(id: string): never {
+  throw new PlyError("not-found", `No such exec instance: ${id}`);
 }
 
 function noVolume(name: string): never {

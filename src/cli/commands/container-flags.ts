@@ -127,7 +127,11 @@ function securityOptions(given: readonly string[]): DockerHostConfig {
   return { SecurityOpt, ...(given.some(bare) ? { MaskedPaths: [], ReadonlyPaths: [] } : {}) };
 }
 
-function environmentOf(flags: ContainerFlags, env: Readonly<Record<string, string | undefined>>): string[] {
+/** What `--env` and `--env-file` come to, with this process's own variables where only a name was given. */
+export function environmentOf(
+  flags: Pick<ContainerFlags, "env" | "env-file">,
+  env: Readonly<Record<string, string | undefined>>,
+): string[] {
   const words = [...flags["env-file"].flatMap(environmentFile), ...flags.env];
   return words.flatMap((word) => {
     if (word.startsWith("=") || word === "")

@@ -107,7 +107,7 @@ async function sendSignal(context: CommandContext, path: string, signal: string)
 }
 
 /** Tells the engine the terminal's size, now and at each change. */
-function followSize(context: CommandContext, path: string): () => void {
+export function followSize(context: CommandContext, path: string): () => void {
   const tell = async (): Promise<void> => {
     const size = context.stdio.size("stdin");
     if (size === undefined) return;
@@ -121,7 +121,7 @@ function followSize(context: CommandContext, path: string): () => void {
   return context.stdio.onSignal(["SIGWINCH"], () => void tell());
 }
 
-async function pumpInput(
+export async function pumpInput(
   context: CommandContext,
   connection: Connection,
   watch: ReturnType<typeof createDetachWatch> | undefined,
@@ -137,7 +137,11 @@ async function pumpInput(
   }
 }
 
-async function pumpOutput(context: CommandContext, connection: Connection, tty: boolean): Promise<void> {
+export async function pumpOutput(
+  context: CommandContext,
+  connection: Connection,
+  tty: boolean,
+): Promise<void> {
   const { stdio } = context;
   if (tty) {
     for (let bytes = await connection.read(); bytes !== undefined; bytes = await connection.read())

@@ -1,2 +1,3 @@
-export * from "./attached.ts";
+export { type AttachedOptions, runAttached, startContainer, startFailureCode } from "./attached.ts";
 export { DEFAULT_DETACH_KEYS, parseDetachKeys } from "./detach.ts";
+export { type ExecOptions, runExec } from "./exec.ts";

@@ -106,7 +106,12 @@ describe("create requests", () => {
           Source: "/a",
           Target: "/b",
           ReadOnly: true,
-          BindOptions: { Propagation: "rslave", NonRecursive: true, CreateMountpoint: true },
+          BindOptions: {
+            Propagation: "rslave",
+            NonRecursive: true,
+            ReadOnlyNonRecursive: true,
+            CreateMountpoint: true,
+          },
         },
         {
           Type: "volume",

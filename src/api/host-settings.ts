@@ -102,6 +102,7 @@ function mountOf(mount: Fields): MountWish {
     readOnly: flag(mount, "ReadOnly"),
     ...(propagation === "" ? {} : { propagation }),
     ...(flag(bind, "NonRecursive") ? { nonRecursive: true } : {}),
+    ...(flag(bind, "ReadOnlyNonRecursive") ? { writableBelow: true } : {}),
     ...(flag(bind, "CreateMountpoint") ? { createSource: true } : {}),
     ...(flag(volume, "NoCopy") ? { noCopy: true } : {}),
     ...(subpath === "" ? {} : { subpath }),
@@ -178,6 +179,7 @@ function viewMount(mount: MountWish) {
   const bind = {
     ...(propagation === undefined ? {} : { Propagation: propagation }),
     ...(nonRecursive ? { NonRecursive: true } : {}),
+    ...(mount.writableBelow ? { ReadOnlyNonRecursive: true } : {}),
     ...(createSource ? { CreateMountpoint: true } : {}),
   };
   const volume = {

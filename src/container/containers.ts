@@ -4,8 +4,9 @@ import type { Resources, ResourceUsage } from "../runtime/index.ts";
 import type { Execs, ProcessTable } from "./execs.ts";
 import type { HealthState } from "./health-state.ts";
 import type { HostSettings } from "./host-settings.ts";
-import type { OpenPlace, PlaceOptions } from "./open-place.ts";
+import type { LoggingOptions } from "./log-option.ts";
 import type { RestartPolicy } from "./restart-policy.ts";
+import type { OpenPlace, PlaceOptions } from "./open-place.ts";
 
 /** What `create` is told. Names as users write them; inside, the image is resolved to its id. */
 export interface CreateOptions {
@@ -119,6 +120,8 @@ export interface ContainerMount {
   readonly mode?: string;
   /** Mounts below the source of a bind are left out. */
   readonly nonRecursive?: boolean;
+  /** Of a read-only one, what is mounted below it stays writable. */
+  readonly writableBelow?: boolean;
   /** A bind's source is not made when it is missing. */
   readonly mustExist?: boolean;
   /** Only this directory or file of a volume. */

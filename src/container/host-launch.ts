@@ -1,4 +1,5 @@
 import { mkdirSync, readFileSync, statSync } from "node:fs";
+import { release } from "node:os";
 import { PlyError } from "../error.ts";
 import { resourceLimits } from "../linux/index.ts";
 import {
@@ -157,9 +158,17 @@ export async function launchMounts(
     }
     const source = kind === "volume" ? await volumePath(volumes, mount, rootfs) : bindSource(mount);
     const options = [mount.nonRecursive ? "bind" : "rbind", propagation, readOnly ? "ro" : "rw"];
+    if (readOnly && !mount.nonRecursive && !mount.writableBelow && canProtectBelow(release()))
+      options.push("rro");
     made.push({ destination, type: "bind", source, options });
   }
   return made;
+}
+
+/** mount_setattr(2), which makes a whole tree of mounts read-only, came with Linux 5.12. */
+export function canProtectBelow(kernel: string): boolean {
+  const [major = 0, minor = 0] = kernel.split(".").map((part) => Number.parseInt(part, 10));
+  return major > 5 || (major === 5 && minor >= 12);
 }
 
 async function volumePath(volumes: Volumes, mount: ContainerMount, rootfs: string): Promise<string> {

@@ -4,7 +4,7 @@ import { isPlyError } from "../error.ts";
 import type { ContainerMount, HostOptions } from "./containers.ts";
 import { parseExtraHost, resolvConf } from "./etc-files.ts";
 import { healthPlan, mergeHealthcheck } from "./healthcheck.ts";
-import { checkSettings } from "./host-launch.ts";
+import { canProtectBelow, checkSettings } from "./host-launch.ts";
 import { type HostSettings, parseDeviceRule, rlimitOf, sharedNamespaces } from "./host-settings.ts";
 import { mountOf, parseVolumesFrom, wantedMounts } from "./mount-option.ts";
 import { tmpfsMount } from "./tmpfs-option.ts";
@@ -81,6 +81,11 @@ test("lent volumes give way to a container's own, the image's to both", () => {
   assert.deepEqual(parseVolumesFrom("c:ro"), { name: "c", readOnly: true });
   assert.deepEqual(parseVolumesFrom("c:z"), { name: "c", readOnly: null });
   for (const bad of ["", ":ro", "c:odd", "c:ro:rw"]) assert.throws(() => parseVolumesFrom(bad), invalid);
+});
+
+test("kernels that make a tree of mounts read-only", () => {
+  const kernels = ["4.19.0-amd64", "5.4.0", "5.12", "5.15.1-x", "6.1.0-9-amd64", "10.0"];
+  assert.deepEqual(kernels.filter(canProtectBelow), kernels.slice(2));
 });
 
 test("limits, device rules, extra hosts, modes", () => {

@@ -56,6 +56,8 @@ export interface MountWish {
   readonly readOnly: boolean;
   readonly propagation?: string;
   readonly nonRecursive?: boolean;
+  /** Of a read-only bind, what is mounted below it stays writable. */
+  readonly writableBelow?: boolean;
   /** A bind's missing source is made. */
   readonly createSource?: boolean;
   readonly noCopy?: boolean;

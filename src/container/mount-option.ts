@@ -77,6 +77,7 @@ export function mountOf(wish: MountWish): WantedMount {
       propagation,
       noCopy: true,
       ...(wish.nonRecursive ? { nonRecursive: true } : {}),
+      ...(wish.writableBelow ? { writableBelow: true } : {}),
       ...(wish.createSource ? {} : { mustExist: true }),
     };
   }

@@ -6,7 +6,7 @@ import { after, before, describe, test } from "node:test";
 import { importBusybox } from "../support/busybox.ts";
 import { unless } from "../support/needs.ts";
 import { startEngine, type TestEngine } from "../support/ply.ts";
-import type { Ran, RunOptions } from "../support/process.ts";
+import { must, type Ran, type RunOptions } from "../support/process.ts";
 
 let engine: TestEngine;
 let scratch: string;
@@ -188,6 +188,18 @@ describe("what the host gives a container", { skip: unless("root", "crun", "conm
         assert.equal(lent.stdout, "from here\ndeep\n");
         assert.match(lent.stderr, /Read-only/);
         await ok(["rm", "mounts"]);
+        // What is mounted below a read-only bind can be written only where that was asked for.
+        const below = join(source, "sub");
+        await must("mount", ["-t", "tmpfs", "tmpfs", below]);
+        try {
+          const write = async (more: string) => {
+            const flag = `type=bind,source=${source},target=/b,readonly${more}`;
+            return (await client([...run, "--mount", flag, "bb:1", "touch", "/b/sub/x"])).code;
+          };
+          assert.deepEqual([await write(""), await write(",bind-recursive=writable")], [1, 0]);
+        } finally {
+          await must("umount", [below]);
+        }
         const missing = await client([
           ...run,
           "--mount",

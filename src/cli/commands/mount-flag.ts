@@ -42,6 +42,8 @@ export function parseMountFlag(text: string): DockerMount {
     else if (key === "bind-create-src") bind["CreateMountpoint"] = truth(key, given);
     else if (key === "bind-recursive") {
       if (value() === "disabled") bind["NonRecursive"] = true;
+      else if (value() === "writable") bind["ReadOnlyNonRecursive"] = true;
+      else if (value() === "readonly") bind["ReadOnlyForceRecursive"] = true;
       else if (value() !== "enabled") throw wrong(`invalid value for bind-recursive: ${value()}`);
     } else if (key === "volume-nocopy") volume["NoCopy"] = truth(key, given);
     else if (key === "volume-subpath") volume["Subpath"] = value();

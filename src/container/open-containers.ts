@@ -5,12 +5,13 @@ import { isPlyError, PlyError } from "../error.ts";
 import { sizeOfTree } from "../linux/index.ts";
 import type { ContainerMount, ContainerRecord, Containers, CreateOptions } from "./containers.ts";
 import { checkLimits, createControls } from "./controls.ts";
+import { createHealth } from "./health.ts";
 import { checkSource } from "./host-launch.ts";
+import { openExecs } from "./open-execs.ts";
 import { checkLaunch, openLaunchContext } from "./launch.ts";
 import { createLifecycle } from "./lifecycle.ts";
 import { parseVolumesFrom, type WantedMount, wantedMounts } from "./mount-option.ts";
 import { checkName, freeName } from "./name.ts";
-import { openExecs } from "./open-execs.ts";
 import type { ContainersParts } from "./parts.ts";
 import { createPlaces } from "./place.ts";
 import { commandLine, mergeProcess } from "./process-config.ts";
@@ -39,7 +40,15 @@ export async function openContainers(parts: ContainersParts): Promise<OpenContai
   const table = openContainerTable(parts.records);
   const launch = await openLaunchContext(parts.volumes, parts.runtime);
   const clock = parts.clock ?? Date.now;
-  const lifecycle = createLifecycle({ ...parts, table, launch, clock });
+  const health = createHealth({
+    table,
+    events: parts.events,
+    clock,
+    execs: () => containers.execs,
+    act: (id, action) => (action === "stop" ? stop(id, {}) : containers.restart(id, {})),
+    report: (message, error) => parts.onTrouble?.(message, error),
+  });
+  const lifecycle = createLifecycle({ ...parts, events: health.events, table, launch, clock });
   await lifecycle.recover();
   const { emit, liveOf } = lifecycle;
 
@@ -172,7 +181,7 @@ export async function openContainers(parts: ContainersParts): Promise<OpenContai
     report: (message, error) => parts.onTrouble?.(message, error),
   });
 
-  return {
+  const containers: OpenContainers = {
     create,
     openPlace,
     get: (name) => table.find(name).record,
@@ -235,8 +244,13 @@ export async function openContainers(parts: ContainersParts): Promise<OpenContai
         return committed;
       }),
     sizeOf: (name) => withUpper(name, (upper) => sizeOfTree(upper)),
-    [Symbol.asyncDispose]: () => lifecycle.close(),
+    [Symbol.asyncDispose]: () => {
+      health.close();
+      return lifecycle.close();
+    },
   };
+  health.adopt();
+  return containers;
 }
 
 function ignoreGone(error: unknown): void {

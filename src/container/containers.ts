@@ -4,7 +4,6 @@ import type { Resources, ResourceUsage } from "../runtime/index.ts";
 import type { Execs, ProcessTable } from "./execs.ts";
 import type { HealthState } from "./health-state.ts";
 import type { HostSettings } from "./host-settings.ts";
-import type { LoggingOptions } from "./log-option.ts";
 import type { RestartPolicy } from "./restart-policy.ts";
 import type { OpenPlace, PlaceOptions } from "./open-place.ts";
 

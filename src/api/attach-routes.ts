@@ -1,8 +1,9 @@
-import type { ContainerRecord } from "../container/index.ts";
+import type { Attachment, ContainerRecord } from "../container/index.ts";
 import { PlyError } from "../error.ts";
 import { detachScanner, parseDetachKeys } from "./detach-keys.ts";
 import { type Exchange, param } from "./exchange.ts";
 import { execByUpgrade } from "./exec-routes.ts";
+import { loggedOutput } from "./log-routes.ts";
 import { queryBoolean } from "./query.ts";
 import type { ApiRoute, Service } from "./service.ts";
 import { contentType, inputOf, pumpInput, pumpOutput, type StreamTarget } from "./stream-pump.ts";
@@ -33,10 +34,7 @@ export async function answerUpgrade(
       hint: "send the request without the Upgrade header",
     });
   const request = attachRequest(name, target.query, context.service);
-  await using attachment = await context.service.engine.containers.attach(
-    request.container.id,
-    request.streams,
-  );
+  await using attachment = await openAttachment(request, context.service);
   const { socket } = context;
   socket.write(upgradedHead(contentType(request, target.minor)));
   const gone = new AbortController();
@@ -52,7 +50,7 @@ export async function answerUpgrade(
 
 async function attachByBody(exchange: Exchange, service: Service): Promise<void> {
   const request = attachRequest(param(exchange, "name"), exchange.query, service);
-  await using attachment = await service.engine.containers.attach(request.container.id, request.streams);
+  await using attachment = await openAttachment(request, service);
   const { response, signal } = exchange;
   response.writeHead(200, { "Content-Type": contentType(request, exchange.apiMinor) });
   response.flushHeaders();
@@ -64,11 +62,48 @@ async function attachByBody(exchange: Exchange, service: Service): Promise<void>
 
 interface AttachRequest extends StreamTarget {
   readonly container: ContainerRecord;
+  readonly isStream: boolean;
+  /** What was printed before comes first. */
+  readonly logs: { readonly stdout: boolean; readonly stderr: boolean } | undefined;
+}
+
+/**
+ * Of a container that runs, all output comes through its log when the log is asked for: between what was printed and
+ * what is being printed nothing is missing, and nothing there twice.
+ */
+async function openAttachment(
+  { container, streams, logs, isStream }: AttachRequest,
+  { engine }: Service,
+): Promise<Attachment> {
+  const { id, host, status } = container;
+  const runs = status === "running" || status === "paused" || status === "restarting";
+  if (logs === undefined || host.logging?.driver === "none") return engine.containers.attach(id, streams);
+  const viaLog = runs && isStream;
+  const live = viaLog || !isStream ? { ...streams, stdout: false, stderr: false } : streams;
+  const attachment = await engine.containers.attach(id, live);
+  const gone = new AbortController();
+  const logged = loggedOutput(
+    engine.containers.logs(id, { ...logs, timestamps: false, details: false, follow: viaLog }, gone.signal),
+  );
+  async function* both() {
+    yield* logged;
+    if (!viaLog && isStream) yield* attachment.output;
+  }
+  return {
+    output: both(),
+    writeStdin: (bytes) => attachment.writeStdin(bytes),
+    closeStdin: () => attachment.closeStdin(),
+    async [Symbol.asyncDispose]() {
+      gone.abort();
+      await attachment[Symbol.asyncDispose]();
+    },
+  };
 }
 
 function attachRequest(name: string, query: URLSearchParams, { engine }: Service): AttachRequest {
   const container = engine.containers.get(name);
   const isStream = queryBoolean(query, "stream");
+  const withLogs = queryBoolean(query, "logs");
   const keys = query.get("detachKeys");
   const { tty, openStdin, stdinOnce } = container.process;
   return {
@@ -77,11 +112,15 @@ function attachRequest(name: string, query: URLSearchParams, { engine }: Service
     tty,
     // Docker's rule: input ends with the client when the container was made for one client; a terminal stays.
     closesStdin: stdinOnce && !tty,
-    // Without `stream` only what was logged is wanted, and no log is read back yet.
+    isStream,
+    logs: withLogs
+      ? { stdout: queryBoolean(query, "stdout"), stderr: queryBoolean(query, "stderr") }
+      : undefined,
+    // Without `stream` only what was logged is wanted.
     streams: {
       stdin: isStream && openStdin && queryBoolean(query, "stdin"),
-      stdout: isStream && queryBoolean(query, "stdout"),
-      stderr: isStream && queryBoolean(query, "stderr"),
+      stdout: (isStream || withLogs) && queryBoolean(query, "stdout"),
+      stderr: (isStream || withLogs) && queryBoolean(query, "stderr"),
     },
     detach: tty || keys !== null ? detachScanner(parseDetachKeys(keys)) : undefined,
   };

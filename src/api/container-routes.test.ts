@@ -243,7 +243,6 @@ describe("container routes", () => {
   test("what comes later says so, and what will not", async () => {
     await using api = await testApi();
     for (const [method, path, status, words] of [
-      ["GET", "/containers/web/logs", 501, "comes with a later version"],
       ["POST", "/v1.41/build", 501, "building images"],
       ["POST", "/swarm/init", 503, "This node is not a swarm manager."],
       ["GET", "/services/x/logs", 503, "This node is not a swarm manager."],

@@ -10,6 +10,7 @@ import type {
 import { healthOf, healthWords } from "./health-view.ts";
 import { viewHostSettings } from "./host-settings.ts";
 import { dockerImageConfig } from "./image-view.ts";
+import { logConfig } from "./log-config.ts";
 import { dockerLimits } from "./resource-request.ts";
 import { formatTime, humanDuration } from "./timestamp.ts";
 
@@ -109,7 +110,7 @@ export function dockerContainerInspect(
     ResolvConfPath: `${dir}/resolv.conf`,
     HostnamePath: `${dir}/hostname`,
     HostsPath: `${dir}/hosts`,
-    LogPath: `${dir}/log`,
+    LogPath: host.logging?.driver === "none" ? "" : `${dir}/log`,
     Name: `/${container.name}`,
     RestartCount: container.restartCount ?? 0,
     Driver: options.driver,
@@ -118,7 +119,7 @@ export function dockerContainerInspect(
     ProcessLabel: "",
     AppArmorProfile: "",
     ExecIDs: options.execIds === undefined || options.execIds.length === 0 ? null : options.execIds,
-    HostConfig: { ...USUAL_HOST_CONFIG, ...hostConfigOf(host) },
+    HostConfig: { ...USUAL_HOST_CONFIG, ...logConfig(host), ...hostConfigOf(host) },
     GraphDriver: { Name: options.driver, Data: null },
     ...(options.sizes === undefined
       ? {}
@@ -147,7 +148,6 @@ function hostConfigOf(host: ContainerRecord["host"]) {
 
 /** What clients read without asking whether it is there. */
 const USUAL_HOST_CONFIG = {
-  LogConfig: { Type: "json-file", Config: {} },
   PortBindings: {},
   PublishAllPorts: false,
   CgroupnsMode: "private",

@@ -3,6 +3,7 @@ import { PlyError } from "../error.ts";
 import { NO_LIMITS } from "../runtime/index.ts";
 import { type Fields, fieldsOf, flag, objects, stringMap, text, texts, words } from "./fields.ts";
 import { unhonoured } from "./host-config-warnings.ts";
+import { loggingOf } from "./log-config.ts";
 import { parseHostSettings, parseProcessSettings } from "./host-settings.ts";
 import { resourcesOf, restartPolicyOf } from "./resource-request.ts";
 
@@ -34,6 +35,7 @@ export function parseCreateRequest(body: Fields, name: string | null): CreateReq
     capDrop: texts(hostConfig, "CapDrop") ?? [],
     securityOpt: texts(hostConfig, "SecurityOpt") ?? [],
     ...consoleSizeOf(hostConfig["ConsoleSize"]),
+    ...loggingOf(hostConfig),
     ...(Object.keys(resources).length === 0 ? {} : { resources: { ...NO_LIMITS, ...resources } }),
     ...(restart === undefined ? {} : { restart }),
     ...(Object.keys(settings).length === 0 ? {} : { settings }),

@@ -1,4 +1,5 @@
 import { isObject } from "../oci/index.ts";
+import { isRemoteLogDriver } from "./log-config.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -10,20 +11,12 @@ interface Rule {
   readonly asks?: (value: unknown) => boolean;
 }
 
-const isTextOtherThan =
-  (...usual: readonly string[]) =>
-  (value: unknown) =>
-    typeof value === "string" && !usual.includes(value);
-const named =
-  (key: string, ...usual: readonly string[]) =>
-  (value: unknown) =>
-    isObject(value) && isTextOtherThan(...usual)(value[key] ?? "");
 
 /** Settings that are read, cannot be honoured yet and are safe to go on without, as long as the user knows. */
 const HOST_RULES: readonly Rule[] = [
   { field: "PortBindings", what: "published ports" },
   { field: "PublishAllPorts", what: "published ports" },
-  { field: "LogConfig", what: "the log driver", asks: named("Type", "", "json-file", "local", "none") },
+  { field: "LogConfig", what: "the log driver", asks: isRemoteLogDriver },
   { field: "DeviceRequests", what: "device requests (GPUs)" },
   { field: "Links", what: "links" },
   { field: "StorageOpt", what: "storage options" },

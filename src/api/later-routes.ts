@@ -40,11 +40,6 @@ const SWARM = [
 /** What comes, and what to do until then. */
 const LATER: readonly (readonly [routes: readonly string[], what: string, instead: string])[] = [
   [
-    ["GET /containers/{name}/logs"],
-    "reading a container's logs",
-    "run it in the foreground or attach before the start",
-  ],
-  [
     ["GET /containers/{name}/attach/ws"],
     "this part of a container's life",
     "create, start, stop, kill, wait, attach, commit and remove are there",

@@ -5,6 +5,7 @@ import { controlRoutes } from "./control-routes.ts";
 import { execRoutes } from "./exec-routes.ts";
 import { imageRoutes } from "./image-routes.ts";
 import { laterRoutes } from "./later-routes.ts";
+import { logRoutes } from "./log-routes.ts";
 import { networkRoutes } from "./network-routes.ts";
 import { plyRoutes } from "./ply-routes.ts";
 import { pruneRoutes } from "./prune-routes.ts";
@@ -21,6 +22,7 @@ export const routes: readonly ApiRoute[] = [
   ...containerRoutes,
   ...controlRoutes,
   ...attachRoutes,
+  ...logRoutes,
   ...execRoutes,
   ...archiveRoutes,
   ...networkRoutes,

@@ -65,6 +65,12 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     load: () => import("./commands/ps.ts"),
   },
   {
+    names: ["logs", "container logs"],
+    summary: "Show what containers printed, and follow them",
+    section: "Containers",
+    load: () => import("./commands/logs.ts"),
+  },
+  {
     names: ["stop", "container stop"],
     summary: "Stop running containers",
     section: "Containers",

@@ -4,7 +4,6 @@ const LATER: Readonly<Record<string, string>> = {
   builder: "",
   buildx: "",
   compose: "",
-  logs: "run it in the foreground or attach before the start",
   network: "containers have the host's network or none: --network host|none",
 };
 

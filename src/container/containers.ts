@@ -4,6 +4,8 @@ import type { Resources, ResourceUsage } from "../runtime/index.ts";
 import type { Execs, ProcessTable } from "./execs.ts";
 import type { HealthState } from "./health-state.ts";
 import type { HostSettings } from "./host-settings.ts";
+import type { LoggingOptions } from "./log-option.ts";
+import type { ContainerLogs } from "./logs.ts";
 import type { RestartPolicy } from "./restart-policy.ts";
 import type { OpenPlace, PlaceOptions } from "./open-place.ts";
 
@@ -57,6 +59,8 @@ export interface HostOptions {
   /** Absent: "no". */
   readonly restart?: RestartPolicy;
   readonly settings?: HostSettings;
+  /** Filled in by `create`. Absent in a container of an older engine: the default. */
+  readonly logging?: LoggingOptions;
 }
 
 /** What may follow what: `state.ts`. */
@@ -144,7 +148,7 @@ export interface FilesystemChange {
   readonly kind: "modified" | "added" | "deleted";
 }
 
-export interface Containers {
+export interface Containers extends ContainerLogs {
   create(options: CreateOptions): Promise<{ id: string; warnings: string[] }>;
   /** By id, unambiguous prefix or name; throws not-found "No such container: X". */
   get(name: string): ContainerRecord;

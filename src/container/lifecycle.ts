@@ -2,6 +2,7 @@ import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { isPlyError, messageOf, PlyError } from "../error.ts";
 import type { ExitStatus } from "../runtime/index.ts";
+import { prepareLog } from "./container-logs.ts";
 import type { ContainerRecord } from "./containers.ts";
 import { type LaunchContext, prepareLaunch } from "./launch.ts";
 import { announceExit, createLive, type Live } from "./live.ts";
@@ -178,7 +179,7 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
       terminal: process.tty,
       stdin: process.openStdin,
       stdinOnce: closesStdin(process),
-      logPath: null,
+      logPath: prepareLog(dir, host),
     });
     time.lap("create");
     if (live.streams.wantsConnection) live.streams.connect(await runtime.attach(id));
@@ -256,6 +257,7 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
     const { id } = record;
     const live = liveOf(id);
     try {
+      for (const hold of live.logReaders) hold();
       await runtime.delete(id);
       await snapshots.discard(dirOf(id));
       await rm(dirOf(id), { recursive: true, force: true });

@@ -16,6 +16,8 @@ export interface Live {
   /** True while it is stopped only to be started again: then it is not removed, whatever its options say. */
   isRestarted: boolean;
   readonly removed: PromiseWithResolvers<Ending>;
+  /** Called before its log files go: readers hold on to what they have not read. */
+  readonly logReaders: Set<() => void>;
 }
 
 export function createLive(options: { readonly closesStdin: boolean }): Live {
@@ -30,6 +32,7 @@ export function createLive(options: { readonly closesStdin: boolean }): Live {
     nextExit: Promise.withResolvers<Ending>(),
     isRestarted: false,
     removed: Promise.withResolvers<Ending>(),
+    logReaders: new Set(),
   };
 }
 

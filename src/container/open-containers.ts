@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { isPlyError, PlyError } from "../error.ts";
 import { sizeOfTree } from "../linux/index.ts";
 import type { ContainerMount, ContainerRecord, Containers, CreateOptions } from "./containers.ts";
+import { openContainerLogs } from "./container-logs.ts";
 import { checkLimits, createControls } from "./controls.ts";
 import { createHealth } from "./health.ts";
 import { checkSource } from "./host-launch.ts";
@@ -11,6 +12,7 @@ import { openExecs } from "./open-execs.ts";
 import { checkLaunch, openLaunchContext } from "./launch.ts";
 import { createLifecycle } from "./lifecycle.ts";
 import { parseVolumesFrom, type WantedMount, wantedMounts } from "./mount-option.ts";
+import { resolveLogging } from "./log-option.ts";
 import { checkName, freeName } from "./name.ts";
 import type { ContainersParts } from "./parts.ts";
 import { createPlaces } from "./place.ts";
@@ -51,11 +53,13 @@ export async function openContainers(parts: ContainersParts): Promise<OpenContai
   const lifecycle = createLifecycle({ ...parts, events: health.events, table, launch, clock });
   await lifecycle.recover();
   const { emit, liveOf } = lifecycle;
+  const containerLogs = openContainerLogs({ ...parts, table, liveOf });
 
   async function create(options: CreateOptions): Promise<{ id: string; warnings: string[] }> {
     const id = randomBytes(32).toString("hex");
     if (options.name !== undefined) checkName(options.name);
     const image = parts.images.resolve(options.image);
+    const logging = resolveLogging(options.host.logging);
     const name = options.name ?? freeName(table.isTaken);
     table.claimName(name, id);
     try {
@@ -95,7 +99,7 @@ export async function openContainers(parts: ContainersParts): Promise<OpenContai
         finishedAt: null,
         config: process,
         process: options.process,
-        host: limits.host,
+        host: { ...limits.host, logging },
         path,
         args,
         phases: {},
@@ -187,6 +191,8 @@ export async function openContainers(parts: ContainersParts): Promise<OpenContai
     get: (name) => table.find(name).record,
     list: () => table.list().map(({ record }) => record),
     isRunning: (id) => isActive(table.get(id)?.record.status ?? "exited"),
+    logs: containerLogs.logs,
+    clearLogs: containerLogs.clearLogs,
     ...createControls({ ...parts, table, lifecycle, stop }),
     async attach(name, streams) {
       const { record } = table.find(name);
@@ -246,6 +252,7 @@ export async function openContainers(parts: ContainersParts): Promise<OpenContai
     sizeOf: (name) => withUpper(name, (upper) => sizeOfTree(upper)),
     [Symbol.asyncDispose]: () => {
       health.close();
+      containerLogs[Symbol.dispose]();
       return lifecycle.close();
     },
   };

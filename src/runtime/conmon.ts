@@ -58,6 +58,8 @@ export async function launchConmon(options: ConmonOptions): Promise<Launched> {
       PATH: process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin",
       _OCI_SYNCPIPE: "3",
       _OCI_STARTPIPE: "4",
+      // Of its log's timestamps: those of one zone compare as text does.
+      TZ: "UTC",
     },
     stdio: ["ignore", "ignore", "pipe", "pipe", "pipe"],
   });

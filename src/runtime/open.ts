@@ -14,6 +14,7 @@ import { createFreezer } from "./freezer.ts";
 import { processIds } from "./processes.ts";
 import { type OciLimits, probeLimits } from "./resources.ts";
 import type { LaunchOptions, OciRuntime, RuntimeProcess } from "./runtime.ts";
+import { reopenLog } from "./reopen-log.ts";
 import { openSeccompCache } from "./seccomp-cache.ts";
 import type { OciSpec } from "./spec.ts";
 import { runTool } from "./tool.ts";
@@ -240,6 +241,7 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
         ? execOnTerminal({ ...context, conmonPath }, options)
         : execWithPipes(context, options);
     },
+    reopenLog: (id) => reopenLog(bundleOf(id)),
     waitExit: (id, signal) => exits.wait(id, signal),
     delete: remove,
     list: () => readdir(bundlesDir),

@@ -81,6 +81,8 @@ export interface OciRuntime extends AsyncDisposable {
   processIds(id: string): Promise<number[]>;
   /** Runs one more process in a running container. Throws "unavailable" when the runtime cannot be started. */
   exec(id: string, options: ExecOptions): Promise<RuntimeExec>;
+  /** Has conmon close its log and open a new file at the same path: for one that was moved away. */
+  reopenLog(id: string): Promise<void>;
   /** Resolves when conmon has written the exit code; also after an engine restart. */
   waitExit(id: string, signal?: AbortSignal): Promise<ExitStatus>;
   /** Kills what is left and removes cgroup, state, sockets, exit file. Idempotent. */

@@ -42,6 +42,7 @@ export interface DockerHostConfig {
   readonly CapAdd?: readonly string[] | null;
   readonly CapDrop?: readonly string[] | null;
   readonly SecurityOpt?: readonly string[] | null;
+  readonly LogConfig?: { readonly Type: string; readonly Config: Readonly<Record<string, string>> };
   /** Bytes. */
   readonly Memory?: number;
   readonly MemorySwap?: number;

@@ -6,6 +6,7 @@ import { ExitError, UsageError } from "../failure.ts";
 import type { FlagSpecs, FlagValues } from "../flags.ts";
 import { HOST_FLAGS, hostFlagsConfig, hostFlagsHostConfig } from "./host-flags.ts";
 import { labelsOf } from "./labels.ts";
+import { LOG_FLAGS, logConfigOf } from "./log-flags.ts";
 import { pullImages, titleOf } from "./pulling.ts";
 import { RESOURCE_FLAGS, resourceRequest } from "./resource-flags.ts";
 
@@ -45,6 +46,7 @@ export const CONTAINER_FLAGS = {
   "security-opt": { kind: "list", value: "OPTION", help: "Security option: seccomp=FILE, no-new-privileges" },
   "read-only": { kind: "bool", help: "The root filesystem cannot be written" },
   rm: { kind: "bool", help: "Remove the container when it ends" },
+  ...LOG_FLAGS,
   ...RESOURCE_FLAGS,
   "stop-signal": { kind: "string", value: "SIGNAL", help: "Signal that asks it to stop" },
   pull: {
@@ -102,6 +104,7 @@ export function createRequest(
       Binds: flags.volume,
       NetworkMode: flags.network ?? "default",
       AutoRemove: flags.rm,
+      ...logConfigOf(flags),
       ReadonlyRootfs: flags["read-only"],
       Privileged: flags.privileged,
       CapAdd: flags["cap-add"],

@@ -150,7 +150,12 @@ const INACTIVE_SWARM = {
 
 /** What Docker's clients read and has one answer here. */
 const UNUSED_INFO = {
-  Plugins: { Volume: ["local"], Network: ["host", "null"], Authorization: null, Log: ["json-file", "local", "none"] },
+  Plugins: {
+    Volume: ["local"],
+    Network: ["host", "null"],
+    Authorization: null,
+    Log: ["json-file", "local", "none"],
+  },
   MemoryLimit: true,
   SwapLimit: true,
   CpuCfsPeriod: true,

@@ -14,6 +14,7 @@ import {
 import { VERSION } from "../version.ts";
 import type {
   PlyCatalog,
+  PlyChange,
   PlyCheckResponse,
   PlyDiskUsage,
   PlyFile,
@@ -62,6 +63,7 @@ export const plyRoutes: readonly ApiRoute[] = [
   { method: "POST", path: "/ply/system/check", handler: check },
   { method: "GET", path: "/ply/system/df", handler: diskUsage },
   { method: "GET", path: "/ply/containers/{name}/phases", handler: phases },
+  { method: "GET", path: "/ply/containers/{name}/changes", handler: detailedChanges },
   { method: "GET", path: "/ply/registry/tags", handler: tags },
   { method: "GET", path: "/ply/registry/catalog", handler: catalog },
 ];
@@ -221,6 +223,11 @@ async function diskUsage(exchange: Exchange, service: Service): Promise<void> {
       users: UsageData?.RefCount ?? 0,
     })),
   };
+  sendJson(exchange, 200, body);
+}
+
+async function detailedChanges(exchange: Exchange, { engine }: Service): Promise<void> {
+  const body: PlyChange[] = await engine.containers.detailedChanges(param(exchange, "name"));
   sendJson(exchange, 200, body);
 }
 

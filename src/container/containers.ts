@@ -7,6 +7,7 @@ import type { HostSettings } from "./host-settings.ts";
 import type { LoggingOptions } from "./log-option.ts";
 import type { ContainerLogs } from "./logs.ts";
 import type { RestartPolicy } from "./restart-policy.ts";
+import type { DetailedChange } from "./detailed-change.ts";
 import type { OpenPlace, PlaceOptions } from "./open-place.ts";
 
 /** What `create` is told. Names as users write them; inside, the image is resolved to its id. */
@@ -195,6 +196,8 @@ export interface Containers extends ContainerLogs {
   /** More processes in running containers. */
   readonly execs: Execs;
   changes(name: string): Promise<FilesystemChange[]>;
+  /** Files are compared byte by byte where their sizes do not say it. */
+  detailedChanges(name: string): Promise<DetailedChange[]>;
   /** The files of a container (running or not), an image or a volume. Throws not-found. */
   openPlace(name: string, options?: PlaceOptions): Promise<OpenPlace>;
   commit(name: string, options: CommitOptions): Promise<ImageId>;

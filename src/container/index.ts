@@ -4,6 +4,7 @@ export type * from "./execs.ts";
 export type { HealthResult, HealthState } from "./health-state.ts";
 export type { DeviceWish, HostSettings, MountWish, Ulimit } from "./host-settings.ts";
 export { type OpenContainers, openContainers } from "./open-containers.ts";
+export type * from "./detailed-change.ts";
 export type * from "./open-place.ts";
 export { type LoggingOptions, resolveLogging } from "./log-option.ts";
 export type { ContainersParts } from "./parts.ts";

@@ -10,6 +10,7 @@ import { createHealth } from "./health.ts";
 import { checkSource } from "./host-launch.ts";
 import { openExecs } from "./open-execs.ts";
 import { checkLaunch, openLaunchContext } from "./launch.ts";
+import { withTrueContent } from "./detail.ts";
 import { createLifecycle } from "./lifecycle.ts";
 import { parseVolumesFrom, type WantedMount, wantedMounts } from "./mount-option.ts";
 import { resolveLogging } from "./log-option.ts";
@@ -240,6 +241,10 @@ export async function openContainers(parts: ContainersParts): Promise<OpenContai
       emit(record, "resize", { height: String(size.rows), width: String(size.columns) });
     },
     remove: (name, options) => lifecycle.remove(table.find(name).record.id, options),
+    detailedChanges: (name) =>
+      withUpper(name, async (upper, { stack, mountpoints }) =>
+        withTrueContent(await changesIn(upper, stack, mountpoints), upper, stack, parts.snapshots),
+      ),
     changes: (name) =>
       withUpper(name, (upper, { stack, mountpoints }) => changesIn(upper, stack, mountpoints)),
     commit: (name, options) =>

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { changesOfUpper, decodeIndex, type TreeNode, unionOf } from "../layer/index.ts";
 import type { LayerStack } from "../store/index.ts";
-import type { FilesystemChange } from "./containers.ts";
+import type { DetailedChange } from "./detailed-change.ts";
 import { type Mountpoint, untouchedMountpoints } from "./mountpoint.ts";
 
 /** What a writable layer changes of its image, without the mountpoints that were made for it. */
@@ -10,7 +10,7 @@ export async function changesIn(
   upper: string,
   stack: LayerStack | null,
   mountpoints: readonly Mountpoint[],
-): Promise<FilesystemChange[]> {
+): Promise<DetailedChange[]> {
   const changes = changesOfUpper(upper, await unionBelow(stack));
   const untouched = new Set(
     untouchedMountpoints(upper, mountpoints).map(({ path }) => Buffer.from(path, "utf8").toString("latin1")),
@@ -23,7 +23,7 @@ export async function changesIn(
       ({ path, kind }) =>
         kind !== "modified" || !parents.has(path) || left.some((other) => other.path.startsWith(`${path}/`)),
     )
-    .map(({ path, kind }) => ({ path: `/${Buffer.from(path, "latin1").toString("utf8")}`, kind }));
+    .map(({ path, ...change }) => ({ ...change, path: `/${Buffer.from(path, "latin1").toString("utf8")}` }));
 }
 
 async function unionBelow(stack: LayerStack | null): Promise<TreeNode | null> {

@@ -304,6 +304,8 @@ function explained(error: unknown, name: string): unknown {
       return about("limit", "no space left on device");
     case "ELOOP":
       return about("invalid", "a symbolic link is in the way");
+    case "EEXIST":
+      return about("invalid", "something else is in the way, maybe a link that leads nowhere");
     case "ENOTDIR":
       return about("invalid", "not a directory");
     case "ENOENT":

@@ -1,0 +1,119 @@
+import assert from "node:assert/strict";
+import * as fs from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, beforeEach, describe, test } from "node:test";
+import { isPlyError } from "../error.ts";
+import { TAR_END, type TarHeaderFields, tarHeader, tarPadding } from "../tar/index.ts";
+import { listDirectory, openRoot, pack, statPath, type UnpackOptions, unpack } from "./index.ts";
+
+const skip = process.versions["bun"] === undefined ? "system calls need Bun" : false;
+const BARE: UnpackOptions = { keepKinds: false, owner: "caller", links: "follow" };
+
+async function* archive(...members: (Partial<TarHeaderFields> & { path: string; data?: string })[]) {
+  for (const { data = "", ...fields } of members) {
+    const bytes = Buffer.from(data);
+    yield tarHeader({ type: "file", mode: 0o644, ...fields, size: bytes.length });
+    yield bytes;
+    yield tarPadding(bytes.length);
+  }
+  yield TAR_END;
+}
+
+describe("trees within a root", { skip }, () => {
+  let home: string;
+  let top: string;
+  before(() => {
+    home = fs.mkdtempSync(join(tmpdir(), "ply-files-"));
+  });
+  beforeEach(() => {
+    top = fs.mkdtempSync(join(home, "root-"));
+    fs.writeFileSync(join(home, "outside"), "mine");
+  });
+  after(() => fs.rmSync(home, { recursive: true, force: true }));
+
+  test("what was packed is what is unpacked: odd names, modes, times, links, hard links, pipes", async () => {
+    const from = join(top, "from");
+    fs.mkdirSync(join(from, "sub"), { recursive: true, mode: 0o751 });
+    fs.writeFileSync(Buffer.from(`${from}/sub/odd\xff\n`, "latin1"), "x".repeat(700_000), { mode: 0o600 });
+    fs.writeFileSync(join(from, "first"), "linked");
+    fs.linkSync(join(from, "first"), join(from, "second"));
+    fs.symlinkSync("../nowhere", join(from, "sub/link"));
+    fs.utimesSync(join(from, "sub"), 5, 7.25);
+    fs.mkdirSync(join(top, "to"));
+    using root = openRoot(top);
+    const done = await unpack(root, "/to", pack(root, "/from", { as: "copy" }), BARE);
+    assert.equal(done.bytes, 700_006);
+    const to = join(top, "to/copy");
+    assert.equal(fs.statSync(join(to, "first")).ino, fs.statSync(join(to, "second")).ino);
+    assert.equal(fs.readlinkSync(join(to, "sub/link")), "../nowhere");
+    assert.equal(fs.statSync(join(to, "sub")).mtimeMs, 7250);
+    assert.equal(fs.statSync(Buffer.from(`${to}/sub/odd\xff\n`, "latin1")).size, 700_000);
+    assert.deepEqual(
+      listDirectory(root, "/to/copy").map(({ name, type }) => [name, type]),
+      [
+        ["first", "file"],
+        ["second", "file"],
+        ["sub", "directory"],
+      ],
+    );
+  });
+
+  test("links lead about within the root, and are told by where they end", () => {
+    fs.mkdirSync(join(top, "etc"));
+    fs.writeFileSync(join(top, "etc/passwd"), "inside");
+    fs.symlinkSync("/../../etc/passwd", join(top, "out"));
+    fs.symlinkSync("/etc", join(top, "dir"));
+    using root = openRoot(top);
+    assert.equal(statPath(root, "/out").leadsTo, "/etc/passwd");
+    assert.equal(statPath(root, "/dir").type, "symlink");
+    assert.equal(statPath(root, "/dir/").type, "directory");
+    assert.equal(statPath(root, "/dir/passwd").size, 6);
+    assert.throws(
+      () => statPath(root, "/dir/nothing"),
+      (error) => isPlyError(error, "not-found") && error.details["missing"] === true,
+    );
+  });
+
+  test("no name and no link of an archive reaches what is outside", async () => {
+    using root = openRoot(top);
+    const refused = (...members: Parameters<typeof archive>) =>
+      assert.rejects(unpack(root, "/", archive(...members), BARE), (error) => isPlyError(error));
+    await refused({ path: "../outside", data: "theirs" });
+    await refused({ path: "h", type: "hardlink", linkTarget: "../outside" });
+    await refused({ path: "l", type: "symlink", linkTarget: home }, { path: "l/outside", data: "theirs" });
+    await unpack(
+      root,
+      "/",
+      archive({ path: "up", type: "symlink", linkTarget: "../.." }, { path: "up/outside", data: "theirs" }),
+      BARE,
+    );
+    assert.equal(fs.readFileSync(join(home, "outside"), "utf8"), "mine");
+    assert.equal(fs.readFileSync(join(top, "outside"), "utf8"), "theirs");
+  });
+
+  test("where links are refused, none in the way is followed", async () => {
+    fs.mkdirSync(join(top, "in"));
+    fs.symlinkSync(home, join(top, "in/way"));
+    using root = openRoot(top);
+    const hostile = archive({ path: "way/outside", data: "theirs" });
+    await assert.rejects(
+      unpack(root, "/in", hostile, { ...BARE, links: "refuse" }),
+      /symbolic link is in the way/,
+    );
+    assert.equal(fs.readFileSync(join(home, "outside"), "utf8"), "mine");
+  });
+
+  test("a directory that is replaced goes with all that is in it, links unfollowed; kinds are kept when asked", async () => {
+    fs.mkdirSync(join(top, "d/deep"), { recursive: true });
+    fs.symlinkSync(home, join(top, "d/deep/link"));
+    using root = openRoot(top);
+    const keep = { ...BARE, keepKinds: true };
+    await assert.rejects(unpack(root, "/", archive({ path: "d" }), keep), /cannot overwrite directory "\/d"/);
+    await unpack(root, "/", archive({ path: "d", data: "a file now" }), BARE);
+    assert.equal(fs.readFileSync(join(top, "d"), "utf8"), "a file now");
+    assert.equal(fs.readFileSync(join(home, "outside"), "utf8"), "mine");
+    const directory = archive({ path: "d/", type: "directory", mode: 0o755 });
+    await assert.rejects(unpack(root, "/", directory, keep), /cannot overwrite non-directory "\/d"/);
+  });
+});

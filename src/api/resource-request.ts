@@ -59,7 +59,7 @@ export function dockerLimits(
 ): DockerHostConfig & { readonly RestartPolicy: DockerRestartPolicy } {
   return {
     Memory: resources?.memory ?? 0,
-    MemorySwap: resources?.memorySwap ?? 0,
+    MemorySwap: resources?.memorySwap || (resources?.memory ?? 0) * 2,
     MemoryReservation: resources?.memoryReservation ?? 0,
     NanoCpus: resources?.nanoCpus ?? 0,
     CpuShares: resources?.cpuShares ?? 0,

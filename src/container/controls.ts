@@ -1,5 +1,12 @@
 import { PlyError } from "../error.ts";
-import { checkResources, NO_LIMITS, type OciRuntime, ociLimits, type Resources } from "../runtime/index.ts";
+import {
+  checkResources,
+  NO_LIMITS,
+  type OciLimits,
+  type OciRuntime,
+  ociLimits,
+  type Resources,
+} from "../runtime/index.ts";
 import type { Containers, HostOptions } from "./containers.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import { checkName } from "./name.ts";
@@ -40,6 +47,12 @@ export function createControls(
     const { id } = table.find(name).record;
     return liveOf(id).inTurn(() => step(table.find(id).record));
   }
+
+  /** All that is limited, and what is not any more. */
+  const changedLimits = (resources: Resources, given: Partial<Resources>): OciLimits => ({
+    ...ociLimits(resources, runtime.limits),
+    ...((given.pidsLimit ?? 0) < 0 ? { pids: { limit: -1 } } : {}),
+  });
 
   return {
     async restart(name, options) {
@@ -105,7 +118,7 @@ export function createControls(
         const merged = mergeResources(id, host.resources ?? NO_LIMITS, given);
         const { resources, warnings } = checkResources(merged, runtime.limits);
         if (hasProcess(status) && Object.keys(given).length > 0)
-          await runtime.update(id, ociLimits(resources, runtime.limits)).catch((error: Error) => {
+          await runtime.update(id, changedLimits(resources, given)).catch((error: Error) => {
             throw refused(id, error.message, error);
           });
         const record = change(id, {

@@ -1,4 +1,4 @@
-import { access, mkdir, readFile, rmdir } from "node:fs/promises";
+import { access, mkdir, readFile, rmdir, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { messageOf } from "../error.ts";
 import { type MountEntry, MS, mount, parseMountinfo } from "../linux/index.ts";
@@ -88,6 +88,17 @@ async function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+/** Writes one limit of a container's cgroup, where the host has its controller. */
+export async function writeLimit(
+  cgroups: Cgroups,
+  path: string,
+  { controller, file }: { readonly controller: string; readonly file: string },
+  value: string,
+): Promise<void> {
+  const hierarchy = hierarchyOf(cgroups, controller);
+  if (hierarchy !== undefined) await writeFile(join(hierarchy.path, path, file), value);
 }
 
 /** Where a controller is: the unified hierarchy, or (v1) the one mounted for it, alone or with others. */

@@ -3,7 +3,7 @@ import { access, mkdir, open, readdir, readFile, rm, unlink, writeFile } from "n
 import { delimiter, join } from "node:path";
 import { PlyError } from "../error.ts";
 import { attachTo } from "./attach.ts";
-import { cureHybrid, inspectCgroups, removeCgroup } from "./cgroup.ts";
+import { cureHybrid, inspectCgroups, removeCgroup, writeLimit } from "./cgroup.ts";
 import { readOomKills, readUsage } from "./cgroup-stats.ts";
 import { CONMON_PID_FILE, launchConmon, PID_FILE } from "./conmon.ts";
 import { execWithPipes } from "./exec-pipes.ts";
@@ -12,13 +12,14 @@ import { watchExits } from "./exits.ts";
 import { launchFailure } from "./failure.ts";
 import { createFreezer } from "./freezer.ts";
 import { processIds } from "./processes.ts";
+import { reopenLog } from "./reopen-log.ts";
 import { type OciLimits, probeLimits } from "./resources.ts";
 import type { LaunchOptions, OciRuntime, RuntimeProcess } from "./runtime.ts";
-import { reopenLog } from "./reopen-log.ts";
 import { openSeccompCache } from "./seccomp-cache.ts";
 import type { OciSpec } from "./spec.ts";
 import { runTool } from "./tool.ts";
 import { openToolVersions, type ToolVersions } from "./tool-version.ts";
+import { endUnfinishedLaunch } from "./unfinished.ts";
 
 export interface OpenRuntimeOptions {
   /** Where bundles, sockets and exit codes live; lost with a reboot: `/run/ply`. */
@@ -176,7 +177,12 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
 
   async function update(id: string, given: OciLimits): Promise<void> {
     const path = join(bundleOf(id), "limits.json");
-    await writeFile(path, JSON.stringify(given), { mode: 0o600 });
+    const { pids, ...others } = given;
+    const isUnbounded = pids !== undefined && pids.limit < 0;
+    // crun writes -1 as it is, which the kernel does not take.
+    if (isUnbounded)
+      await writeLimit(cgroups, cgroupPathOf(id), { controller: "pids", file: "pids.max" }, "max");
+    await writeFile(path, JSON.stringify(isUnbounded ? others : given), { mode: 0o600 });
     try {
       const args = [...runtimeArgs, "update", "--resources", path, id];
       const { exitCode, output } = await runTool(chosen.path, args);
@@ -194,7 +200,10 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
   }
 
   async function remove(id: string): Promise<void> {
-    const running = (await pidOf(id)) !== undefined && !(await exists(join(exitDir, id)));
+    const pid = await pidOf(id);
+    // Known, but without the pid that a monitor writes when all is made: its maker may still be at it.
+    if (pid === undefined && (await exists(bundleOf(id)))) await endUnfinishedLaunch(bundleOf(id));
+    const running = pid !== undefined && !(await exists(join(exitDir, id)));
     // In the usual case all that is left of the process is a directory or two: no need for the runtime.
     const clean = !running && (await removeCgroup(cgroups, cgroupPathOf(id)));
     if (clean) await rm(statePath(id), { recursive: true, force: true });

@@ -19,7 +19,7 @@ export interface Resources {
   /** `0-2,4`. */
   readonly cpusetCpus: string;
   readonly cpusetMems: string;
-  /** 0 and below: no limit. */
+  /** Below 0: no limit. */
   readonly pidsLimit: number;
   /** 10 to 1000. */
   readonly blkioWeight: number;
@@ -221,7 +221,7 @@ export interface OciLimits {
   readonly blockIO?: { readonly weight: number };
 }
 
-/** As the runtime wants them. `able.swap` false: nothing is said about swap. */
+/** As the runtime wants them at a container's creation. `able.swap` false: nothing is said about swap. */
 export function ociLimits(resources: Resources, able: Pick<LimitAbilities, "swap">): OciLimits {
   const { memory, memorySwap, memoryReservation, nanoCpus, cpuShares, pidsLimit, blkioWeight } = resources;
   const quota = nanoCpus > 0 ? Math.round((nanoCpus * DEFAULT_PERIOD_US) / 1e9) : resources.cpuQuota;

@@ -154,6 +154,8 @@ describe("states, restart policies and limits", { skip: unless("root") }, () => 
     assert.deepEqual(await limitOf(), [64 * 2 ** 20, 20]);
     await engine.must(["update", "-m", "96m", "--memory-swap", "192m", "--pids-limit", "30", "ll"]);
     assert.deepEqual(await limitOf(), [96 * 2 ** 20, 30]);
+    await engine.must(["update", "--pids-limit", "-1", "ll"]);
+    assert.deepEqual(await limitOf(), [96 * 2 ** 20, undefined]);
     await docker(
       "update",
       "--memory",

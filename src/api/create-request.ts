@@ -3,8 +3,8 @@ import { PlyError } from "../error.ts";
 import { NO_LIMITS } from "../runtime/index.ts";
 import { type Fields, fieldsOf, flag, objects, stringMap, text, texts, words } from "./fields.ts";
 import { unhonoured } from "./host-config-warnings.ts";
-import { loggingOf } from "./log-config.ts";
 import { parseHostSettings, parseProcessSettings } from "./host-settings.ts";
+import { loggingOf } from "./log-config.ts";
 import { resourcesOf, restartPolicyOf } from "./resource-request.ts";
 
 export interface CreateRequest {

@@ -11,7 +11,6 @@ interface Rule {
   readonly asks?: (value: unknown) => boolean;
 }
 
-
 /** Settings that are read, cannot be honoured yet and are safe to go on without, as long as the user knows. */
 const HOST_RULES: readonly Rule[] = [
   { field: "PortBindings", what: "published ports" },

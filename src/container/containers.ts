@@ -1,14 +1,14 @@
 import type { CommitOptions } from "../image/index.ts";
 import type { Healthcheck, ImageId, ProcessConfig } from "../oci/index.ts";
 import type { Resources, ResourceUsage } from "../runtime/index.ts";
+import type { DetailedChange } from "./detailed-change.ts";
 import type { Execs, ProcessTable } from "./execs.ts";
 import type { HealthState } from "./health-state.ts";
 import type { HostSettings } from "./host-settings.ts";
 import type { LoggingOptions } from "./log-option.ts";
 import type { ContainerLogs } from "./logs.ts";
-import type { RestartPolicy } from "./restart-policy.ts";
-import type { DetailedChange } from "./detailed-change.ts";
 import type { OpenPlace, PlaceOptions } from "./open-place.ts";
+import type { RestartPolicy } from "./restart-policy.ts";
 
 /** What `create` is told. Names as users write them; inside, the image is resolved to its id. */
 export interface CreateOptions {

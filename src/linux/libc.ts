@@ -26,8 +26,8 @@ const NUMBERS = {
     fsopen: 430,
     fsconfig: 431,
     fsmount: 432,
-    pipe2: 293,
     openat2: 437,
+    pipe2: 293,
   },
   arm64: {
     ioctl: 29,

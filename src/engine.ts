@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Containers, type OpenContainers, openContainers } from "./container/index.ts";
-import { PlyError } from "./error.ts";
+import { messageOf, PlyError } from "./error.ts";
 import { createEventBus, type EventBus } from "./event/index.ts";
 import { type Images, openImages } from "./image/index.ts";
 import { createIngestPool } from "./layer/index.ts";
@@ -112,6 +112,10 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     }),
   );
   known = containers;
+  // What the last engine was about to remove when it was killed. Nobody waits for it.
+  store
+    .collectGarbage()
+    .catch((error: unknown) => options.onTrouble?.(`collecting garbage: ${messageOf(error)}`));
 
   const held = parts.move();
   return {

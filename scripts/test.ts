@@ -106,7 +106,7 @@ function report(name: string, result: Counts & { output: string }, startedAt: nu
   );
   if (result.failed > 0) console.log(result.output.replace(/^/gm, "    "));
   else if (result.skipped > 0)
-    for (const line of result.output.split("\n")) if (/skip/i.test(line)) console.log(`    ${line.trim()}`);
+    for (const line of result.output.split("\n")) if (/^\(skip\)|^skipped:/.test(line)) console.log(`    ${line.trim()}`);
 }
 
 async function measured(name: string, work: () => Promise<Counts & { output: string }>): Promise<void> {

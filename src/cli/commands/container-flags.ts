@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { isPlyError, messageOf } from "../../error.ts";
 import type { DockerCreateRequest, DockerCreateResponse } from "../../wire/index.ts";
 import type { CommandContext } from "../command.ts";
@@ -92,7 +93,7 @@ export function createRequest(
     AttachStderr: attach.output,
     ...(flags["stop-signal"] === undefined ? {} : { StopSignal: flags["stop-signal"] }),
     HostConfig: {
-      Binds: flags.volume,
+      Binds: flags.volume.map(absoluteSource),
       NetworkMode: flags.network ?? "default",
       AutoRemove: flags.rm,
       ReadonlyRootfs: flags["read-only"],
@@ -103,6 +104,12 @@ export function createRequest(
       ...(size === undefined || !flags.tty ? {} : { ConsoleSize: [size.rows, size.columns] }),
     },
   };
+}
+
+/** `./data:/x` is a directory here, where the user is and not the engine; `data:/x` is a volume. */
+function absoluteSource(bind: string): string {
+  const [source = "", ...rest] = bind.split(":");
+  return /^\.\.?(\/|$)/.test(source) && rest.length > 0 ? [resolve(source), ...rest].join(":") : bind;
 }
 
 /** A seccomp profile is read here: the engine may not see this user's files. */

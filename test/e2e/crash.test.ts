@@ -7,11 +7,11 @@ import { test } from "node:test";
 import { unless } from "../support/needs.ts";
 import { writeOciLayout } from "../support/oci-layout.ts";
 import { mountsUnder, startEngine, type TestEngine } from "../support/ply.ts";
-import { must, type Ran } from "../support/process.ts";
+import { must, type Ran, until } from "../support/process.ts";
 import { startRegistry } from "../support/registry.ts";
 import { busyboxMembers, type Member, tarball } from "../support/tarball.ts";
 
-const KILLS = { erofs: 220, overlay2: 80 } as const;
+const KILLS = { erofs: 275, overlay2: 100 } as const;
 
 const blob = (name: string, bytes: number): Member => ({ name, data: randomBytes(bytes) });
 
@@ -34,7 +34,7 @@ async function checkStore(engine: TestEngine, after: string): Promise<void> {
 }
 
 for (const [storageDriver, kills] of Object.entries(KILLS))
-  test(`the store is sound after kill -9 at ${kills} random moments of pull, load, commit and rmi, on ${storageDriver}`, {
+  test(`the store is sound after kill -9 at ${kills} random moments of pull, load, commit, rmi and run, on ${storageDriver}`, {
     skip: unless("root", "docker-registry", "skopeo"),
     timeout: 580_000,
   }, async () => {
@@ -94,6 +94,12 @@ for (const [storageDriver, kills] of Object.entries(KILLS))
           run: () => engine.ply(["rmi", "-f", "loaded:1"]),
           usualMs: 0,
         },
+        {
+          name: "run",
+          prepare: async () => undefined,
+          run: () => engine.ply(["run", "--rm", "--network", "none", "kept:1", "sh", "-c", "echo x > /y"]),
+          usualMs: 0,
+        },
       ];
       for (const operation of operations) {
         await operation.prepare();
@@ -114,6 +120,11 @@ for (const [storageDriver, kills] of Object.entries(KILLS))
         const ran = await running;
         if (ran.code !== 0) interrupted.set(operation.name, (interrupted.get(operation.name) ?? 0) + 1);
         await engine.start();
+        // A container runs on, and goes when it has ended.
+        await until("only the one container is there", async () => {
+          const { stdout } = await engine.must(["ps", "-a", "--format", "{{.Names}}"]);
+          return stdout === "changed\n";
+        });
         await checkStore(engine, `kill ${kill} during ${operation.name}`);
         assert.deepEqual(
           mountsUnder(join(engine.root, "..")),

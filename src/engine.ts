@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Containers, type OpenContainers, openContainers } from "./container/index.ts";
-import { PlyError } from "./error.ts";
+import { messageOf, PlyError } from "./error.ts";
 import { createEventBus, type EventBus } from "./event/index.ts";
 import { type Images, openImages } from "./image/index.ts";
 import { createIngestPool } from "./layer/index.ts";
@@ -13,7 +13,7 @@ import {
   type RegistryClient,
 } from "./registry/index.ts";
 import { openRuntime } from "./runtime/index.ts";
-import { chooseDriver, type SnapshotDriver } from "./snapshot/index.ts";
+import { chooseDriver, type SnapshotDriver, type Tried } from "./snapshot/index.ts";
 import { type CheckReport, openStore, type Store } from "./store/index.ts";
 import { VERSION } from "./version.ts";
 import { openVolumes, type Volumes } from "./volume/index.ts";
@@ -35,7 +35,8 @@ export interface EngineOptions {
 export interface EngineInfo {
   readonly id: string;
   readonly root: string;
-  readonly storageDriver: { readonly name: string; readonly description: string };
+  /** `why`: how it came to be this one. */
+  readonly storageDriver: { readonly name: string; readonly description: string; readonly why: string };
   readonly runtime: { readonly name: string; readonly version: string };
   readonly conmonVersion: string;
   readonly warnings: readonly string[];
@@ -54,6 +55,8 @@ export interface Engine extends AsyncDisposable {
 }
 
 const DEFAULT_CONFIG_DIR = "/etc/ply";
+/** Setting: why the root has the storage driver it has. */
+const WHY_DRIVER = "storage-driver-why";
 /** Certificates that users of the peers have in place already. */
 const PEERS_CERTS_DIRS = ["/etc/docker/certs.d", "/etc/containers/certs.d"];
 /** Events kept for `events --since`, and how far a slow reader may fall behind. */
@@ -112,13 +115,21 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     }),
   );
   known = containers;
+  // What the last engine was about to remove when it was killed. Nobody waits for it.
+  store
+    .collectGarbage()
+    .catch((error: unknown) => options.onTrouble?.(`collecting garbage: ${messageOf(error)}`));
 
   const held = parts.move();
   return {
     info: {
       id: engineId(store),
       root,
-      storageDriver: { name: snapshots.name, description: snapshots.description },
+      storageDriver: {
+        name: snapshots.name,
+        description: snapshots.description,
+        why: store.settings.get(WHY_DRIVER) ?? "this root was made with it",
+      },
       runtime: { name: runtime.name, version: runtime.version },
       conmonVersion: runtime.conmonVersion,
       warnings: runtime.warnings,
@@ -145,14 +156,22 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
 
 /** The driver this root was made with, else the best that works; remembered from then on. */
 async function openSnapshots(options: EngineOptions, store: Store): Promise<SnapshotDriver> {
-  const { driver } = await chooseDriver({
+  const previous = store.settings.get("storage-driver");
+  const { driver, tried } = await chooseDriver({
     root: options.root,
     runRoot: options.runRoot,
     wanted: options.storageDriver ?? "auto",
-    previous: store.settings.get("storage-driver"),
+    previous,
   });
   store.settings.set("storage-driver", driver.name);
+  if (previous === undefined) store.settings.set(WHY_DRIVER, whyDriver(options, tried));
   return driver;
+}
+
+function whyDriver({ storageDriver = "auto" }: EngineOptions, tried: readonly Tried[]): string {
+  if (storageDriver !== "auto") return "this root was made with --storage-driver";
+  const failed = tried.filter(({ ok }) => !ok).map(({ name, why }) => `${name}: ${why}`);
+  return `the best that works here${failed.length === 0 ? "" : ` (${failed.join("; ")})`}`;
 }
 
 function engineId(store: Store): string {

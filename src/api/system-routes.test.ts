@@ -39,7 +39,10 @@ describe("system routes", () => {
       assert.equal(typeof info[field], type, field);
       assert.ok(info[field], field);
     }
-    assert.deepEqual(info["DriverStatus"], [["Mode", "file-backed EROFS mounts"]]);
+    assert.deepEqual(info["DriverStatus"], [
+      ["Mode", "file-backed EROFS mounts"],
+      ["Why", "the best that works here"],
+    ]);
     assert.deepEqual([info["Images"], info["Containers"], info["ContainersRunning"]], [3, 2, 1]);
     assert.equal((info["Swarm"] as Record<string, unknown>)["LocalNodeState"], "inactive");
     assert.deepEqual(info["Warnings"], ["WARNING: no swap limit here"]);

@@ -99,7 +99,10 @@ async function info(exchange: Exchange, { engine, clock }: Service): Promise<voi
     ContainersStopped: count((status) => !isActive(status)),
     Images: images.length,
     Driver: engine.info.storageDriver.name,
-    DriverStatus: [["Mode", engine.info.storageDriver.description]],
+    DriverStatus: [
+      ["Mode", engine.info.storageDriver.description],
+      ["Why", engine.info.storageDriver.why],
+    ],
     DockerRootDir: engine.info.root,
     SystemTime: new Date(clock()).toISOString(),
     LoggingDriver: "json-file",

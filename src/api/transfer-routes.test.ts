@@ -84,9 +84,23 @@ describe("pull", () => {
 
   test("without a tag all of them are pulled", async () => {
     await using api = await testApi({
-      images: { pullAllTags: async () => [pulled(false), { ...pulled(true), digest: ID }] },
+      images: {
+        pullAllTags: async (_, options) => {
+          for (const tag of ["1", "2"])
+            options?.onProgress?.({
+              kind: "message",
+              text: `Status: Image is up to date for localhost:5000/a:${tag}`,
+            });
+          return [pulled(false), { ...pulled(true), digest: ID }];
+        },
+      },
     });
     const lines = (await api.call("POST", "/images/create?fromImage=localhost:5000/a")).lines();
+    const statuses = lines.map((line) => (line as { status: string }).status);
+    assert.deepEqual(
+      statuses.filter((status) => status.startsWith("Status:")),
+      ["Status: Downloaded newer image for localhost:5000/a"],
+    );
     assert.equal(lines.filter((line) => (line as { status: string }).status.startsWith("Digest:")).length, 2);
   });
 

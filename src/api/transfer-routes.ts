@@ -38,6 +38,8 @@ async function pull(exchange: Exchange, service: Service): Promise<void> {
   const toLines = progressLines({ send: said.send, isBehind: () => lines.isBehind, clock: service.clock });
   let isOpened = false;
   const onProgress: OnProgress = (progress) => {
+    // Of all tags Docker tells one status, at the end.
+    if (isAll && progress.kind === "message" && progress.text.startsWith("Status: ")) return;
     if (!isOpened && !isOpening(progress)) said.send(pullingFrom(reference));
     isOpened = true;
     if (!isOpening(progress)) said.open();

@@ -4,10 +4,13 @@ import { type ErrorKind, PlyError } from "../error.ts";
 export class UsageError extends Error {
   override readonly name = "UsageError";
   readonly code: number;
+  /** The flag that is not known: `--memory`, `-p`. */
+  readonly unknownFlag: string | undefined;
   /** Docker exits with 125 for a wrong flag, with 1 for a wrong number of arguments. */
-  constructor(message: string, code = 125) {
+  constructor(message: string, code = 125, unknownFlag?: string) {
     super(message);
     this.code = code;
+    this.unknownFlag = unknownFlag;
   }
 }
 

@@ -89,7 +89,7 @@ export function parseFlags(
     const name = equals < 0 ? word.slice(2) : word.slice(2, equals);
     const spec = Object.hasOwn(specs, name) ? specs[name] : undefined;
     if (name === "help" && spec === undefined) help = true;
-    else if (spec === undefined) throw new UsageError(`unknown flag: --${name}`);
+    else if (spec === undefined) throw new UsageError(`unknown flag: --${name}`, 125, `--${name}`);
     else if (equals >= 0) set(name, word.slice(equals + 1));
     else set(name, spec.kind === "bool" ? "true" : following(`--${name}`));
   };
@@ -98,7 +98,8 @@ export function parseFlags(
       const letter = word[i] ?? "";
       const name = shorts.get(letter);
       if (name === undefined) {
-        if (letter !== "h") throw new UsageError(`unknown shorthand flag: '${letter}' in ${word}`);
+        if (letter !== "h")
+          throw new UsageError(`unknown shorthand flag: '${letter}' in ${word}`, 125, `-${letter}`);
         help = true;
         continue;
       }

@@ -7,6 +7,64 @@ const LATER: Readonly<Record<string, string>> = {
   network: "containers have the host's network or none: --network host|none",
 };
 
+/** Flags of `docker run` and `docker create` that ply has not yet, by what they are about. */
+const LATER_FLAGS: readonly (readonly [what: string, flags: readonly string[]])[] = [
+  [
+    "published ports and networks of your own come with a later version; for now: --network host",
+    ["-p", "-P", "--publish", "--publish-all", "--expose", "--link", "--ip", "--ip6", "--mac-address"],
+  ],
+  [
+    "names and name servers of a container's own come with networks, in a later version",
+    ["--add-host", "--dns", "--dns-option", "--dns-search", "--domainname", "--network-alias"],
+  ],
+  [
+    "limits come with a later version",
+    [
+      ...["-m", "--memory", "--memory-swap", "--memory-reservation", "-c", "--cpus", "--cpu-shares"],
+      ...["--cpu-period", "--cpu-quota", "--cpuset-cpus", "--pids-limit", "--ulimit", "--blkio-weight"],
+      ...["--shm-size", "--oom-kill-disable", "--oom-score-adj"],
+    ],
+  ],
+  ["restart policies come with a later version", ["--restart"]],
+  ["for now: -v SOURCE:TARGET", ["--mount", "--tmpfs", "--volumes-from", "--volume-driver"]],
+  [
+    "health checks come with a later version",
+    ["--health-cmd", "--health-interval", "--health-retries", "--health-timeout", "--no-healthcheck"],
+  ],
+  [
+    "it comes with a later version",
+    [
+      ...[
+        "-a",
+        "--attach",
+        "--device",
+        "--gpus",
+        "--group-add",
+        "--init",
+        "--ipc",
+        "--log-driver",
+        "--log-opt",
+      ],
+      ...[
+        "--pid",
+        "--userns",
+        "--uts",
+        "--cgroupns",
+        "--runtime",
+        "--stop-timeout",
+        "--sysctl",
+        "--label-file",
+      ],
+    ],
+  ],
+];
+
+/** What to say of a flag of `run` or `create` that only Docker has; undefined for any other word. */
+export function flagNotYet(flag: string): string | undefined {
+  const found = LATER_FLAGS.find(([, flags]) => flags.includes(flag));
+  return found === undefined ? undefined : `ply has no ${flag} yet: ${found[0]}`;
+}
+
 /** What to say of a command that Docker's users look for here; undefined for any other word. */
 export function notYet(name: string): string | undefined {
   const instead = Object.hasOwn(LATER, name) ? LATER[name] : undefined;

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { CATALOGUE, GROUPS } from "./catalogue.ts";
-import { notYet } from "./later.ts";
+import type { FlagSpec } from "./flags.ts";
+import { flagNotYet, notYet } from "./later.ts";
 import { startFakeEngine } from "./testing/fake-engine.ts";
 import { runPly } from "./testing/run.ts";
 
@@ -28,6 +29,26 @@ describe("the command line", () => {
     assert.match(stderr, /^ply: ply has no 'build' yet; for now: run a container/);
     assert.match((await runPly(["buildx"])).stderr, /^ply: ply has no 'buildx' yet\n/);
     for (const { names } of CATALOGUE) assert.equal(notYet(names[0]), undefined, `${names[0]} is there`);
+  });
+
+  test("an unknown flag that comes later, or that is close to one, is told as that", async () => {
+    assert.match(
+      (await runPly(["run", "-p", "80:80", "web"])).stderr,
+      /^unknown shorthand flag: 'p' in -p\nply has no -p yet: published ports .*\n\nUsage:/,
+    );
+    assert.match(
+      (await runPly(["create", "--memory=1g", "web"])).stderr,
+      /^unknown flag: --memory\nply has no --memory yet: limits/,
+    );
+    assert.match(
+      (await runPly(["images", "--formt", "x"])).stderr,
+      /formt\nDid you mean --format\?\n\nUsage/,
+    );
+    const { default: run } = await import("./commands/run.ts");
+    for (const [name, { short }] of Object.entries<FlagSpec>(run.flags)) {
+      assert.equal(flagNotYet(`--${name}`), undefined);
+      if (short !== undefined) assert.equal(flagNotYet(`-${short}`), undefined);
+    }
   });
 
   test("an unknown flag is refused as Docker refuses it", async () => {

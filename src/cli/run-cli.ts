@@ -12,7 +12,7 @@ import type { Command, CommandContext, Serve } from "./command.ts";
 import { ExitError, INTERRUPTED, UsageError } from "./failure.ts";
 import { parseFlags } from "./flags.ts";
 import { formatCommandHelp, formatGroupHelp, formatMainHelp, formatUsage, GLOBAL_FLAGS } from "./help.ts";
-import { notYet } from "./later.ts";
+import { flagNotYet, notYet } from "./later.ts";
 import { formatOutput } from "./output/index.ts";
 import { suggest } from "./suggest.ts";
 import type { Stdio } from "./terminal/index.ts";
@@ -121,13 +121,23 @@ async function runCommand(
     if (error instanceof UsageError)
       return fail(
         stdio,
-        `${error.message}\n\n${formatUsage(entry, command)}\n\nSee 'ply ${entry.names[0]} --help'.`,
+        `${error.message}${flagHint(entry, command, error.unknownFlag)}\n\n${formatUsage(entry, command)}\n\nSee 'ply ${entry.names[0]} --help'.`,
         error.code,
       );
     return showError(stdio, error, command.failureCode ?? 1);
   } finally {
     context.close();
   }
+}
+
+/** For a flag that is not there: that it comes later, or what was meant. */
+function flagHint(entry: CatalogueEntry, command: Command, flag: string | undefined): string {
+  if (flag === undefined) return "";
+  const creates = entry.names[0] === "run" || entry.names[0] === "create";
+  const later = creates ? flagNotYet(flag) : undefined;
+  if (later !== undefined) return `\n${later}`;
+  const close = flag.startsWith("--") ? suggest(flag.slice(2), Object.keys(command.flags)) : [];
+  return close.length === 0 ? "" : `\nDid you mean ${close.map((name) => `--${name}`).join(" or ")}?`;
 }
 
 function checkCount(entry: CatalogueEntry, command: Command, count: number): void {

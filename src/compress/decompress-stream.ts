@@ -8,7 +8,7 @@ const PIECE_BYTES = 256 * 1024;
 
 /**
  * Inflates a stream whose compression is told by its first bytes (or given), no faster than it is read; at
- * most some 35 MB are held, for a bomb. Pieces belong to the reader. Throws as {@link createDecompressor} does.
+ * most some 5 MB are held, for a bomb. Pieces belong to the reader. Throws as {@link createDecompressor} does.
  */
 export async function* decompress(
   source: AsyncIterable<Uint8Array>,
@@ -39,7 +39,7 @@ export async function* decompress(
 }
 
 /** ISA-L inflates all it is given at once, to at most 1,030 times its size. */
-const INPUT_BYTES = 32 * 1024;
+const INPUT_BYTES = 4 * 1024;
 
 async function* inflateAll(
   head: Uint8Array,

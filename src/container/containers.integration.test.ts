@@ -446,6 +446,7 @@ describe("containers", { skip: reason, timeout: 60_000 }, () => {
       auto: createOptions(waits(6), { name: "auto", host: { binds, autoRemove: true } }),
       away: createOptions(["sh", "-c", "exit 9"], { name: "away", host: { binds } }),
       resting: createOptions(["true"], { name: "resting" }),
+      unborn: createOptions(["true"], { name: "unborn", host: { autoRemove: true } }),
     };
     await room[Symbol.asyncDispose]();
     const script = join(dir, "engine.ts");
@@ -474,6 +475,8 @@ describe("containers", { skip: reason, timeout: 60_000 }, () => {
       ["stays", "auto", "resting"].map((name) => containers.get(name).status),
       ["running", "running", "created"],
     );
+    // Whoever would have started it is gone with the engine.
+    assert.throws(() => containers.get("unborn"), kind("not-found"));
     assert.equal((await containers.wait("away", "not-running")).exitCode, 9);
     await using attachment = await containers.attach("stays", { stdin: false, stdout: true, stderr: true });
     const stays = containers.wait("stays", "next-exit");

@@ -442,9 +442,9 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
       await liveOf(id).inTurn(() =>
         onExit(id, { exitCode: LOST_EXIT_CODE, oomKilled: false, finishedAt: clock() }),
       );
-    else if (status === "removing" || status === "dead") await removeNow(record, { volumes: false });
-    // It was to be started again when its engine died: a client that wanted it gone has gone itself.
-    else if (status === "exited" && record.host.autoRemove) await removeNow(record, { volumes: true });
+    // Nobody starts what was to go with its end: the engine was killed on the way, as a rule.
+    else if (record.host.autoRemove || status === "removing" || status === "dead")
+      await removeNow(record, { volumes: record.host.autoRemove });
     else {
       if (isKnown) await runtime.delete(id);
       if (upper !== null) removeMountpoints(upper, mountpoints);

@@ -1,9 +1,10 @@
 import { posix } from "node:path";
-import { decompress, detectCompression } from "../compress/index.ts";
+import { detectCompression } from "../compress/index.ts";
 import { isPlyError, messageOf, PlyError, throwIfAborted } from "../error.ts";
 import { type DiffId, type Digest, MAX_CONFIG_BYTES, parseDigest } from "../oci/index.ts";
 import type { Lease } from "../store/index.ts";
 import { readTar, TAR_BLOCK, type TarContent } from "../tar/index.ts";
+import { inflateArchive } from "./archive-limit.ts";
 import { type ImageContext, shortId } from "./context.ts";
 import type { OnProgress } from "./images.ts";
 
@@ -103,7 +104,7 @@ export async function readArchive(
 async function* archiveItems(archive: AsyncIterable<Uint8Array>): AsyncGenerator<TarContent> {
   let isArchive = false;
   try {
-    for await (const item of readTar(decompress(archive))) {
+    for await (const item of readTar(inflateArchive(archive))) {
       isArchive = true;
       yield item;
     }

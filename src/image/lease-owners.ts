@@ -21,7 +21,13 @@ export interface LeaseOwners {
   claim(name: string): ClaimedLease;
   /** Ends what interrupted transfers of this name left: somebody has finished what they began. */
   settle(name: string): void;
+  /** Ends what all interrupted transfers left. */
+  settleAll(): void;
 }
+
+/** Transfers whose next try goes on from what an interrupted one left; all others begin anew under another name. */
+const RESUMABLE = ["pull:"];
+const TRANSFERS = [...RESUMABLE, "push:", "save:", "load:", "import:", "commit:"];
 
 export function openLeaseOwners(leases: Leases, clock: () => number): LeaseOwners {
   const active = new Set<string>();
@@ -31,8 +37,18 @@ export function openLeaseOwners(leases: Leases, clock: () => number): LeaseOwner
     for (const owner of [name, ...(left.get(name) ?? [])]) if (!active.has(owner)) leases.end(owner);
     left.delete(name);
   };
+  const endIdle = (prefixes: readonly string[]) => {
+    for (const owner of leases.owners())
+      if (!active.has(owner) && prefixes.some((prefix) => owner.startsWith(prefix))) leases.end(owner);
+  };
+  // What transfers of the last engine left, which may have been killed.
+  endIdle(TRANSFERS.filter((prefix) => !RESUMABLE.includes(prefix)));
   return {
     settle,
+    settleAll() {
+      endIdle(TRANSFERS);
+      left.clear();
+    },
     claim(name) {
       let owner = name;
       for (let number = 2; active.has(owner); number++) owner = `${name}#${number}`;

@@ -8,7 +8,7 @@ import { familiar, referencesOf } from "./references.ts";
 
 /**
  * Removes unused images: the dangling ones, or all. Nothing that a container, a running transfer or a kept image is based on
- * goes. With `dryRun` nothing goes at all, and the bytes are what the layers would free.
+ * goes. All, without a filter, takes what interrupted pulls left as well. With `dryRun` nothing goes at all, and the bytes are what the layers would free.
  */
 export async function pruneImages(
   context: ImageContext,
@@ -24,13 +24,21 @@ export async function pruneImages(
   } finally {
     tellDeletion(context, deletion);
   }
-  const { bytesFreed } = await context.store.collectGarbage();
+  const isEverything = options.all && !isNarrowed(options);
+  if (isEverything) context.owners.settleAll();
+  const { bytesFreed } = await context.store.collectGarbage({ parts: isEverything });
   context.events.emit({
     type: "image",
     action: "prune",
     actor: { id: "", attributes: { reclaimed: String(bytesFreed) } },
   });
   return { removed: deletion.removed, bytesReclaimed: bytesFreed };
+}
+
+function isNarrowed({ filter, keep, unusedForMs, maxSize }: PruneOptions): boolean {
+  const { dangling: _dangling, labels = [], notLabels = [], references = [], ...rest } = filter;
+  const wishes = [...labels, ...notLabels, ...references, ...Object.values(rest), keep, unusedForMs, maxSize];
+  return wishes.some((wish) => wish !== undefined);
 }
 
 /** Ids of the images that pass the label filters; undefined when there are none to pass. */

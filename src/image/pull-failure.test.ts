@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { isPlyError, PlyError } from "../error.ts";
 import { digestOf, MEDIA_TYPE, parseReference } from "../oci/index.ts";
+import { openLeaseOwners } from "./lease-owners.ts";
 import { openRoom } from "./testing/room.ts";
 import { buildImage, publishImage, publishIndex, sampleTar } from "./testing/sample-image.ts";
 
@@ -200,6 +201,30 @@ describe("pull fails clearly and leaves nothing", () => {
     room.now += 25 * 60 * 60 * 1000;
     await room.store.collectGarbage();
     assert.deepEqual(room.store.layers.list(), []);
+  });
+
+  test("pruning everything takes what an interrupted pull left, pruning some does not", async () => {
+    await using room = await openRoom({ limits: { layersAtOnce: 1 } });
+    const built = publishImage(room.registry, APP, "latest", { layers: [base, top] });
+    const stop = new AbortController();
+    room.registry.onOpenBlob = async (digest) => {
+      if (digest === built.blobs[1]?.descriptor.digest) stop.abort();
+    };
+    await assert.rejects(room.images.pull(app, { signal: stop.signal }));
+    await room.images.prune({ filter: {}, all: false });
+    await room.images.prune({ filter: { labels: ["x"] }, all: true });
+    await room.images.prune({ filter: {}, all: true, keep: 1 });
+    assert.equal(room.store.layers.list().length, 1);
+    await room.images.prune({ filter: {}, all: true });
+    assert.deepEqual(room.store.layers.list(), []);
+  });
+
+  test("of transfers that were killed only pulls keep what they have brought in", async () => {
+    await using room = await openRoom();
+    for (const owner of ["pull:x", "load:1", "import:2", "commit:3", "save:4", "push:x", "container:5"])
+      room.store.leases.hold(owner, room.now + 1000);
+    openLeaseOwners(room.store.leases, () => room.now);
+    assert.deepEqual(room.store.leases.owners(), ["container:5", "pull:x"]);
   });
 
   test("two pulls of one name at once do not take each other's layers", async () => {

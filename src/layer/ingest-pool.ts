@@ -19,6 +19,12 @@ const DEFAULT_WORKERS = 3;
 /** Long enough for the next image of the same command, short enough for an engine that is left alone to be small. */
 const DEFAULT_IDLE_MS = 10_000;
 
+/**
+ * Entries of a layer after which its threads make room for others: some 1 KB of garbage each, which a thread that waits
+ * does not collect, while the layer's image is made with as much again.
+ */
+const MANY_ENTRIES = 20_000;
+
 /** Makes a pool; threads start with the first layer. Dispose it: layers at work are cancelled, threads end. */
 export function createIngestPool(options: IngestPoolOptions = {}): IngestPool {
   const limits = { ...DEFAULT_INGEST_LIMITS, ...options.limits };
@@ -50,9 +56,9 @@ export function createIngestPool(options: IngestPoolOptions = {}): IngestPool {
     return createIngestPipeline(limits, options.workerUrl);
   };
 
-  const release = (pipeline: IngestPipeline): void => {
+  const release = (pipeline: IngestPipeline, isFull: boolean): void => {
     busy--;
-    if (pipeline.isBroken) void pipeline.close();
+    if (pipeline.isBroken || isFull) void pipeline.close();
     else idle.push(pipeline);
     waiting.shift()?.();
     if (busy > 0 || disposal.signal.aborted) return;
@@ -67,10 +73,13 @@ export function createIngestPool(options: IngestPoolOptions = {}): IngestPool {
         ? disposal.signal
         : AbortSignal.any([jobOptions.signal, disposal.signal]);
     const pipeline = await acquire(signal);
+    let entryCount = 0;
     try {
-      return await pipeline.run(job, open, { ...jobOptions, signal });
+      const result = await pipeline.run(job, open, { ...jobOptions, signal });
+      entryCount = result.entryCount;
+      return result;
     } finally {
-      release(pipeline);
+      release(pipeline, entryCount > MANY_ENTRIES);
     }
   };
 

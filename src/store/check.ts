@@ -7,6 +7,7 @@ import { algorithmOf, digestOf } from "../oci/index.ts";
 import type { Database } from "./database.ts";
 import { text } from "./database.ts";
 import { codeOf } from "./failure.ts";
+import { unneeded } from "./garbage.ts";
 import { blobPath, digestOfPath, INGEST, isYoung, layerPath, sizeOnDisk } from "./layout.ts";
 import type {
   CheckOptions,
@@ -26,6 +27,8 @@ export interface CheckParts {
   readonly layers: Layers;
   readonly blobs: Store["blobs"];
   readonly isInUse: (name: string) => boolean;
+  /** True while somebody who has just let go of something waits for the collection. */
+  readonly isCollectionDue: () => boolean;
   readonly collectGarbage: () => Promise<GarbageReport>;
 }
 
@@ -45,6 +48,7 @@ export async function checkStore(parts: CheckParts, options: CheckOptions): Prom
   const { signal, repair } = options;
   const problems: Problem[] = [...databaseProblems(database)];
   let bytesFreed = 0;
+  const idle = parts.isCollectionDue() ? [] : unneeded(database);
 
   const badBlobs = new Map<Digest, Fault>();
   const blobRows = database.all("SELECT digest FROM blobs ORDER BY digest");
@@ -79,6 +83,12 @@ export async function checkStore(parts: CheckParts, options: CheckOptions): Prom
   if (repair) {
     letGo(database, badLayers.keys(), badBlobs.keys());
     bytesFreed += (await parts.collectGarbage()).bytesFreed;
+  }
+  const stays = new Set((repair ? unneeded(database) : idle).map(({ ref }) => ref));
+  for (const { what, ref } of idle) {
+    const repaired = !stays.has(ref);
+    const message = removedIf(repaired, `neither an image nor a transfer needs this ${what}`);
+    problems.push({ kind: "orphan", about: ref, message, repaired });
   }
   for (const [digest, fault] of badBlobs) {
     const repaired = repair && !knows(database, "blobs", digest);

@@ -67,6 +67,17 @@ export async function collectGarbage(parts: GarbageParts): Promise<GarbageReport
   return { layers, blobs, bytesFreed };
 }
 
+/** What the next collection would look at: stacks, layers and blobs that nothing needs. */
+export function unneeded(database: Database): { readonly what: string; readonly ref: string }[] {
+  const rows = (what: string, sql: string, column: string) =>
+    database.all(sql).map((row) => ({ what, ref: text(row, column) }));
+  return [
+    ...rows("stack", UNUSED_CHAINS, "chain_id"),
+    ...rows("layer", UNUSED_LAYERS, "diff_id"),
+    ...rows("blob", UNUSED_BLOBS, "digest"),
+  ];
+}
+
 /** A stack that is mounted stays, with its layers, for the next time. The first failure of another kind. */
 async function dropChains({ database, onChainUnused }: GarbageParts): Promise<unknown> {
   let failure: unknown;

@@ -82,6 +82,7 @@ export function leaseTable(database: Database, clock: () => number): LeaseTable 
     end(owner) {
       database.run("DELETE FROM leases WHERE owner = ?", owner);
     },
+    owners: () => database.all("SELECT owner FROM leases ORDER BY owner").map((row) => text(row, "owner")),
     ownersOf(id: ImageId) {
       return database
         .all("SELECT owner FROM lease_refs WHERE kind = 'image' AND ref = ? ORDER BY owner", id)

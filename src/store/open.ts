@@ -77,7 +77,8 @@ function storeOver({ root, clock, lock, database, shelf, leases, ingest }: Store
     alone = turn.catch(() => undefined);
     return turn;
   };
-  const sweep = async () => {
+  let collectionsDue = 0;
+  const sweep = async ({ parts = false } = {}) => {
     const report = await collectGarbage({
       database,
       shelf,
@@ -85,7 +86,8 @@ function storeOver({ root, clock, lock, database, shelf, leases, ingest }: Store
       flights,
       onChainUnused: () => store.onChainUnused,
     });
-    await sweepIngest(root, clock(), (name) => isInUse(name) || !name.endsWith(".part"));
+    const now = parts ? Number.POSITIVE_INFINITY : clock();
+    await sweepIngest(root, now, (name) => isInUse(name) || !name.endsWith(".part"));
     return report;
   };
 
@@ -98,10 +100,30 @@ function storeOver({ root, clock, lock, database, shelf, leases, ingest }: Store
     settings: settingsOf(database),
     onChainUnused: undefined,
     records: (collection) => recordsOf(database, collection),
-    collectGarbage: () => inTurn(sweep),
+    async collectGarbage(given) {
+      collectionsDue++;
+      try {
+        return await inTurn(() => sweep(given));
+      } finally {
+        collectionsDue--;
+      }
+    },
     check: (options) =>
       inTurn(() =>
-        checkStore({ root, clock, database, images, layers, blobs, isInUse, collectGarbage: sweep }, options),
+        checkStore(
+          {
+            root,
+            clock,
+            database,
+            images,
+            layers,
+            blobs,
+            isInUse,
+            isCollectionDue: () => collectionsDue > 0,
+            collectGarbage: sweep,
+          },
+          options,
+        ),
       ),
     async [Symbol.asyncDispose]() {
       if (!open) return;

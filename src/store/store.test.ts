@@ -383,6 +383,40 @@ describe("store", () => {
     );
   });
 
+  test("a check names what nothing needs, unless its collection is due", async () => {
+    await using store = await open();
+    const image = await putImage(store, "config", ["a"]);
+    store.images.remove(image.id);
+    // The layer is part of the stack until that is gone.
+    const refs = [image.id, chainIdsOf([diffIdOf("a")])[0]].sort();
+    const check = async (repair: boolean) =>
+      (await store.check({ ...CHECK, repair })).problems.map(({ kind, about, repaired }) => ({
+        kind,
+        about,
+        repaired,
+      }));
+    const orphans = (repaired: boolean) => refs.map((about) => ({ kind: "orphan", about, repaired }));
+    const byName = (a: { about: string }, b: { about: string }) => (a.about < b.about ? -1 : 1);
+    assert.deepEqual((await check(false)).sort(byName), orphans(false));
+    const [found] = await Promise.all([check(false), store.collectGarbage()]);
+    assert.deepEqual(found, [], "the collection waits for the check");
+    const again = await putImage(store, "config", ["a"]);
+    store.images.remove(again.id);
+    assert.deepEqual((await check(true)).sort(byName), orphans(true));
+    assert.deepEqual(store.layers.list(), []);
+  });
+
+  test("unfinished downloads stay for a day, or until a collection is to take them", async () => {
+    await using store = await open();
+    const part = join(store.root, "ingest", `${"a".repeat(64)}.part`);
+    await writeFile(part, "half");
+    await utimes(part, clock.now / 1000, clock.now / 1000);
+    await store.collectGarbage();
+    await stat(part);
+    await store.collectGarbage({ parts: true });
+    assert.deepEqual(await readdir(join(store.root, "ingest")), []);
+  });
+
   test("damage that a container holds on to is not repaired, and says who", async () => {
     await using store = await open();
     const image = await putImage(store, "config", ["a"]);

@@ -85,6 +85,8 @@ export interface Leases {
    */
   addChain(lease: Lease, diffIds: readonly DiffId[]): ChainId;
   end(owner: string): void;
+  /** All owners. */
+  owners(): string[];
   /** Owners of leases on this image: `container:…`. */
   ownersOf(id: ImageId): string[];
 }
@@ -203,7 +205,10 @@ export interface Store extends AsyncDisposable {
   readonly settings: { get(key: string): string | undefined; set(key: string, value: string): void };
   /** Called for each stack that nothing refers to any more, before its layers go: the driver's `remove`. */
   onChainUnused: ((chainId: ChainId) => Promise<void>) | undefined;
-  /** Removes layers, blobs and forms that neither an image nor a lease needs. Safe beside running pulls. */
-  collectGarbage(): Promise<GarbageReport>;
+  /**
+   * Removes layers, blobs and forms that neither an image nor a lease needs; with `parts`, unfinished downloads that
+   * nobody goes on with at the moment. Safe beside running pulls.
+   */
+  collectGarbage(options?: { readonly parts?: boolean }): Promise<GarbageReport>;
   check(options: CheckOptions): Promise<CheckReport>;
 }

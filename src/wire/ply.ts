@@ -20,7 +20,12 @@ export interface PlyInfo {
   readonly version: string;
   readonly pid: number;
   readonly root: string;
-  readonly storageDriver: { readonly name: string; readonly description: string };
+  readonly storageDriver: {
+    readonly name: string;
+    readonly description: string;
+    /** How it came to be this one: "the best that works here", with what stood in the way of better ones. */
+    readonly why?: string;
+  };
   readonly runtime: { readonly name: string; readonly version: string };
   readonly conmonVersion: string;
   readonly startedAt: number;

@@ -228,6 +228,63 @@ for (const client of CLIENTS)
       assert.match(await ok(["images", "-q", "bb:1"]), /\w+/);
     });
 
+    test("volumes: made, filled by one container, read by the next, in use, pruned", async () => {
+      assert.equal(await ok(["volume", "create", "--label", "keep=no", "data"]), "data\n");
+      assert.match(await ok(["volume", "ls"]), /DRIVER\s+VOLUME NAME\nlocal\s+data\n/);
+      const write = [
+        "run",
+        "--rm",
+        "--network",
+        "none",
+        "-v",
+        "data:/d",
+        "bb:1",
+        "sh",
+        "-c",
+        "echo kept > /d/f",
+      ];
+      await ok(write);
+      await ok([
+        "create",
+        "--name",
+        "user",
+        "--network",
+        "none",
+        "-v",
+        "data:/d",
+        "-v",
+        "/anonymous",
+        "bb:1",
+        "cat",
+        "/d/f",
+      ]);
+      assert.equal(await ok(["start", "-a", "user"]), "kept\n");
+      const place = (await ok(["volume", "inspect", "-f", "{{.Mountpoint}}", "data"])).trim();
+      assert.equal(readFileSync(join(place, "f"), "utf8"), "kept\n");
+      const mounts: { Type: string; Name: string; Source: string; Destination: string }[] = JSON.parse(
+        await ok(["inspect", "-f", "{{json .Mounts}}", "user"]),
+      );
+      const named = mounts.find(({ Destination }) => Destination === "/d");
+      assert.deepEqual([named?.Type, named?.Name, named?.Source], ["volume", "data", place]);
+      assert.match(
+        mounts.find(({ Destination }) => Destination === "/anonymous")?.Name ?? "",
+        /^[0-9a-f]{64}$/,
+      );
+      const inUse = await docker(["volume", "rm", "data"]);
+      assert.equal(inUse.code, 1);
+      assert.match(inUse.stderr, /remove data: volume is in use - \[[0-9a-f]{64}\]/);
+      assert.match(await ok(["system", "df"]), /Local Volumes\s+2\s+2\s+5B\s+0B/);
+      await ok(["rm", "-v", "user"]);
+      assert.equal(await ok(["volume", "ls", "-q", "--filter", "dangling=true"]), "data\n");
+      // Clients of before API 1.42 mean named ones too.
+      const isOld = client === "/usr/bin/docker";
+      const pruned = await ok(["volume", "prune", "-f"]);
+      assert.match(pruned, isOld ? /^Deleted Volumes:\ndata\n\nTotal .* 5B/ : /^Total reclaimed space: 0B/);
+      if (!isOld) assert.equal(await ok(["volume", "rm", "data"]), "data\n");
+      const gone = await docker(["volume", "inspect", "data"]);
+      assert.match(gone.stderr, /no such volume/i);
+    });
+
     test("unknown containers and swarm answer as Docker does", async () => {
       assert.match(
         (await docker(["inspect", "--type", "container", "nope"])).stderr,

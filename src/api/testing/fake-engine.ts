@@ -109,7 +109,11 @@ export function fakeEngine(parts: FakeParts = {}): FakeEngine {
     info: {
       id: "0f9d6a3e-0000-4000-8000-000000000000",
       root: "/var/lib/ply",
-      storageDriver: { name: "erofs", description: "file-backed EROFS mounts" },
+      storageDriver: {
+        name: "erofs",
+        description: "file-backed EROFS mounts",
+        why: "the best that works here",
+      },
       runtime: { name: "crun", version: "1.8.1" },
       conmonVersion: "2.1.6",
       warnings: ["no swap limit here"],

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { isPlyError, messageOf } from "../../error.ts";
 import type { DockerCreateRequest, DockerCreateResponse, DockerHostConfig } from "../../wire/index.ts";
 import type { CommandContext } from "../command.ts";
@@ -101,7 +102,7 @@ export function createRequest(
     ...(flags["stop-signal"] === undefined ? {} : { StopSignal: flags["stop-signal"] }),
     ...hostFlagsConfig(flags),
     HostConfig: {
-      Binds: flags.volume,
+      Binds: flags.volume.map(absoluteSource),
       NetworkMode: flags.network ?? "default",
       AutoRemove: flags.rm,
       ...logConfigOf(flags),
@@ -115,6 +116,12 @@ export function createRequest(
       ...(size === undefined || !flags.tty ? {} : { ConsoleSize: [size.rows, size.columns] }),
     },
   };
+}
+
+/** `./data:/x` is a directory here, where the user is and not the engine; `data:/x` is a volume. */
+function absoluteSource(bind: string): string {
+  const [source = "", ...rest] = bind.split(":");
+  return /^\.\.?(\/|$)/.test(source) && rest.length > 0 ? [resolve(source), ...rest].join(":") : bind;
 }
 
 /** A seccomp profile is read here: the engine may not see this user's files. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { Duplex } from "node:stream";
 import { after, before, describe, test } from "node:test";
 import { encodeFrame } from "../../wire/index.ts";
@@ -317,7 +317,7 @@ describe("ply run", () => {
     const { stdout } = await runPly(
       [
         ..."create --name web -e A=b=c -e HOST_VAR -e NOT_SET -w /src -u 1:2 --entrypoint /bin/e".split(" "),
-        ..."-v /a:/b:ro -v vol:/c --network host --hostname h -l x=y -l z --privileged --cap-add NET_ADMIN".split(
+        ..."-v /a:/b:ro -v vol:/c -v ./here:/d -v ..:/e -v .hidden:/f --network host --hostname h -l x=y -l z --privileged --cap-add NET_ADMIN".split(
           " ",
         ),
         ..."--cap-drop=ALL --read-only --rm --stop-signal INT --platform linux/amd64 --security-opt no-new-privileges".split(
@@ -350,7 +350,7 @@ describe("ply run", () => {
       AttachStderr: true,
       StopSignal: "INT",
       HostConfig: {
-        Binds: ["/a:/b:ro", "vol:/c"],
+        Binds: ["/a:/b:ro", "vol:/c", `${resolve("here")}:/d`, `${resolve("..")}:/e`, ".hidden:/f"],
         NetworkMode: "host",
         AutoRemove: true,
         ReadonlyRootfs: true,

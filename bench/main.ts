@@ -2,6 +2,8 @@
  * Measures ply beside every peer that is installed, in one run, taking turns: A B C A B C….
  *   npm run bench -- pull     cold pulls of three images from one registry on loopback
  *   npm run bench -- run      a container that runs `true` and goes
+ *   npm run bench -- exec     `true` in a container that runs
+ *   npm run bench -- logs     a gigabyte that a container printed
  *   npm run bench -- images   the list of 500 images
  *   npm run bench             all of them
  * Options: --rounds N, --only IMAGE (debian, files, layers), --peer PART-OF-A-NAME, --out DIR. Times are whole processes, as a user waits for them.
@@ -26,7 +28,7 @@ import { startPly } from "./peers/ply.ts";
 import { startPodmanOf } from "./peers/podman.ts";
 import { type Chart, svgOf, tableOf } from "./report.ts";
 
-const SUBJECTS = ["pull", "run", "images"] as const;
+const SUBJECTS = ["pull", "run", "exec", "logs", "images"] as const;
 type Subject = (typeof SUBJECTS)[number];
 
 /** Those that also run containers and list images come first. */
@@ -168,6 +170,74 @@ async function benchRun(work: string, rounds: number): Promise<Chart[]> {
   }
 }
 
+async function benchExec(work: string, rounds: number): Promise<Chart[]> {
+  await using registry = await startRegistry({});
+  const image = await debianImage(work);
+  const reference = `${registry.host}/bench/debian:1`;
+  await must("skopeo", [
+    "copy",
+    "-q",
+    "--dest-tls-verify=false",
+    `oci:${image.layout}:1`,
+    `docker://${reference}`,
+  ]);
+  const peers = (await startPeers(work, ENGINES)).filter((peer) => peer.verbs !== undefined);
+  const call = ({ verbs = ["false"], environment }: Peer, ...words: readonly string[]) =>
+    must(verbs[0] ?? "false", [...verbs.slice(1), ...words], { env: environment });
+  try {
+    for (const peer of peers) {
+      await peer.pull(reference);
+      const flags = ["-d", "--name", "bench", "--network", "host", ...(peer.runFlags ?? [])];
+      await call(peer, "run", ...flags, reference, "sleep", "100000");
+    }
+    const turn = (peer: Peer) => timed(() => call(peer, "exec", "bench", "true"));
+    const charts = [await alternate("exec … true", peers, rounds * 4, turn)];
+    for (const peer of peers) await call(peer, "rm", "-f", "bench");
+    return charts;
+  } finally {
+    for (const peer of peers) await peer[Symbol.asyncDispose]();
+  }
+}
+
+/** One gigabyte in lines of 100 bytes, from the engine's file to a client that throws it away. */
+async function benchLogs(work: string, rounds: number): Promise<Chart[]> {
+  await using registry = await startRegistry({});
+  const image = await debianImage(work);
+  const reference = `${registry.host}/bench/debian:1`;
+  await must("skopeo", [
+    "copy",
+    "-q",
+    "--dest-tls-verify=false",
+    `oci:${image.layout}:1`,
+    `docker://${reference}`,
+  ]);
+  const peers = (await startPeers(work, ENGINES)).filter((peer) => peer.verbs !== undefined);
+  const call = ({ verbs = ["false"], environment }: Peer, ...words: readonly string[]) =>
+    must(verbs[0] ?? "false", [...verbs.slice(1), ...words], { env: environment, timeoutMs: 600_000 });
+  const print = `yes ${"x".repeat(99)} | head -c 1000000000`;
+  try {
+    for (const peer of peers) {
+      await peer.pull(reference);
+      const limits = peer.name.startsWith("podman") ? [] : ["--log-opt", "max-size=-1"];
+      const flags = ["-d", "--name", "bench", "--network", "host", ...limits, ...(peer.runFlags ?? [])];
+      await call(peer, "run", ...flags, reference, "sh", "-c", print);
+      await call(peer, "wait", "bench");
+    }
+    const turn = ({ verbs = ["false"], environment }: Peer) =>
+      timed(() =>
+        must("sh", ["-c", '"$@" > /dev/null', "sh", ...verbs, "logs", "bench"], {
+          env: environment,
+          timeoutMs: 600_000,
+        }),
+      );
+    const charts = [await alternate("logs of 1 GB in lines of 100 bytes", peers, rounds, turn)];
+    for (const peer of peers) await call(peer, "rm", "-f", "bench");
+    return charts;
+  } finally {
+    for (const peer of peers) await peer[Symbol.asyncDispose]();
+  }
+}
+
 async function benchImages(work: string, rounds: number): Promise<Chart[]> {
   const archive = await manyImagesArchive(work, 500);
   const peers = (await startPeers(work, ENGINES)).filter((peer) => peer.listCommand !== undefined);
@@ -192,6 +262,8 @@ async function benchImages(work: string, rounds: number): Promise<Chart[]> {
 const BENCHES: Readonly<Record<Subject, (work: string, rounds: number) => Promise<Chart[]>>> = {
   pull: benchPull,
   run: benchRun,
+  exec: benchExec,
+  logs: benchLogs,
   images: benchImages,
 };
 

@@ -59,6 +59,7 @@ export const startDockerOf =
         reference,
         ...command,
       ],
+      verbs: ["docker"],
       listCommand: ["docker", "images"],
       async [Symbol.asyncDispose]() {
         daemon.kill("SIGTERM");

@@ -10,6 +10,10 @@ export interface Peer extends AsyncDisposable {
   forget(reference: string): Promise<void>;
   /** A short-lived container on the host's network, as a user would run it; undefined where the peer has no such verb. */
   readonly runCommand?: (reference: string, command: readonly string[]) => readonly [string, ...string[]];
+  /** The program with its own flags, to which Docker's verbs are added: undefined where it has them not. */
+  readonly verbs?: readonly [string, ...string[]];
+  /** What `run` needs on this host beyond the usual flags. */
+  readonly runFlags?: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
   /** The process whose memory is the engine's; undefined where there is no engine. */
   readonly enginePid?: number;

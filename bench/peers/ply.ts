@@ -28,6 +28,7 @@ export const startPly =
         reference,
         ...command,
       ],
+      verbs: [PLY_BINARY],
       listCommand: [PLY_BINARY, "images"],
       [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose](),
     };

@@ -37,6 +37,8 @@ export const startPodmanOf =
       },
       runCommand: (reference, command) =>
         podman("run", "--rm", "--ulimit", "host", "--network", "host", reference, ...command),
+      verbs: podman(),
+      runFlags: ["--ulimit", "host"],
       listCommand: podman("images"),
       async [Symbol.asyncDispose]() {
         await unmountUnder(home);

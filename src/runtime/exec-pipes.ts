@@ -77,9 +77,10 @@ export async function execWithPipes(context: ExecContext, options: ExecOptions):
   } finally {
     for (const fd of theirs) closeSync(fd);
   }
-  const ended = child.exited.then(async (code): Promise<ExecEnd> => {
+  const ended = child.exited.then((code): ExecEnd => {
     const end = endOf(context.runtime, code, logPath, spec.args[0] ?? "");
-    await Promise.all([rm(specPath, { force: true }), rm(logPath, { force: true })]);
+    // Nobody waits for that: what is left behind goes with the container's bundle.
+    for (const path of [specPath, logPath]) rm(path, { force: true }).catch(() => undefined);
     return end;
   });
   const pid = () => (child.exitCode === null && child.signalCode === null ? childOf(child.pid) : 0);

@@ -93,10 +93,9 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
 
   async function removeFiles(id: string): Promise<void> {
     exits.forget(id);
-    await Promise.all([
-      rm(bundleOf(id), { recursive: true, force: true }),
-      rm(join(exitDir, id), { force: true }),
-    ]);
+    // The bundle last: as long as it is there the next engine knows of the rest, and a stale exit would be the next run's.
+    await rm(join(exitDir, id), { force: true });
+    await rm(bundleOf(id), { recursive: true, force: true });
   }
 
   async function create(launch: LaunchOptions): Promise<RuntimeProcess> {

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { importBusybox } from "../support/busybox.ts";
 import { unless } from "../support/needs.ts";
-import { startEngine, type TestEngine } from "../support/ply.ts";
+import { mountsUnder, startEngine, type TestEngine } from "../support/ply.ts";
 import { run } from "../support/process.ts";
 import { tarball } from "../support/tarball.ts";
 
@@ -242,6 +243,32 @@ describe("files of containers, images and volumes", { skip }, () => {
     assert.equal(readFileSync(join(secret, "file"), "utf8"), "of the host");
     assert.equal(statSync(join(secret, "file")).size, 11);
     await text("rm", "-f", id);
+  });
+
+  test("an engine that ends in the middle of a copy leaves no mount, and what was mounted is whole", async () => {
+    const bind = join(scratch, "big");
+    mkdirSync(bind);
+    writeFileSync(join(bind, "file"), Buffer.alloc(32 * 1024 * 1024));
+    const id = await create("-v", `${bind}:/big`, "-v", "kept:/vol", "bb:1", "true");
+    await engine.must(["cp", "-", `${id}:/vol`], { stdin: tarball([{ name: "keep", data: "kept" }]) });
+    for (const signal of ["SIGKILL", "SIGTERM"] as const) {
+      const slow = connect(engine.socket);
+      slow.on("error", () => {});
+      slow.write(`GET /containers/${id}/archive?path=/big HTTP/1.1\r\nHost: ply\r\n\r\n`);
+      await new Promise((resolve) => slow.once("readable", resolve));
+      assert.notDeepEqual(mountsUnder(engine.root), []);
+      // Who only wants to know does not wait for the copy.
+      assert.match(await text("ps", "-as"), /bb:1/);
+      await engine.restart(signal);
+      slow.destroy();
+      assert.deepEqual(mountsUnder(engine.root), []);
+    }
+    assert.equal(statSync(join(bind, "file")).size, 32 * 1024 * 1024);
+    assert.equal(await readOut("kept:/keep"), "kept");
+    assert.equal(await text("diff", id), "");
+    await text("start", id);
+    await text("wait", id);
+    await text("rm", id);
   });
 
   test("port says nothing for a container without ports", async () => {

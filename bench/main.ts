@@ -218,7 +218,7 @@ async function benchLogs(work: string, rounds: number): Promise<Chart[]> {
   try {
     for (const peer of peers) {
       await peer.pull(reference);
-      const limits = peer.name.startsWith("podman") ? [] : ["--log-opt", "max-size=-1"];
+      const limits = peer.name.startsWith("ply") ? ["--log-opt", "max-size=-1"] : [];
       const flags = ["-d", "--name", "bench", "--network", "host", ...limits, ...(peer.runFlags ?? [])];
       await call(peer, "run", ...flags, reference, "sh", "-c", print);
       await call(peer, "wait", "bench");

@@ -149,7 +149,7 @@ describe("the tail", () => {
           ];
           const files = logs.map((log, index) => {
             writeFileSync(join(dir, `${index}`), log);
-            return { fd: openSync(join(dir, `${index}`), "r"), generation: index };
+            return { fd: openSync(join(dir, `${index}`), "r"), size: log.length };
           });
           try {
             const { file, offset } = tailStart(files, { lines, stdout: true, stderr: true });

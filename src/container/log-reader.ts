@@ -69,14 +69,16 @@ export async function* readLog(
     news?.tell();
   });
   try {
+    // One that does not follow shows what is there now, however fast the container prints.
+    const sizes = new Map(files.map(({ fd }) => [fd, fstatSync(fd).size]));
     let offset = 0;
     if (options.tail !== undefined && files.length > 0) {
-      const start = tailStart(files, { ...options, lines: options.tail, until });
+      const sized = files.map(({ fd }) => ({ fd, size: sizes.get(fd) ?? 0 }));
+      const start = tailStart(sized, { ...options, lines: options.tail, until });
       for (const { fd } of files.splice(0, start.file)) closeSync(fd);
       offset = start.offset;
     }
-    // One that does not follow shows what is there now, however fast the container prints.
-    const sizes = new Map(isFollowing ? [] : files.map(({ fd }) => [fd, fstatSync(fd).size]));
+    if (isFollowing) sizes.clear();
     while (!signal?.aborted) {
       const file = files[0];
       if (file !== undefined) {

@@ -1,8 +1,13 @@
-import { fstatSync, readSync } from "node:fs";
-import type { LogFile } from "./log-files.ts";
+import { readSync } from "node:fs";
 import { compareTime, HEADER_BYTES, headAt, type LogStream } from "./log-format.ts";
 
 const BLOCK_BYTES = 256 * 1024;
+
+/** A file as far as it is looked at: it may grow meanwhile. */
+export interface SizedFile {
+  readonly fd: number;
+  readonly size: number;
+}
 
 export interface TailOptions {
   readonly lines: number;
@@ -15,12 +20,14 @@ export interface TailOptions {
  * Where the last lines begin: an index into `files` and an offset of a record in that file. Lines are counted in
  * the streams that are asked for and up to `until`; an unfinished last line counts.
  */
-export function tailStart(files: readonly LogFile[], options: TailOptions): { file: number; offset: number } {
+export function tailStart(
+  files: readonly SizedFile[],
+  options: TailOptions,
+): { file: number; offset: number } {
   let left = options.lines;
   const seen: Record<LogStream, boolean> = { stdout: false, stderr: false };
   for (let file = files.length - 1; file >= 0; file--) {
-    const { fd } = files[file] as LogFile;
-    const { size } = fstatSync(fd);
+    const { fd, size } = files[file] as SizedFile;
     for (const { end, head, block, at } of recordsBackward(fd, size)) {
       const { stream, isFull } = head;
       if (!options[stream]) continue;

@@ -87,7 +87,7 @@ export async function probeLimits(
     cpu: has("cpu"),
     cpuset: has("cpuset") && cpuset !== undefined,
     pids: has("pids"),
-    // crun writes blkio.bfq.weight or blkio.weight; the root has neither.
+    // Only what every version of crun writes counts; kernels with nothing but blkio.bfq.weight get the warning.
     blkioWeight: unified === undefined ? await exists("blkio", "blkio.weight") : has("io"),
     processors: Math.max(1, parseCpuList(online)?.size ?? 1),
   };

@@ -37,8 +37,8 @@ describe("the command line", () => {
       /^unknown shorthand flag: 'p' in -p\nply has no -p yet: published ports .*\n\nUsage:/,
     );
     assert.match(
-      (await runPly(["create", "--memory=1g", "web"])).stderr,
-      /^unknown flag: --memory\nply has no --memory yet: limits/,
+      (await runPly(["create", "--gpus=all", "web"])).stderr,
+      /^unknown flag: --gpus\nply has no --gpus yet: it comes with a later version/,
     );
     assert.match(
       (await runPly(["images", "--formt", "x"])).stderr,

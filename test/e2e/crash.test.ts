@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -126,11 +126,12 @@ for (const [storageDriver, kills] of Object.entries(KILLS))
           return stdout === "changed\n";
         });
         await checkStore(engine, `kill ${kill} during ${operation.name}`);
-        assert.deepEqual(
-          mountsUnder(join(engine.root, "..")),
-          [],
-          `mounts after kill ${kill} during ${operation.name}`,
+        // The tree of an image stays mounted for the next container of it; all else would be a leak.
+        const leaked = mountsUnder(join(engine.root, "..")).filter(
+          (target) =>
+            !existsSync(target.replace(join(engine.runRoot, "mounts"), join(engine.root, "chains"))),
         );
+        assert.deepEqual(leaked, [], `mounts after kill ${kill} during ${operation.name}`);
       }
       for (const { name } of operations)
         assert.ok(

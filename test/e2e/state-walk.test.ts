@@ -12,7 +12,7 @@ import { until } from "../support/process.ts";
  * has them, while the engine, monitors and containers are killed in between; in the end nothing is left.
  * `PLY_WALK_STEPS` and `PLY_WALK_SEED` (printed when it fails) make it longer, and the same again.
  */
-const STEPS = Number(process.env["PLY_WALK_STEPS"] ?? 300);
+const STEPS = Number(process.env["PLY_WALK_STEPS"] ?? 1000);
 const SEED = Number(process.env["PLY_WALK_SEED"] ?? Date.now() % 1_000_000);
 const TIME_LIMIT_MS = STEPS * 400 + 60_000;
 

@@ -12,7 +12,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { must, run } from "../test/support/process.ts";
-import { startRegistry } from "../test/support/registry.ts";
+import { type RegistryFixture, startRegistry } from "../test/support/registry.ts";
 import {
   type BenchImage,
   debianImage,
@@ -105,20 +105,21 @@ function peakMegabytes(pid: number): number {
   return Number(line?.[1] ?? Number.NaN) / 1024;
 }
 
+/** Puts an image into the registry; returns its reference. */
+async function publish(registry: RegistryFixture, image: BenchImage): Promise<string> {
+  const reference = `${registry.host}/bench/${image.name}:1`;
+  const target = ["--dest-tls-verify=false", `oci:${image.layout}:1`, `docker://${reference}`];
+  await must("skopeo", ["copy", "-q", ...target]);
+  return reference;
+}
+
 async function benchPull(work: string, rounds: number): Promise<Chart[]> {
   await using registry = await startRegistry({});
   const only = option("only", "");
   const images: BenchImage[] = [];
   for (const [name, make] of Object.entries(PULLED))
     if (only === "" || only === name) images.push(await make(work));
-  for (const image of images)
-    await must("skopeo", [
-      "copy",
-      "-q",
-      "--dest-tls-verify=false",
-      `oci:${image.layout}:1`,
-      `docker://${registry.host}/bench/${image.name}:1`,
-    ]);
+  for (const image of images) await publish(registry, image);
   const charts: Chart[] = [];
   const peers = await startPeers(work, PULLERS);
   try {
@@ -148,15 +149,7 @@ async function benchPull(work: string, rounds: number): Promise<Chart[]> {
 
 async function benchRun(work: string, rounds: number): Promise<Chart[]> {
   await using registry = await startRegistry({});
-  const image = await debianImage(work);
-  const reference = `${registry.host}/bench/debian:1`;
-  await must("skopeo", [
-    "copy",
-    "-q",
-    "--dest-tls-verify=false",
-    `oci:${image.layout}:1`,
-    `docker://${reference}`,
-  ]);
+  const reference = await publish(registry, await debianImage(work));
   const peers = (await startPeers(work, ENGINES)).filter((peer) => peer.runCommand !== undefined);
   try {
     for (const peer of peers) await peer.pull(reference);
@@ -172,15 +165,7 @@ async function benchRun(work: string, rounds: number): Promise<Chart[]> {
 
 async function benchExec(work: string, rounds: number): Promise<Chart[]> {
   await using registry = await startRegistry({});
-  const image = await debianImage(work);
-  const reference = `${registry.host}/bench/debian:1`;
-  await must("skopeo", [
-    "copy",
-    "-q",
-    "--dest-tls-verify=false",
-    `oci:${image.layout}:1`,
-    `docker://${reference}`,
-  ]);
+  const reference = await publish(registry, await debianImage(work));
   const peers = (await startPeers(work, ENGINES)).filter((peer) => peer.verbs !== undefined);
   const call = ({ verbs = ["false"], environment }: Peer, ...words: readonly string[]) =>
     must(verbs[0] ?? "false", [...verbs.slice(1), ...words], { env: environment });
@@ -202,15 +187,7 @@ async function benchExec(work: string, rounds: number): Promise<Chart[]> {
 /** One gigabyte in lines of 100 bytes, from the engine's file to a client that throws it away. */
 async function benchLogs(work: string, rounds: number): Promise<Chart[]> {
   await using registry = await startRegistry({});
-  const image = await debianImage(work);
-  const reference = `${registry.host}/bench/debian:1`;
-  await must("skopeo", [
-    "copy",
-    "-q",
-    "--dest-tls-verify=false",
-    `oci:${image.layout}:1`,
-    `docker://${reference}`,
-  ]);
+  const reference = await publish(registry, await debianImage(work));
   const peers = (await startPeers(work, ENGINES)).filter((peer) => peer.verbs !== undefined);
   const call = ({ verbs = ["false"], environment }: Peer, ...words: readonly string[]) =>
     must(verbs[0] ?? "false", [...verbs.slice(1), ...words], { env: environment, timeoutMs: 600_000 });

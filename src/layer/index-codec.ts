@@ -3,6 +3,7 @@ import { PlyError } from "../error.ts";
 import type { SparseExtent } from "../tar/index.ts";
 import { ByteReader, ByteWriter } from "./bytes.ts";
 import type { LayerEntry, LayerIndex } from "./entry.ts";
+import { emptyEntry } from "./from-tar.ts";
 import { isCleanPath, MAX_PATH_LENGTH, MAX_TARGET_LENGTH } from "./path.ts";
 
 /*
@@ -46,7 +47,6 @@ const SLASH = 0x2f;
 const DOT = 0x2e;
 /** Flags byte, shared length, rest length. */
 const MIN_ENTRY_LENGTH = 3;
-const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
 
 /** The bytes of a layer's index file. The same entries always give the same bytes. */
 export function encodeIndex(entries: readonly LayerEntry[]): Uint8Array {
@@ -169,21 +169,7 @@ function decodeEntry(input: ByteReader, state: DecodeState): LayerEntry {
   const path = input.prefixed(state.path, shared, MAX_PATH_LENGTH);
   if (!extendsCleanly(path, shared) && !isCleanPath(path)) throw damaged("an unclean path");
   state.path = path;
-  const entry: LayerEntry = {
-    path,
-    type,
-    mode: 0,
-    uid: 0,
-    gid: 0,
-    mtimeSeconds: 0,
-    mtimeNanos: 0,
-    size: 0,
-    offset: 0,
-    linkTarget: "",
-    rdevMajor: 0,
-    rdevMinor: 0,
-    xattrs: NO_XATTRS,
-  };
+  const entry = emptyEntry(path, type);
   if (path === "" && type !== "directory" && type !== "opaque") throw damaged("a root that is no directory");
   if (type === "hardlink") {
     entry.linkTarget = input.text(MAX_PATH_LENGTH);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { writeErofs } from "../erofs/index.ts";
 import { type ErrorKind, PlyError, throwIfAborted } from "../error.ts";
-import { createUnion, decodeIndex, sortTree, type TreeNode } from "../layer/index.ts";
+import { createUnion, decodeIndex, sortTree } from "../layer/index.ts";
 import type { ChainId } from "../oci/index.ts";
 import { hexOf } from "../oci/index.ts";
 import type { LayerStack, StackLayer } from "../store/index.ts";
@@ -57,7 +57,6 @@ export async function chainImage(stack: LayerStack, signal?: AbortSignal): Promi
   }
   throwIfAborted(signal);
   sortTree(union.root);
-  openSymlinks(union.root);
   const tars = openTars(stack.layers);
   try {
     return writeErofs(
@@ -68,15 +67,6 @@ export async function chainImage(stack: LayerStack, signal?: AbortSignal): Promi
   } finally {
     tars.close();
   }
-}
-
-/** A symlink has mode 0777 on every Linux filesystem, whatever its tar says; EROFS would show what it is told. */
-function openSymlinks(root: TreeNode): void {
-  const todo = [root];
-  for (let directory = todo.pop(); directory !== undefined; directory = todo.pop())
-    for (const child of directory.children?.values() ?? [])
-      if (child.type === "symlink") child.mode = 0o777;
-      else if (child.children !== null) todo.push(child);
 }
 
 export async function readIndex(layer: StackLayer): Promise<Uint8Array> {

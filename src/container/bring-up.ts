@@ -1,0 +1,68 @@
+import { prepareLog } from "./container-logs.ts";
+import { prepareLaunch } from "./launch.ts";
+import type { LifecycleParts } from "./lifecycle-context.ts";
+import type { Live } from "./live.ts";
+import { type Mountpoint, removeMountpoints } from "./mountpoint.ts";
+import { stopwatch } from "./phase.ts";
+import { closesStdin } from "./register.ts";
+import type { ContainerDocument } from "./table.ts";
+
+export interface BroughtUp {
+  readonly pid: number;
+  /** The writable layer, absolute. */
+  readonly upper: string;
+  /** Milliseconds of each part. */
+  readonly phases: Readonly<Record<string, number>>;
+}
+
+/**
+ * All that a run needs, from the mounted root to the first process let go, in `dir`. What it makes in the root
+ * is added to `made`. After a failure {@link takeDown} clears away what is there.
+ */
+export async function bringUp(
+  { snapshots, runtime, launch }: Pick<LifecycleParts, "snapshots" | "runtime" | "launch">,
+  { record, stack }: ContainerDocument,
+  { dir, live, made }: { readonly dir: string; readonly live: Live; readonly made: Mountpoint[] },
+): Promise<BroughtUp> {
+  const { id, process, host } = record;
+  const time = stopwatch();
+  let upper = "";
+  const prepareSpec = async () => {
+    const rootfs = await snapshots.prepare(dir, stack, { isEphemeral: host.autoRemove });
+    upper = rootfs.upper;
+    time.lap("mount");
+    const onMountpoint = (more: readonly Mountpoint[]) => made.push(...more);
+    const spec = await prepareLaunch(launch, record, { dir, rootfs: rootfs.path, onMountpoint });
+    time.lap("spec");
+    return spec;
+  };
+  const { pid } = await runtime.create({
+    id,
+    spec: prepareSpec(),
+    terminal: process.tty,
+    stdin: process.openStdin,
+    stdinOnce: closesStdin(process),
+    logPath: prepareLog(dir, host),
+  });
+  time.lap("create");
+  if (live.streams.wantsConnection) live.streams.connect(await runtime.attach(id));
+  time.lap("attach");
+  await runtime.start(id);
+  time.lap("start");
+  return { pid, upper, phases: time.laps };
+}
+
+/** Clears away what a run leaves outside the writable layer, and in it the places that were made for mounts. */
+export async function takeDown(
+  { snapshots, runtime }: Pick<LifecycleParts, "snapshots" | "runtime">,
+  id: string,
+  {
+    dir,
+    upper,
+    made,
+  }: { readonly dir: string; readonly upper: string | null; readonly made: readonly Mountpoint[] },
+): Promise<void> {
+  await runtime.delete(id);
+  await snapshots.release(dir);
+  if (upper !== null) removeMountpoints(upper, made);
+}

@@ -1,0 +1,19 @@
+import type { LaunchContext } from "./launch.ts";
+import type { ContainersParts } from "./parts.ts";
+import type { Register } from "./register.ts";
+import type { ContainerTable } from "./table.ts";
+
+export interface LifecycleParts extends ContainersParts {
+  readonly table: ContainerTable;
+  readonly launch: LaunchContext;
+  readonly clock: () => number;
+}
+
+/** What all that happens to containers is done with. */
+export interface LifecycleContext extends LifecycleParts {
+  readonly register: Register;
+  /** Where a container's own files are. */
+  readonly dirOf: (id: string) => string;
+  /** Tells of what went wrong where nobody waits for an answer. */
+  readonly report: (message: string, error: unknown) => void;
+}

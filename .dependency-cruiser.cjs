@@ -2,7 +2,7 @@
 // floor through that room's index.ts; never up, never sideways.
 const floors = [
   ["oci", "linux"],
-  ["tar", "compress", "erofs", "dockerfile", "event", "wire"],
+  ["tar", "compress", "erofs", "dockerfile", "event", "wire", "overlay"],
   ["store", "registry", "network", "volume", "runtime", "layer", "files"],
   ["image", "snapshot"],
   ["build", "container"],

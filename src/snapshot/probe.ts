@@ -4,10 +4,8 @@ import { join } from "node:path";
 import type { ErofsNode } from "../erofs/index.ts";
 import { writeErofs } from "../erofs/index.ts";
 import { messageOf, PlyError } from "../error.ts";
+import { mountOverlay, removeTree, unmountAll } from "../overlay/index.ts";
 import { type ErofsMode, mountErofs } from "./erofs-mount.ts";
-import { mountOverlay } from "./overlay.ts";
-import { removeTree } from "./remove-tree.ts";
-import { unmountAll } from "./views.ts";
 
 const BLOCK = 512;
 const SUFFIX = ".probe";

@@ -20,11 +20,11 @@ import { nastyLayers } from "../../test/support/nasty-layers.ts";
 import { type Member, tarball } from "../../test/support/tarball.ts";
 import { isPlyError } from "../error.ts";
 import { MS, mount, parseMountinfo } from "../linux/index.ts";
+import { unmountAll } from "../overlay/index.ts";
 import { chainImage } from "./erofs-image.ts";
 import { chooseDriver, erofsDriver, overlay2Driver } from "./index.ts";
 import { stackOf, storeLayer } from "./testing/layers.ts";
 import { type SuiteOptions, snapshotDriverSuite } from "./testing/suite.ts";
-import { unmountAll } from "./views.ts";
 
 const skipAll =
   process.versions["bun"] === undefined

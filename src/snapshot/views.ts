@@ -1,9 +1,10 @@
 import { mkdirSync, readdirSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { PlyError } from "../error.ts";
-import { failedWith, MNT, parseMountinfo, umount } from "../linux/index.ts";
+import { failedWith, parseMountinfo, umount } from "../linux/index.ts";
 import type { ChainId } from "../oci/index.ts";
 import { hexOf } from "../oci/index.ts";
+import { unmountAll } from "../overlay/index.ts";
 import type { LayerStack } from "../store/index.ts";
 import type { View } from "./driver.ts";
 import { createTurns } from "./turn.ts";
@@ -133,19 +134,6 @@ export function createViews(
         });
     },
   };
-}
-
-/** Unmounts whatever lies on a path, however often; nothing there is fine. In use: it goes when its users do. */
-export function unmountAll(target: string): void {
-  for (;;) {
-    try {
-      umount(target, MNT.NOFOLLOW);
-    } catch (error) {
-      if (failedWith(error, "EINVAL") || failedWith(error, "ENOENT")) return;
-      if (!failedWith(error, "EBUSY")) throw error;
-      umount(target, MNT.DETACH | MNT.NOFOLLOW);
-    }
-  }
 }
 
 function removeDirectory(path: string): void {

@@ -13,14 +13,11 @@ import { basename, dirname, join, sep } from "node:path";
 import { parseMountinfo } from "../linux/index.ts";
 import type { ChainId } from "../oci/index.ts";
 import { parseDigest } from "../oci/index.ts";
+import { copyDirectoryAttributes, mountOverlay, removeTree, unmountAll } from "../overlay/index.ts";
 import type { LayerStack } from "../store/index.ts";
-import { copyDirectoryAttributes } from "./attributes.ts";
 import type { PrepareOptions, Rootfs } from "./driver.ts";
-import { mountOverlay } from "./overlay.ts";
-import { removeTree } from "./remove-tree.ts";
 import { createTurns } from "./turn.ts";
 import type { Hold } from "./views.ts";
-import { unmountAll } from "./views.ts";
 
 /** The read-only side of a container's root: overlay lowers (top first), kept while held. */
 export interface Base extends Hold {

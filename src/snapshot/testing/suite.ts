@@ -16,9 +16,9 @@ import { after, before, describe, test } from "node:test";
 import { isPlyError } from "../../error.ts";
 import { decodeIndex, unionOf } from "../../layer/index.ts";
 import { lgetxattr, parseMountinfo } from "../../linux/index.ts";
+import { unmountAll } from "../../overlay/index.ts";
 import type { LayerStack, StackLayer } from "../../store/index.ts";
 import type { SnapshotDriver } from "../driver.ts";
-import { unmountAll } from "../views.ts";
 import { stackOf, storeLayer } from "./layers.ts";
 import { type Scan, scanMount, scanUnion } from "./scan.ts";
 

@@ -12,6 +12,6 @@ export function copyDirectoryAttributes(from: Path, to: Path): void {
 }
 
 /** Node takes text or Buffers, not every Uint8Array. */
-export function asNodePath(path: Path): string | Buffer {
+function asNodePath(path: Path): string | Buffer {
   return typeof path === "string" || Buffer.isBuffer(path) ? path : Buffer.from(path);
 }

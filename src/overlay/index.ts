@@ -1,0 +1,4 @@
+export { copyDirectoryAttributes } from "./attributes.ts";
+export { mountOverlay, type OverlayOptions } from "./mount.ts";
+export { removeTree } from "./remove-tree.ts";
+export { unmountAll } from "./unmount.ts";

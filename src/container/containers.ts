@@ -1,4 +1,5 @@
 import type { CommitOptions } from "../image/index.ts";
+import type { EndpointOptions, PortRequest } from "../network/index.ts";
 import type { Healthcheck, ImageId, ProcessConfig } from "../oci/index.ts";
 import type { Resources, ResourceUsage } from "../runtime/index.ts";
 import type { DetailedChange } from "./detailed-change.ts";
@@ -43,8 +44,13 @@ export interface ProcessOptions {
 
 /** How the host runs it. */
 export interface HostOptions {
-  /** `host`, `none`; `default` is what the engine can do for now. */
+  /** `default`, `bridge`, `host`, `none`, `container:ID` or a network's name or id. */
   readonly networkMode: string;
+  /** The networks it is on; filled in by `create`, changed by `connectNetwork`. Empty for host, none, container:ID. */
+  readonly networks?: readonly EndpointOptions[];
+  readonly ports?: readonly PortRequest[];
+  /** `-P`. */
+  readonly publishAllPorts?: boolean;
   /** Docker's `-v` forms: `/host:/in[:ro]`, `name:/in`, `/in`. */
   readonly binds: readonly string[];
   readonly autoRemove: boolean;

@@ -14,3 +14,5 @@ export { type ResourceLimit, resourceLimits } from "./rlimit.ts";
 export { connectSeqpacket } from "./seqpacket.ts";
 export { sizeOfTree } from "./size-of-tree.ts";
 export { lgetxattr, lgetxattrs, lremovexattr, lsetxattr } from "./xattr.ts";
+export { inNetworkNamespace } from "./net-namespace.ts";
+export { attribute, NLM_F, netlinkMessage, sendNetlink } from "./netlink.ts";

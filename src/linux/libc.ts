@@ -12,6 +12,8 @@ const NUMBERS = {
     ioctl: 16,
     socket: 41,
     connect: 42,
+    sendto: 44,
+    recvfrom: 45,
     fcntl: 72,
     flock: 73,
     mount: 165,
@@ -30,11 +32,14 @@ const NUMBERS = {
     pipe2: 293,
   },
   arm64: {
+    setns: 308,
     ioctl: 29,
     socket: 198,
     connect: 203,
     fcntl: 25,
     flock: 32,
+    sendto: 206,
+    recvfrom: 207,
     mount: 40,
     umount2: 39,
     lsetxattr: 6,
@@ -51,6 +56,7 @@ const NUMBERS = {
     openat2: 437,
   },
 } as const;
+    setns: 268,
 
 export type SystemCallName = keyof (typeof NUMBERS)["x64"];
 

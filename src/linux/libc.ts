@@ -30,16 +30,16 @@ const NUMBERS = {
     fsmount: 432,
     openat2: 437,
     pipe2: 293,
+    setns: 308,
   },
   arm64: {
-    setns: 308,
     ioctl: 29,
     socket: 198,
     connect: 203,
-    fcntl: 25,
-    flock: 32,
     sendto: 206,
     recvfrom: 207,
+    fcntl: 25,
+    flock: 32,
     mount: 40,
     umount2: 39,
     lsetxattr: 6,
@@ -53,10 +53,10 @@ const NUMBERS = {
     fsconfig: 431,
     fsmount: 432,
     pipe2: 59,
+    setns: 268,
     openat2: 437,
   },
 } as const;
-    setns: 268,
 
 export type SystemCallName = keyof (typeof NUMBERS)["x64"];
 

@@ -1,4 +1,12 @@
 export { fsopenMount, type MountAttribute } from "./fsopen.ts";
+export {
+  type IdMap,
+  type IdRange,
+  insideId,
+  mountIdMapped,
+  openUserNamespace,
+  outsideId,
+} from "./id-map.ts";
 export { mknod, S_IF, utimensNs } from "./inode.ts";
 export { clearInodeFlags } from "./inode-flags.ts";
 export { type Isal, type IsalInflater, openIsal } from "./isal.ts";
@@ -7,12 +15,13 @@ export { type FileLock, lockFile } from "./lock.ts";
 export { type LoopDevice, openLoop } from "./loop.ts";
 export { MNT, MS, mount, umount } from "./mount.ts";
 export { type MountEntry, parseMountinfo } from "./mountinfo.ts";
+export { inNetworkNamespace } from "./net-namespace.ts";
+export { attribute, NLM_F, netlinkMessage, sendNetlink } from "./netlink.ts";
 export { type OpenInRootOptions, openInRoot } from "./open-in-root.ts";
 export type { Path } from "./path.ts";
 export { openPipe, type Pipe } from "./pipe.ts";
 export { type ResourceLimit, resourceLimits } from "./rlimit.ts";
+export { sealProgram } from "./sealed-file.ts";
 export { connectSeqpacket } from "./seqpacket.ts";
 export { sizeOfTree } from "./size-of-tree.ts";
 export { lgetxattr, lgetxattrs, lremovexattr, lsetxattr } from "./xattr.ts";
-export { inNetworkNamespace } from "./net-namespace.ts";
-export { attribute, NLM_F, netlinkMessage, sendNetlink } from "./netlink.ts";

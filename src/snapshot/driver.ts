@@ -1,3 +1,4 @@
+import type { IdMap } from "../linux/index.ts";
 import type { ChainId } from "../oci/index.ts";
 import type { LayerStack, StackLayer } from "../store/index.ts";
 
@@ -14,6 +15,11 @@ export interface PrepareOptions {
    * nor the unmount, which else writes out all that is dirty on the filesystem.
    */
   readonly isEphemeral?: boolean;
+  /**
+   * Whom the container's users are for the host: files are theirs in the mount, and as ever on disk. Throws
+   * "unsupported" where the host cannot mount so.
+   */
+  readonly idMap?: IdMap | undefined;
 }
 
 /** A read-only view of an image; the same mount may serve many. */

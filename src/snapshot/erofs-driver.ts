@@ -69,7 +69,10 @@ export function erofsDriver({ root, runRoot, mode = "file", because }: ErofsDriv
       const found = await readdir(join(root, "chains"));
       return found.filter((name) => !names.has(name)).map((name) => join(root, "chains", name));
     },
-    [Symbol.asyncDispose]: () => views.dispose(),
+    async [Symbol.asyncDispose]() {
+      await writables[Symbol.asyncDispose]();
+      await views.dispose();
+    },
   };
 }
 

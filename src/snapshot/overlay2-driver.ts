@@ -219,7 +219,10 @@ export function overlay2Driver({ root, runRoot, because }: Overlay2DriverOptions
         .filter((name) => !needed.has(name))
         .map((name) => join(directory, name));
     },
-    [Symbol.asyncDispose]: () => views.dispose(),
+    async [Symbol.asyncDispose]() {
+      await writables[Symbol.asyncDispose]();
+      await views.dispose();
+    },
   };
 
   async function* readLayer(layer: StackLayer, from: number): AsyncGenerator<Uint8Array> {

@@ -16,6 +16,7 @@ import { parseDigest } from "../oci/index.ts";
 import { copyDirectoryAttributes, mountOverlay, removeTree, unmountAll } from "../overlay/index.ts";
 import type { LayerStack } from "../store/index.ts";
 import type { PrepareOptions, Rootfs } from "./driver.ts";
+import { createMappedRoots } from "./mapped-roots.ts";
 import { createTurns } from "./turn.ts";
 import type { Hold } from "./views.ts";
 
@@ -37,7 +38,7 @@ export interface WritableParts {
  *     upper/   the writable layer      work/   overlayfs's own      rootfs/   where it is mounted
  *     empty/   the lower of a container over nothing      stack   the chain id it stands on, for `recover`
  */
-export interface Writables {
+export interface Writables extends AsyncDisposable {
   prepare(dir: string, stack: LayerStack | null, options?: PrepareOptions): Promise<Rootfs>;
   release(dir: string): Promise<void>;
   discard(dir: string): Promise<void>;
@@ -54,6 +55,7 @@ const ON_NOTHING: Hold = { release: () => undefined };
 export function createWritables({ root, openBase, hold }: WritableParts): Writables {
   const prepared = new Map<string, Prepared>();
   const turns = createTurns();
+  const mappedRoots = createMappedRoots(root);
 
   const release = async (dir: string): Promise<void> => {
     const found = prepared.get(dir);
@@ -71,7 +73,7 @@ export function createWritables({ root, openBase, hold }: WritableParts): Writab
   };
 
   return {
-    prepare: (dir, stack, { isEphemeral = false } = {}) =>
+    prepare: (dir, stack, { isEphemeral = false, idMap } = {}) =>
       turns.take(dir, async () => {
         const [path, upper, work] = [join(dir, "rootfs"), join(dir, "upper"), join(dir, "work")];
         if (prepared.has(dir)) return { path, upper };
@@ -85,7 +87,9 @@ export function createWritables({ root, openBase, hold }: WritableParts): Writab
           const lowest = base.lowers[0];
           if (!existsSync(upper)) makeUpper(upper, lowest);
           writeFileSync(join(dir, "stack"), stack === null ? "" : stack.chainId);
-          mountOverlay({ lowers: base.lowers, writable: { upper, work, isEphemeral }, target: path });
+          const overlay = { lowers: base.lowers, writable: { upper, work, isEphemeral }, target: path };
+          if (idMap === undefined) mountOverlay(overlay);
+          else await mappedRoots.mount(dir, overlay, idMap);
         } catch (error) {
           base.release();
           throw error;
@@ -97,19 +101,22 @@ export function createWritables({ root, openBase, hold }: WritableParts): Writab
     discard: (dir) =>
       turns.take(dir, async () => {
         await release(dir);
-        for (const name of ["upper", "upper.new", "work", "rootfs", "empty", "stack"])
+        for (const name of ["upper", "upper.new", "work", "rootfs", "empty", "stack", "mapped"])
           await removeTree(join(dir, name));
       }),
     recover(liveDirs) {
       const live = new Map([...liveDirs].map((dir) => [realPath(dir), dir]));
       const below = `${realPath(root)}${sep}`;
       for (const { target, fstype } of parseMountinfo()) {
+        // Of a mount that was killed half way.
+        if (basename(dirname(target)) === "mapped" && target.startsWith(below)) unmountAll(target);
         if (fstype !== "overlay" || basename(target) !== "rootfs" || !target.startsWith(below)) continue;
         const dir = live.get(dirname(target));
         if (dir === undefined) unmountAll(target);
         else if (!prepared.has(dir)) prepared.set(dir, { hold: adopt(dir, hold), isEphemeral: false });
       }
     },
+    [Symbol.asyncDispose]: () => mappedRoots[Symbol.asyncDispose](),
   };
 }
 

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import {
+  chmodSync,
+  chownSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -8,10 +10,11 @@ import {
   readFileSync,
   realpathSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { isPlyError } from "../../error.ts";
 import { decodeIndex, unionOf } from "../../layer/index.ts";
@@ -222,6 +225,27 @@ export function snapshotDriverSuite(
       await driver.prepare(dir, stack, { isEphemeral: true });
       assert.equal(readFileSync(join(path, "etc/a"), "utf8"), "changed");
       await driver.discard(dir);
+      await driver[Symbol.asyncDispose]();
+    });
+
+    check("other owners outside: the same ones on disk", async () => {
+      const { stack, driver, dir, root } = simple();
+      for (let path = root; path !== "/"; path = dirname(path))
+        if ((statSync(path).mode & 0o001) === 0) chmodSync(path, 0o711);
+      const range = [{ inside: 0, outside: 300_000, size: 65_536 }];
+      const idMap = { uids: range, gids: range };
+      const { path, upper } = await driver.prepare(dir, stack, { idMap });
+      assert.equal(statSync(join(path, "etc/a")).uid, 300_000);
+      chownSync(join(path, "etc/a"), 300_005, 300_006);
+      rmSync(join(path, "etc/b"));
+      const { uid, gid } = statSync(join(upper, "etc/a"));
+      assert.deepEqual([uid, gid], [5, 6]);
+      assert.ok(lstatSync(join(upper, "etc/b")).isCharacterDevice());
+      await driver.release(dir);
+      const again = await driver.prepare(dir, stack);
+      assert.equal(statSync(join(again.path, "etc/a")).uid, 5);
+      await driver.discard(dir);
+      assert.deepEqual(readdirSync(dir), []);
       await driver[Symbol.asyncDispose]();
     });
 

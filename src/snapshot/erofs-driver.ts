@@ -7,7 +7,7 @@ import type { SnapshotDriver } from "./driver.ts";
 import { chainPath, tarPathOf } from "./erofs-image.ts";
 import { checkTars, type ErofsMode, mountErofs } from "./erofs-mount.ts";
 import { writeChain } from "./materialize.ts";
-import { createTurns } from "./turn.ts";
+import { createTurns } from "../turn.ts";
 import { createViews } from "./views.ts";
 import { createWritables } from "./writable.ts";
 

@@ -16,7 +16,7 @@ import { disjoint, encodeMap, readFrame, readMap, type TarReader } from "./overl
 import { openUnpackedShelf, readMeta, type Unpacked } from "./overlay2-shelf.ts";
 import { unpackChanges } from "./overlay2-unpack.ts";
 import { syncFilesystem } from "./sync.ts";
-import { createTurns } from "./turn.ts";
+import { createTurns } from "../turn.ts";
 import { createViews } from "./views.ts";
 import { createWritables } from "./writable.ts";
 

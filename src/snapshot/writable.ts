@@ -17,7 +17,7 @@ import { copyDirectoryAttributes, mountOverlay, removeTree, unmountAll } from ".
 import type { LayerStack } from "../store/index.ts";
 import type { PrepareOptions, Rootfs } from "./driver.ts";
 import { createMappedRoots } from "./mapped-roots.ts";
-import { createTurns } from "./turn.ts";
+import { createTurns } from "../turn.ts";
 import type { Hold } from "./views.ts";
 
 /** The read-only side of a container's root: overlay lowers (top first), kept while held. */

@@ -1,4 +1,5 @@
 import { isPlyError, messageOf, PlyError } from "../error.ts";
+import { suggest } from "../suggest.ts";
 import { VERSION } from "../version.ts";
 import { type CatalogueEntry, findCommand, firstWords, GROUPS, verbsOf } from "./catalogue.ts";
 import {
@@ -14,7 +15,6 @@ import { parseFlags } from "./flags.ts";
 import { formatCommandHelp, formatGroupHelp, formatMainHelp, formatUsage, GLOBAL_FLAGS } from "./help.ts";
 import { flagNotYet, notYet } from "./later.ts";
 import { formatOutput } from "./output/index.ts";
-import { suggest } from "./suggest.ts";
 import type { Stdio } from "./terminal/index.ts";
 
 /** The process around the commands; tests give one of their own. */

@@ -1,0 +1,48 @@
+import { bad } from "./source.ts";
+
+/** The parser directives at the head of a Dockerfile. */
+export interface Directives {
+  /** `docker/dockerfile:1`: which frontend the author had in mind. */
+  readonly syntax?: string;
+  readonly escape: "\\" | "`";
+  /** `skip=RULE,…;error=true`, see `lint.ts`. */
+  readonly check?: string;
+}
+
+const DIRECTIVE = /^#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$/;
+const KNOWN = new Set(["syntax", "escape", "check"]);
+
+/** Reads directives line by line; the first line that has not the form of one ends them. */
+export interface DirectiveReader {
+  /** True: the line was a directive. */
+  take(line: string): boolean;
+  readonly found: Directives;
+}
+
+export function createDirectiveReader(): DirectiveReader {
+  const found: { syntax?: string; escape: "\\" | "`"; check?: string } = { escape: "\\" };
+  const seen = new Set<string>();
+  let isOver = false;
+  return {
+    found,
+    take(line) {
+      if (isOver) return false;
+      const match = DIRECTIVE.exec(line);
+      if (match === null) {
+        isOver = true;
+        return false;
+      }
+      const key = (match[1] ?? "").toLowerCase();
+      const value = match[2] ?? "";
+      if (!KNOWN.has(key)) return false;
+      if (seen.has(key)) throw bad(`only one ${key} parser directive can be used`);
+      seen.add(key);
+      if (key === "escape") {
+        if (value !== "\\" && value !== "`")
+          throw bad(`invalid escape token '${value}' does not match \` or \\`);
+        found.escape = value;
+      } else found[key as "syntax" | "check"] = value;
+      return true;
+    },
+  };
+}

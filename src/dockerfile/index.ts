@@ -1,0 +1,14 @@
+export type { Directives } from "./directive.ts";
+export { type Heredoc, heredocText, parseHeredoc } from "./heredoc.ts";
+export {
+  compilePattern,
+  type IgnoreFile,
+  type IgnoreRule,
+  parseIgnoreFile,
+  parsePatterns,
+} from "./ignore.ts";
+export type * from "./instruction.ts";
+export { parseRunMount, type RunMount } from "./mount.ts";
+export { parseDockerfile, parseTrigger } from "./parse.ts";
+export { dockerfileError, type SourceRange, within } from "./source.ts";
+export { expandWord, expandWords, type WordOptions } from "./word.ts";

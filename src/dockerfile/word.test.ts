@@ -1,0 +1,100 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: shell words are what is tested here
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { expandWord, expandWords } from "./word.ts";
+
+const ENV: Readonly<Record<string, string>> = {
+  A: "a",
+  E: "",
+  PATH: "/usr/bin:/bin",
+  TWO: "one two",
+  FILE: "archive.tar.gz",
+  STAR: "a*b",
+};
+const lookup = (name: string) => (Object.hasOwn(ENV, name) ? ENV[name] : undefined);
+
+const WORDS: readonly (readonly [word: string, value: string])[] = [
+  ["plain", "plain"],
+  ["$A", "a"],
+  ["${A}b", "ab"],
+  ["$A$A", "aa"],
+  ["$NOPE.", "."],
+  ["$", "$"],
+  ["$.", "$."],
+  ["a$", "a$"],
+  ["\\$A", "$A"],
+  ["\\\\$A", "\\a"],
+  ["'$A'", "$A"],
+  ['"$A"', "a"],
+  ['"\\$A \\" \\x"', '$A " \\x'],
+  ['"it\'s"', "it's"],
+  ["'a\"b'", 'a"b'],
+  ["a'b'\"c\"", "abc"],
+  ["$1", ""],
+  ["${NOPE:-x}", "x"],
+  ["${NOPE-x}", "x"],
+  ["${E:-x}", "x"],
+  ["${E-x}", ""],
+  ["${A:-x}", "a"],
+  ["${A:+x}", "x"],
+  ["${E:+x}", ""],
+  ["${E+x}", "x"],
+  ["${NOPE:+x}", ""],
+  ["${NOPE:-${A}z}", "az"],
+  ["${NOPE:-'q}'}", "q}"],
+  ["${A:?no}", "a"],
+  ["${FILE#*.}", "tar.gz"],
+  ["${FILE##*.}", "gz"],
+  ["${FILE%.*}", "archive.tar"],
+  ["${FILE%%.*}", "archive"],
+  ["${FILE#x}", "archive.tar.gz"],
+  ["${FILE/./-}", "archive-tar.gz"],
+  ["${FILE//./-}", "archive-tar-gz"],
+  ["${FILE/a?c/X}", "Xhive.tar.gz"],
+  ["${STAR/\\*/-}", "a-b"],
+  ["${NOPE#x}", ""],
+];
+for (const [word, value] of WORDS)
+  test(`${word} is ${JSON.stringify(value)}`, () =>
+    assert.equal(expandWord(word, { lookup, escapeToken: "\\" }), value));
+
+const WRONG: readonly (readonly [word: string, message: RegExp])[] = [
+  ["${A", /missing '}'/],
+  ["${}", /bad substitution/],
+  ["${:x}", /bad substitution/],
+  ["${A:x}", /unsupported modifier \(:x\) in substitution/],
+  ["${A!x}", /unsupported modifier \(!\)/],
+  ["${NOPE:?give it}", /NOPE: give it/],
+  ["${E:?}", /E: is not allowed to be empty/],
+  ["'a", /matching single-quote/],
+  ['"a', /matching double-quote/],
+];
+for (const [word, message] of WRONG)
+  test(`refuses ${word}`, () =>
+    assert.throws(() => expandWord(word, { lookup, escapeToken: "\\" }), { message }));
+
+test("words part at blanks of values too, unless quoted", () => {
+  assert.deepEqual(expandWords("x$TWO '$TWO' \"$TWO\" ''", { lookup, escapeToken: "\\" }), [
+    "xone",
+    "two",
+    "$TWO",
+    "one two",
+    "",
+  ]);
+});
+
+test("another escape token", () => {
+  assert.equal(expandWord("`$A\\$A", { lookup, escapeToken: "`" }), "$A\\a");
+});
+
+test("unset variables can stay, and are told of", () => {
+  const unset: string[] = [];
+  const options = {
+    lookup,
+    escapeToken: "\\",
+    keepUnset: true,
+    onUnset: (name: string) => unset.push(name),
+  } as const;
+  assert.equal(expandWord("$NOPE ${NIL} ${NO#x} $A", options), "$NOPE ${NIL} ${NO#x} a");
+  assert.deepEqual(unset, ["NOPE", "NIL", "NO"]);
+});

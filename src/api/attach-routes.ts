@@ -2,12 +2,13 @@ import type { Attachment, ContainerRecord } from "../container/index.ts";
 import { PlyError } from "../error.ts";
 import { detachScanner, parseDetachKeys } from "./detach-keys.ts";
 import { type Exchange, param } from "./exchange.ts";
-import { execByUpgrade } from "./exec-routes.ts";
+import { execByUpgrade, runByUpgrade } from "./exec-routes.ts";
 import { loggedOutput } from "./log-routes.ts";
 import { queryBoolean } from "./query.ts";
 import type { ApiRoute, Service } from "./service.ts";
 import { contentType, inputOf, pumpInput, pumpOutput, type StreamTarget } from "./stream-pump.ts";
 import { type UpgradeContext, upgradedHead } from "./upgrade.ts";
+import { acceptWebSocket } from "./websocket.ts";
 
 /**
  * `attach`: a client's terminal or pipes on a container's streams. Clients of today upgrade the connection and then
@@ -15,9 +16,12 @@ import { type UpgradeContext, upgradedHead } from "./upgrade.ts";
  */
 export const attachRoutes: readonly ApiRoute[] = [
   { method: "POST", path: "/containers/{name}/attach", handler: attachByBody },
+  { method: "GET", path: "/containers/{name}/attach/ws", handler: websocketWithoutUpgrade },
 ];
 
 const EXEC_START_PATH = /^\/exec\/([^/]+)\/start$/;
+const WEBSOCKET_PATH = /^\/containers\/([^/]+)\/attach\/ws$/;
+const PLY_EXEC_PATH = /^\/ply\/containers\/([^/]+)\/exec$/;
 const ATTACH_PATH = /^\/containers\/([^/]+)\/attach$/;
 
 /** Answers a request with `Upgrade`. Throws when there is nothing to hand the connection to. */
@@ -28,6 +32,11 @@ export async function answerUpgrade(
   const execId = EXEC_START_PATH.exec(target.path)?.[1];
   if (context.request.method === "POST" && execId !== undefined)
     return execByUpgrade(context, execId, target.minor);
+  const execIn = PLY_EXEC_PATH.exec(target.path)?.[1];
+  if (context.request.method === "POST" && execIn !== undefined) return runByUpgrade(context, execIn);
+  const bySocket = WEBSOCKET_PATH.exec(target.path)?.[1];
+  if (context.request.method === "GET" && bySocket !== undefined)
+    return attachByWebSocket(context, bySocket, target.query);
   const name = ATTACH_PATH.exec(target.path)?.[1];
   if (context.request.method !== "POST" || name === undefined)
     throw new PlyError("unsupported", `${context.request.method} ${target.path} cannot be upgraded`, {
@@ -46,6 +55,37 @@ export async function answerUpgrade(
   if (!socket.writableEnded) socket.end();
   // A client that keeps its side open would hold the connection for ever.
   socket.resume();
+}
+
+/** Browsers have nothing else: frames of bytes, the output unframed as on a terminal. */
+async function attachByWebSocket(
+  context: UpgradeContext,
+  name: string,
+  query: URLSearchParams,
+): Promise<void> {
+  const { socket, service, closing } = context;
+  const request = attachRequest(name, query, service);
+  await using attachment = await openAttachment(request, service);
+  const connection = acceptWebSocket(context);
+  const gone = new AbortController();
+  socket.on("close", () => gone.abort());
+  const signal = AbortSignal.any([gone.signal, closing]);
+  const detached = pumpInput({
+    target: request,
+    attachment,
+    input: connection.input,
+    signal,
+    log: service.log,
+  });
+  await pumpOutput({ target: request, attachment, sink: connection, signal, until: detached, isRaw: true });
+  connection.close();
+  socket.resume();
+}
+
+function websocketWithoutUpgrade(): never {
+  throw new PlyError("invalid", "not a websocket handshake", {
+    hint: "send Upgrade: websocket, or POST to /attach",
+  });
 }
 
 async function attachByBody(exchange: Exchange, service: Service): Promise<void> {

@@ -30,6 +30,7 @@ export function dockerContainerSummary(
   container: ContainerRecord,
   options: { readonly nowMs: number; readonly root: string; readonly sizes?: ContainerSizes },
 ): DockerContainerSummary {
+  const { annotations } = container.host.settings ?? {};
   return {
     Id: container.id,
     Names: [`/${container.name}`],
@@ -44,7 +45,10 @@ export function dockerContainerSummary(
     Labels: container.config.Labels ?? {},
     State: container.status,
     Status: statusText(container, options.nowMs),
-    HostConfig: { NetworkMode: container.host.networkMode },
+    HostConfig: {
+      NetworkMode: container.host.networkMode,
+      ...(annotations === undefined ? {} : { Annotations: annotations }),
+    },
     NetworkSettings: { Networks: networksOf(container) },
     Mounts: mountsOf(container, options.root),
   };
@@ -150,6 +154,11 @@ function hostConfigOf(host: ContainerRecord["host"]) {
 const USUAL_HOST_CONFIG = {
   PortBindings: {},
   PublishAllPorts: false,
+  ContainerIDFile: "",
+  VolumeDriver: "",
+  Cgroup: "",
+  Isolation: "",
+  Links: null,
   CgroupnsMode: "private",
 } as const;
 

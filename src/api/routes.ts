@@ -1,3 +1,4 @@
+import { absentRoutes } from "./absent-routes.ts";
 import { archiveRoutes } from "./archive-routes.ts";
 import { attachRoutes } from "./attach-routes.ts";
 import { containerRoutes } from "./container-routes.ts";
@@ -30,4 +31,5 @@ export const routes: readonly ApiRoute[] = [
   ...pruneRoutes,
   ...plyRoutes,
   ...laterRoutes,
+  ...absentRoutes,
 ];

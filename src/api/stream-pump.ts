@@ -74,19 +74,21 @@ interface OutputPump {
   readonly sink: Sink;
   readonly signal: AbortSignal;
   readonly until: Promise<void>;
+  /** The two streams as one, without Docker's frames. */
+  readonly isRaw?: boolean;
 }
 
 /** A chunk up to this goes out in one piece with its header; a larger one is not copied. */
 const SMALL_CHUNK_BYTES = 4096;
 
 /** Passes output on at the client's pace until it ends, the client leaves or the user detaches. */
-export async function pumpOutput({ target, attachment, sink, signal, until }: OutputPump): Promise<void> {
+export async function pumpOutput({ until, signal, ...pump }: OutputPump): Promise<void> {
   const stopped = new AbortController();
   const aborted = new Promise<void>((resolve) => {
     if (signal.aborted) resolve();
     signal.addEventListener("abort", () => resolve(), { once: true });
   });
-  const copied = copyOutput({ target, attachment, sink, signal: AbortSignal.any([signal, stopped.signal]) });
+  const copied = copyOutput({ ...pump, signal: AbortSignal.any([signal, stopped.signal]) });
   // One race for the whole, not one per chunk: each would leave a reaction on the promises that live long.
   await Promise.race([copied, until, aborted]);
   stopped.abort();
@@ -94,13 +96,13 @@ export async function pumpOutput({ target, attachment, sink, signal, until }: Ou
   copied.catch(() => {});
 }
 
-async function copyOutput({ target, attachment, sink, signal }: Omit<OutputPump, "until">): Promise<void> {
-  const { tty } = target;
+async function copyOutput(pump: Omit<OutputPump, "until">): Promise<void> {
+  const { target, attachment, sink, signal, isRaw = target.tty } = pump;
   for await (const { stream, bytes } of attachment.output) {
     if (signal.aborted) return;
-    if (!tty && !target.streams[stream]) continue;
+    if (!target.tty && !target.streams[stream]) continue;
     let goOn: boolean;
-    if (tty) goOn = sink.write(bytes);
+    if (isRaw) goOn = sink.write(bytes);
     else if (bytes.length <= SMALL_CHUNK_BYTES) goOn = sink.write(encodeFrame({ stream, bytes }));
     else {
       sink.write(encodeFrameHeader(stream, bytes.length));

@@ -26,6 +26,7 @@ export const systemRoutes: readonly ApiRoute[] = [
   { method: "POST", path: "/auth", handler: auth },
   { method: "GET", path: "/system/df", handler: diskUsage },
   { method: "GET", path: "/events", handler: streamEvents },
+  { method: "GET", path: "/debug/vars", handler: debugVariables },
 ];
 
 function ping(exchange: Exchange): void {
@@ -37,6 +38,11 @@ function ping(exchange: Exchange): void {
   response.setHeader("Content-Type", "text/plain; charset=utf-8");
   if (exchange.method === "HEAD") sendEmpty(exchange, 200);
   else response.end("OK");
+}
+
+/** What Docker's Go programs publish there, of this one. */
+function debugVariables(exchange: Exchange): void {
+  sendJson(exchange, 200, { cmdline: process.argv, memstats: process.memoryUsage() });
 }
 
 async function version(exchange: Exchange, { engine, startedAt }: Service): Promise<void> {

@@ -131,7 +131,10 @@ export interface DockerContainerSummary {
   readonly State: string;
   /** "Up 3 minutes", "Exited (0) 2 hours ago". */
   readonly Status: string;
-  readonly HostConfig: { readonly NetworkMode: string };
+  readonly HostConfig: {
+    readonly NetworkMode: string;
+    readonly Annotations?: Readonly<Record<string, string>>;
+  };
   readonly NetworkSettings: { readonly Networks: Readonly<Record<string, object>> };
   readonly Mounts: readonly DockerMountPoint[];
 }

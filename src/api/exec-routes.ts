@@ -1,7 +1,7 @@
 import type { ExecOptions, ExecSession, ExecStart, TerminalSize } from "../container/index.ts";
 import { isPlyError, PlyError } from "../error.ts";
-import type { DockerExecInspect, DockerTop } from "../wire/index.ts";
-import { encodeFrame } from "../wire/index.ts";
+import type { DockerExecInspect, DockerTop, PlyExecEnd } from "../wire/index.ts";
+import { EXEC_ID_HEADER, encodeFrame, MULTIPLEXED_STREAM } from "../wire/index.ts";
 import { detachScanner, parseDetachKeys } from "./detach-keys.ts";
 import { type Exchange, param, readJson, readJsonObject, sendEmpty, sendJson } from "./exchange.ts";
 import { type Fields, flag, text, texts, words } from "./fields.ts";
@@ -22,11 +22,15 @@ export const execRoutes: readonly ApiRoute[] = [
 const MAX_CELLS = 65_535;
 
 async function create(exchange: Exchange, { engine }: Service): Promise<void> {
-  const body = await readJsonObject(exchange);
+  const options = execOptions(await readJsonObject(exchange));
+  sendJson(exchange, 201, { Id: await engine.containers.execs.create(param(exchange, "name"), options) });
+}
+
+function execOptions(body: Fields): ExecOptions {
   const detachKeys = text(body, "DetachKeys");
   parseDetachKeys(detachKeys);
   const size = consoleSize(body);
-  const options: ExecOptions = {
+  return {
     cmd: words(body, "Cmd"),
     env: texts(body, "Env") ?? [],
     workingDir: text(body, "WorkingDir"),
@@ -39,7 +43,6 @@ async function create(exchange: Exchange, { engine }: Service): Promise<void> {
     detachKeys,
     ...(size === undefined ? {} : { consoleSize: size }),
   };
-  sendJson(exchange, 201, { Id: await engine.containers.execs.create(param(exchange, "name"), options) });
 }
 
 async function start(exchange: Exchange, service: Service): Promise<void> {
@@ -59,7 +62,7 @@ async function start(exchange: Exchange, service: Service): Promise<void> {
 
 /** `start` of a client that takes the connection over. */
 export async function execByUpgrade(context: UpgradeContext, id: string, minor: number): Promise<void> {
-  const { socket, service, closing } = context;
+  const { socket, service } = context;
   const request = startRequest(await readJson(context));
   const session = await startSession(service, id, request);
   if (session === undefined) {
@@ -69,18 +72,40 @@ export async function execByUpgrade(context: UpgradeContext, id: string, minor: 
   await using open = session;
   const target = targetOf(service, id, open);
   socket.write(upgradedHead(contentType(target, minor)));
+  await serveUpgraded(context, { id, target, session: open });
+  hangUp(socket);
+}
+
+/**
+ * `POST /ply/containers/{name}/exec`: Docker's create, start and inspect in one request. The answer's frames end with
+ * one of "system" that holds a {@link PlyExecEnd}; a terminal's output comes in frames too.
+ */
+export async function runByUpgrade(context: UpgradeContext, name: string): Promise<void> {
+  const { socket, service } = context;
+  const { execs } = service.engine.containers;
+  const options = execOptions(await readJsonObject(context));
+  const id = await execs.create(name, options);
+  const session = await startSession(service, id, { detach: false });
+  if (session === undefined) throw new PlyError("internal", `exec ${id} has no streams`);
+  await using open = session;
+  socket.write(upgradedHead(MULTIPLEXED_STREAM, { [EXEC_ID_HEADER]: id }));
+  await serveUpgraded(context, { id, target: targetOf(service, id, open), session: open, isRaw: false });
+  const end: PlyExecEnd = { ExitCode: execs.get(id).exitCode };
+  socket.write(encodeFrame({ stream: "system", bytes: Buffer.from(JSON.stringify(end)) }));
+  hangUp(socket);
+}
+
+async function serveUpgraded(
+  { socket, head, service, closing }: UpgradeContext,
+  serving: Pick<Serving, "id" | "target" | "session" | "isRaw">,
+): Promise<void> {
   const gone = new AbortController();
   socket.on("close", () => gone.abort());
   const signal = AbortSignal.any([gone.signal, closing]);
-  await serve({
-    id,
-    target,
-    session: open,
-    input: inputOf(socket, context.head),
-    sink: socket,
-    signal,
-    service,
-  });
+  await serve({ ...serving, input: inputOf(socket, head), sink: socket, signal, service });
+}
+
+function hangUp(socket: UpgradeContext["socket"]): void {
   if (!socket.writableEnded) socket.end();
   // A client that keeps its side open would hold the connection for ever.
   socket.resume();
@@ -112,10 +137,13 @@ interface Serving {
   readonly sink: Sink;
   readonly signal: AbortSignal;
   readonly service: Service;
+  /** Frames or none: as Docker does by the kind of the target, unless it is said. */
+  readonly isRaw?: boolean;
 }
 
 /** Joins client and process until the process has ended, the client has gone, or its user pressed the keys. */
-async function serve({ id, target, session, input, sink, signal, service }: Serving): Promise<void> {
+async function serve(serving: Serving): Promise<void> {
+  const { id, target, session, input, sink, signal, service, isRaw = target.tty } = serving;
   const { log, engine } = service;
   const detached = pumpInput({ target, attachment: session, input, signal, log }).then(() =>
     engine.containers.execs.detached(id),
@@ -125,13 +153,13 @@ async function serve({ id, target, session, input, sink, signal, service }: Serv
     isOver = true;
     return failure;
   });
-  await pumpOutput({ target, attachment: session, sink, signal, until: detached });
+  await pumpOutput({ target, attachment: session, sink, signal, until: detached, isRaw });
   if (!isOver || signal.aborted) return;
   const failure = await over;
   if (failure === undefined) return;
   // The connection is the client's already: Docker too says it where the output would have been.
   const bytes = Buffer.from(`${failure}\r\n`);
-  if (target.tty) sink.write(bytes);
+  if (isRaw) sink.write(bytes);
   else sink.write(encodeFrame({ stream: target.streams.stderr ? "stderr" : "stdout", bytes }));
 }
 

@@ -14,6 +14,8 @@ export interface UpgradeContext {
 }
 
 /** What begins the answer to a client that now owns the connection. */
-export function upgradedHead(contentType: string): string {
-  return `HTTP/1.1 101 UPGRADED\r\nContent-Type: ${contentType}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n`;
+export function upgradedHead(contentType: string, more: Readonly<Record<string, string>> = {}): string {
+  const headers = Object.entries({ "Content-Type": contentType, ...more });
+  const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join("");
+  return `HTTP/1.1 101 UPGRADED\r\n${lines}Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n`;
 }

@@ -12,7 +12,7 @@ const LIMIT = 10_000;
 
 export interface ExecParts {
   readonly find: (name: string) => ContainerRecord;
-  readonly runtime: Pick<OciRuntime, "exec" | "processOf">;
+  readonly runtime: Pick<OciRuntime, "exec" | "processOf" | "announceExec">;
   /** With `CAP_` in front: what a privileged process gets. */
   readonly capabilities: ReadonlySet<string>;
   readonly emit: (record: ContainerRecord, action: string, more: Readonly<Record<string, string>>) => void;
@@ -93,6 +93,8 @@ export function openExecs({ find, runtime, capabilities, emit, clock }: ExecPart
       const record = find(container);
       mustRun(record);
       if ((options.cmd[0] ?? "") === "") throw new PlyError("invalid", "No exec command specified");
+      // Most who make a session start it at once.
+      runtime.announceExec();
       forgetOld();
       const id = randomBytes(32).toString("hex");
       sessions.set(id, {
@@ -117,6 +119,7 @@ export function openExecs({ find, runtime, capabilities, emit, clock }: ExecPart
       const record = find(containerId);
       mustRun(record);
       session.status = "running";
+      runtime.announceExec();
       session.exec = launch(session, start.consoleSize ?? options.consoleSize, start);
       let exec: RuntimeExec;
       try {

@@ -1,5 +1,5 @@
-import { closeSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { rm, writeFile } from "node:fs/promises";
+import { closeSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { isPlyError, messageOf, PlyError } from "../error.ts";
 import { openPipe } from "../linux/index.ts";
@@ -13,6 +13,8 @@ export interface ExecContext {
   readonly bundle: string;
   readonly runtime: string;
   readonly runtimePath: string;
+  /** What to execute for it: itself, or a copy that starts faster. */
+  readonly runtimeFile: string;
   readonly runtimeArgs: readonly string[];
 }
 
@@ -27,7 +29,7 @@ export async function execWithPipes(context: ExecContext, options: ExecOptions):
   const { execId, process: spec } = options;
   const specPath = join(context.bundle, `exec-${execId}.json`);
   const logPath = join(context.bundle, `exec-${execId}.log`);
-  await writeFile(specPath, JSON.stringify(spec), { mode: 0o600 });
+  writeFileSync(specPath, JSON.stringify(spec), { mode: 0o600 });
   const theirs: number[] = [];
   const ours: number[] = [];
   const pipe = (isUsed: boolean, end: "read" | "write"): { theirs: number; ours: number } | undefined => {
@@ -49,7 +51,7 @@ export async function execWithPipes(context: ExecContext, options: ExecOptions):
     stderr = pipe(options.stderr, "read");
     child = Bun.spawn(
       [
-        context.runtimePath,
+        context.runtimeFile,
         ...context.runtimeArgs,
         `--log=${logPath}`,
         "--log-format=json",
@@ -59,6 +61,7 @@ export async function execWithPipes(context: ExecContext, options: ExecOptions):
         context.id,
       ],
       {
+        argv0: context.runtimePath,
         cwd: "/",
         env: { PATH: process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin" },
         stdio: [stdin?.theirs ?? "ignore", stdout?.theirs ?? "ignore", stderr?.theirs ?? "ignore"],

@@ -1,9 +1,10 @@
-import { constants } from "node:fs";
+import { constants, readFileSync } from "node:fs";
 import { access, mkdir, open, readdir, readFile, rm, unlink, writeFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { PlyError } from "../error.ts";
 import { attachTo } from "./attach.ts";
 import { cureHybrid, inspectCgroups, removeCgroup, writeLimit } from "./cgroup.ts";
+import { openMoveAnnouncer } from "./cgroup-moves.ts";
 import { readOomKills, readUsage } from "./cgroup-stats.ts";
 import { CONMON_PID_FILE, launchConmon, PID_FILE } from "./conmon.ts";
 import { execWithPipes } from "./exec-pipes.ts";
@@ -15,6 +16,7 @@ import { processIds } from "./processes.ts";
 import { reopenLog } from "./reopen-log.ts";
 import { type OciLimits, probeLimits } from "./resources.ts";
 import type { LaunchOptions, OciRuntime, RuntimeProcess } from "./runtime.ts";
+import { openSealedRuntime } from "./sealed-runtime.ts";
 import { openSeccompCache } from "./seccomp-cache.ts";
 import type { OciSpec } from "./spec.ts";
 import { runTool } from "./tool.ts";
@@ -71,6 +73,8 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
   if (!chosen.hasCgroups) runtimeArgs.push("--cgroup-manager=disabled");
   const filters = openSeccompCache(join(home, "seccomp"), chosen.version);
   const compilesOnce = chosen.name === "crun";
+  const sealed = openSealedRuntime(chosen.path);
+  const announceMove = chosen.hasCgroups ? openMoveAnnouncer(cgroups) : () => undefined;
   const bundleOf = (id: string): string => join(bundlesDir, id);
   const statePath = (id: string): string => join(stateDir, id);
   const exits = watchExits({
@@ -192,8 +196,13 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
   }
 
   async function processOf(id: string) {
-    const text = await readFile(join(bundleOf(id), "config.json"), "utf8").catch(() => undefined);
-    if (text === undefined) throw goneError(id);
+    let text: string;
+    try {
+      // Of a file in memory: on another thread it would take longer.
+      text = readFileSync(join(bundleOf(id), "config.json"), "utf8");
+    } catch {
+      throw goneError(id);
+    }
     const { process: spec, hostname = "" } = JSON.parse(text) as OciSpec;
     return { process: spec, hostname };
   }
@@ -237,12 +246,14 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
     processOf,
     processIds: async (id) =>
       processIds(cgroups, chosen.hasCgroups ? cgroupPathOf(id) : null, (await pidOf(id)) ?? 0),
+    announceExec: announceMove,
     exec(id, options) {
       const context = {
         id,
         bundle: bundleOf(id),
         runtime: chosen.name,
         runtimePath: chosen.path,
+        runtimeFile: sealed.path(),
         runtimeArgs,
       };
       return options.process.terminal
@@ -255,6 +266,7 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
     list: () => readdir(bundlesDir),
     async [Symbol.asyncDispose]() {
       exits[Symbol.dispose]();
+      sealed[Symbol.dispose]();
     },
   };
 }

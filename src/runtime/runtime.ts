@@ -79,6 +79,8 @@ export interface OciRuntime extends AsyncDisposable {
   processOf(id: string): Promise<{ readonly process: OciProcess; readonly hostname: string }>;
   /** All processes of a running container, in the host's numbers. */
   processIds(id: string): Promise<number[]>;
+  /** Says that an `exec` will follow shortly, which makes it faster. */
+  announceExec(): void;
   /** Runs one more process in a running container. Throws "unavailable" when the runtime cannot be started. */
   exec(id: string, options: ExecOptions): Promise<RuntimeExec>;
   /** Has conmon close its log and open a new file at the same path: for one that was moved away. */

@@ -6,6 +6,7 @@ export type * from "./docker-system.ts";
 export * from "./json-lines.ts";
 export * from "./path-stat.ts";
 export type * from "./ply.ts";
+export * from "./ply-exec.ts";
 export type * from "./ply-files.ts";
 export * from "./registry-auth.ts";
 export * from "./stream-frame.ts";

@@ -152,6 +152,7 @@ export async function pumpOutput(
     await stdio.writeBytes(stream === "stdout" ? "stdout" : "stderr", bytes);
 }
 
-async function* chunksOf(connection: Connection): AsyncGenerator<Uint8Array> {
+/** What arrives, until the other side has sent all. */
+export async function* chunksOf(connection: Connection): AsyncGenerator<Uint8Array> {
   for (let bytes = await connection.read(); bytes !== undefined; bytes = await connection.read()) yield bytes;
 }

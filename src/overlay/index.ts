@@ -1,5 +1,17 @@
 export { copyDirectoryAttributes } from "./attributes.ts";
+export { cloneTree } from "./clone.ts";
 export { mountMappedOverlay } from "./id-mapped.ts";
 export { mountOverlay, type OverlayOptions } from "./mount.ts";
 export { removeTree } from "./remove-tree.ts";
+export {
+  type Captured,
+  type CaptureMethod,
+  captureStrata,
+  isStratum,
+  makeTop,
+  newStratum,
+  reviveStrata,
+  type Strata,
+  tidyStrata,
+} from "./strata.ts";
 export { unmountAll } from "./unmount.ts";

@@ -1,5 +1,6 @@
 import type { IdMap } from "../linux/index.ts";
 import type { ChainId } from "../oci/index.ts";
+import type { Strata } from "../overlay/index.ts";
 import type { LayerStack, StackLayer } from "../store/index.ts";
 
 /** A container's root filesystem, mounted. All paths absolute. */
@@ -15,6 +16,8 @@ export interface PrepareOptions {
    * nor the unmount, which else writes out all that is dirty on the filesystem.
    */
   readonly isEphemeral?: boolean;
+  /** What the writable layer consists of, as names in `dir`; absent: `upper` alone. */
+  readonly strata?: Strata | undefined;
   /**
    * Whom the container's users are for the host: files are theirs in the mount, and as ever on disk. Throws
    * "unsupported" where the host cannot mount so.

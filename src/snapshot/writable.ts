@@ -3,6 +3,7 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   renameSync,
@@ -13,7 +14,7 @@ import { basename, dirname, join, sep } from "node:path";
 import { parseMountinfo } from "../linux/index.ts";
 import type { ChainId } from "../oci/index.ts";
 import { parseDigest } from "../oci/index.ts";
-import { copyDirectoryAttributes, mountOverlay, removeTree, unmountAll } from "../overlay/index.ts";
+import { copyDirectoryAttributes, isStratum, mountOverlay, removeTree, type Strata, unmountAll } from "../overlay/index.ts";
 import type { LayerStack } from "../store/index.ts";
 import type { PrepareOptions, Rootfs } from "./driver.ts";
 import { createMappedRoots } from "./mapped-roots.ts";
@@ -35,7 +36,7 @@ export interface WritableParts {
 /**
  * Containers' roots: an overlay in the container's directory.
  *
- *     upper/   the writable layer      work/   overlayfs's own      rootfs/   where it is mounted
+ *     upper/   the writable layer (with snapshots: the first of its strata)      work/   overlayfs's own      rootfs/   where it is mounted
  *     empty/   the lower of a container over nothing      stack   the chain id it stands on, for `recover`
  */
 export interface Writables extends AsyncDisposable {
@@ -50,6 +51,7 @@ interface Prepared {
   readonly isEphemeral: boolean;
 }
 
+const UPPER: Strata = ["upper"];
 const ON_NOTHING: Hold = { release: () => undefined };
 
 export function createWritables({ root, openBase, hold }: WritableParts): Writables {
@@ -73,9 +75,10 @@ export function createWritables({ root, openBase, hold }: WritableParts): Writab
   };
 
   return {
-    prepare: (dir, stack, { isEphemeral = false, idMap } = {}) =>
+    prepare: (dir, stack, { isEphemeral = false, idMap, strata = UPPER } = {}) =>
       turns.take(dir, async () => {
-        const [path, upper, work] = [join(dir, "rootfs"), join(dir, "upper"), join(dir, "work")];
+        const [path, work] = [join(dir, "rootfs"), join(dir, "work")];
+        const [upper = "", ...kept] = strata.map((name) => join(dir, name));
         if (prepared.has(dir)) return { path, upper };
         mkdirSync(path, { recursive: true, mode: 0o755 });
         unmountAll(path);
@@ -83,11 +86,11 @@ export function createWritables({ root, openBase, hold }: WritableParts): Writab
         await removeTree(work);
         mkdirSync(work, { mode: 0o700 });
         const base = await baseOf(dir, stack);
+        const lowers = [...kept, ...base.lowers];
         try {
-          const lowest = base.lowers[0];
-          if (!existsSync(upper)) makeUpper(upper, lowest);
+          if (!existsSync(upper)) makeUpper(upper, lowers[0]);
           writeFileSync(join(dir, "stack"), stack === null ? "" : stack.chainId);
-          const overlay = { lowers: base.lowers, writable: { upper, work, isEphemeral }, target: path };
+          const overlay = { lowers, writable: { upper, work, isEphemeral }, target: path };
           if (idMap === undefined) mountOverlay(overlay);
           else await mappedRoots.mount(dir, overlay, idMap);
         } catch (error) {
@@ -101,7 +104,7 @@ export function createWritables({ root, openBase, hold }: WritableParts): Writab
     discard: (dir) =>
       turns.take(dir, async () => {
         await release(dir);
-        for (const name of ["upper", "upper.new", "work", "rootfs", "empty", "stack", "mapped"])
+        for (const name of [...strataIn(dir), "upper", "upper.new", "work", "rootfs", "empty", "stack", "mapped"])
           await removeTree(join(dir, name));
       }),
     recover(liveDirs) {
@@ -132,6 +135,10 @@ async function unmountWritable(target: string): Promise<void> {
     child.on("close", () => resolve());
   });
   unmountAll(target);
+}
+
+function strataIn(dir: string): string[] {
+  return existsSync(dir) ? readdirSync(dir).filter(isStratum) : [];
 }
 
 function isMountPoint(target: string): boolean {

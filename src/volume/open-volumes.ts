@@ -1,11 +1,15 @@
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { lstat, mkdir, readdir, rename, rm } from "node:fs/promises";
+import { lstat, mkdir, readdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { messageOf, PlyError } from "../error.ts";
 import type { EventBus } from "../event/index.ts";
 import { sizeOfTree } from "../linux/index.ts";
+import { removeTree } from "../overlay/index.ts";
+import { createHolds, DATA } from "./holds.ts";
+import { checkLocalOptions } from "./local-options.ts";
+import { homeOf, unmountVolume } from "./mounts.ts";
 import type { VolumeRecord, Volumes } from "./volumes.ts";
 
 /** As much of the store's `Records` as volumes need. */
@@ -27,7 +31,6 @@ export interface VolumesParts {
 
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
 const NAME_LENGTH_LIMIT = 255;
-const DATA = "_data";
 const REMOVED = ".removed-";
 
 /** Opens the volumes below `root`. What a crash left half removed is taken away. */
@@ -38,8 +41,7 @@ export async function openVolumes(parts: VolumesParts): Promise<Volumes> {
   const volumes = new Map<string, VolumeRecord>();
   for (const { key, value } of parts.records.list())
     volumes.set(key, { ...(value as VolumeRecord), path: join(home, key, DATA) });
-  for (const name of await readdir(home))
-    if (name.startsWith(REMOVED)) await rm(join(home, name), { recursive: true, force: true });
+  for (const name of await readdir(home)) if (name.startsWith(REMOVED)) await removeTree(join(home, name));
   const users = new Map<string, Set<string>>();
 
   const get = (name: string): VolumeRecord => {
@@ -48,10 +50,19 @@ export async function openVolumes(parts: VolumesParts): Promise<Volumes> {
       throw new PlyError("not-found", `get ${name}: no such volume`, { details: { name } });
     return volume;
   };
+  const put = (volume: VolumeRecord): void => {
+    parts.records.put(volume.name, volume);
+    volumes.set(volume.name, volume);
+  };
+  const holds = createHolds({ get, put, list: () => [...volumes.values()] });
   const usersOf = (name: string): string[] => [...(users.get(name) ?? [])];
   const emit = (action: string, name: string): void =>
     parts.events?.emit({ type: "volume", action, actor: { id: name, attributes: { driver: "local" } } });
-  const sizeOf = (name: string): Promise<number> => sizeOfTree(get(name).path);
+  const sizeOf = async (name: string): Promise<number> => {
+    const { path, options } = get(name);
+    // A server would be asked for every file of its own.
+    return options?.["device"] ? 0 : sizeOfTree(path);
+  };
 
   async function remove(name: string): Promise<void> {
     const volume = get(name);
@@ -61,29 +72,41 @@ export async function openVolumes(parts: VolumesParts): Promise<Volumes> {
         hint: "remove these containers first",
         details: { name, usedBy: inUse },
       });
-    volumes.delete(name);
-    parts.records.delete(name);
-    // Aside first: a name that is free must be empty when it is taken again.
     const aside = join(home, `${REMOVED}${randomBytes(8).toString("hex")}`);
-    await rename(join(volume.path, ".."), aside).catch(ignoreMissing);
+    await holds.drop(name, async () => {
+      // What is mounted there is somebody else's.
+      unmountVolume(volume);
+      volumes.delete(name);
+      parts.records.delete(name);
+      // Aside first: a name that is free must be empty when it is taken again.
+      await rename(homeOf(volume), aside).catch(ignoreMissing);
+    });
     emit("destroy", name);
-    await rm(aside, { recursive: true, force: true });
+    await removeTree(aside);
   }
 
   return {
-    async ensure({ name: given, labels = {} }) {
+    async ensure({ name: given, labels = {}, options = {} }) {
       const name = given ?? randomBytes(32).toString("hex");
       const known = volumes.get(name);
       if (known !== undefined) return known;
       checkName(name);
+      checkLocalOptions(name, options);
       const path = join(home, name, DATA);
       await mkdir(path, { recursive: true, mode: 0o755 });
-      const volume = { name, createdAt: clock(), labels, anonymous: given === undefined, path };
-      parts.records.put(name, volume);
-      volumes.set(name, volume);
+      const volume: VolumeRecord = {
+        name,
+        createdAt: clock(),
+        labels,
+        anonymous: given === undefined,
+        path,
+        ...(Object.keys(options).length === 0 ? {} : { options }),
+      };
+      put(volume);
       emit("create", name);
       return volume;
     },
+    ...holds,
     get,
     list: () => [...volumes.values()],
     remove,

@@ -3,11 +3,11 @@ import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { hexOf } from "../oci/index.ts";
 import type { LayerStack, StackLayer } from "../store/index.ts";
+import { createTurns } from "../turn.ts";
 import type { SnapshotDriver } from "./driver.ts";
 import { chainPath, tarPathOf } from "./erofs-image.ts";
 import { checkTars, type ErofsMode, mountErofs } from "./erofs-mount.ts";
 import { writeChain } from "./materialize.ts";
-import { createTurns } from "../turn.ts";
 import { createViews } from "./views.ts";
 import { createWritables } from "./writable.ts";
 

@@ -8,6 +8,7 @@ import type { ChainId } from "../oci/index.ts";
 import { chainIdsOf, hexOf } from "../oci/index.ts";
 import { mountOverlay, removeTree } from "../overlay/index.ts";
 import type { LayerStack, StackLayer } from "../store/index.ts";
+import { createTurns } from "../turn.ts";
 import type { SnapshotDriver } from "./driver.ts";
 import { readIndex } from "./erofs-image.ts";
 import { devicesOf, overlayChanges } from "./overlay2-changes.ts";
@@ -16,7 +17,6 @@ import { disjoint, encodeMap, readFrame, readMap, type TarReader } from "./overl
 import { openUnpackedShelf, readMeta, type Unpacked } from "./overlay2-shelf.ts";
 import { unpackChanges } from "./overlay2-unpack.ts";
 import { syncFilesystem } from "./sync.ts";
-import { createTurns } from "../turn.ts";
 import { createViews } from "./views.ts";
 import { createWritables } from "./writable.ts";
 

@@ -6,8 +6,8 @@ import type { ChainId } from "../oci/index.ts";
 import { hexOf } from "../oci/index.ts";
 import { unmountAll } from "../overlay/index.ts";
 import type { LayerStack } from "../store/index.ts";
-import type { View } from "./driver.ts";
 import { createTurns } from "../turn.ts";
+import type { View } from "./driver.ts";
 
 /** Someone's use of a stack; while there is one, its files stay. */
 export interface Hold {

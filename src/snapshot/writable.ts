@@ -14,11 +14,18 @@ import { basename, dirname, join, sep } from "node:path";
 import { parseMountinfo } from "../linux/index.ts";
 import type { ChainId } from "../oci/index.ts";
 import { parseDigest } from "../oci/index.ts";
-import { copyDirectoryAttributes, isStratum, mountOverlay, removeTree, type Strata, unmountAll } from "../overlay/index.ts";
+import {
+  copyDirectoryAttributes,
+  isStratum,
+  mountOverlay,
+  removeTree,
+  type Strata,
+  unmountAll,
+} from "../overlay/index.ts";
 import type { LayerStack } from "../store/index.ts";
+import { createTurns } from "../turn.ts";
 import type { PrepareOptions, Rootfs } from "./driver.ts";
 import { createMappedRoots } from "./mapped-roots.ts";
-import { createTurns } from "../turn.ts";
 import type { Hold } from "./views.ts";
 
 /** The read-only side of a container's root: overlay lowers (top first), kept while held. */
@@ -104,7 +111,16 @@ export function createWritables({ root, openBase, hold }: WritableParts): Writab
     discard: (dir) =>
       turns.take(dir, async () => {
         await release(dir);
-        for (const name of [...strataIn(dir), "upper", "upper.new", "work", "rootfs", "empty", "stack", "mapped"])
+        for (const name of [
+          ...strataIn(dir),
+          "upper",
+          "upper.new",
+          "work",
+          "rootfs",
+          "empty",
+          "stack",
+          "mapped",
+        ])
           await removeTree(join(dir, name));
       }),
     recover(liveDirs) {

@@ -1,14 +1,13 @@
-import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { isPlyError, messageOf } from "../../error.ts";
 import type { DockerCreateRequest, DockerCreateResponse, DockerHostConfig } from "../../wire/index.ts";
 import type { CommandContext } from "../command.ts";
 import { ExitError, UsageError } from "../failure.ts";
 import type { FlagSpecs, FlagValues } from "../flags.ts";
+import { environmentOf, PROCESS_FLAGS, readText } from "./env-flags.ts";
 import { HOST_FLAGS, hostFlagsConfig, hostFlagsHostConfig } from "./host-flags.ts";
 import { labelsOf } from "./labels.ts";
 import { LOG_FLAGS, logConfigOf } from "./log-flags.ts";
-import { pullImages, titleOf } from "./pulling.ts";
 import { RESOURCE_FLAGS, resourceRequest } from "./resource-flags.ts";
 
 /** What `run` and `create` have in common. */
@@ -16,20 +15,7 @@ export const CONTAINER_FLAGS = {
   name: { kind: "string", value: "NAME", help: "Name of the container" },
   interactive: { kind: "bool", short: "i", help: "Keep standard input open" },
   tty: { kind: "bool", short: "t", help: "Give it a terminal" },
-  env: {
-    kind: "list",
-    short: "e",
-    value: "NAME[=VALUE]",
-    help: "Environment variable; without a value, yours",
-  },
-  "env-file": {
-    kind: "list",
-    value: "FILE",
-    complete: "file",
-    help: "File with an environment variable per line",
-  },
-  workdir: { kind: "string", short: "w", value: "DIR", help: "Working directory inside" },
-  user: { kind: "string", short: "u", value: "USER[:GROUP]", help: "User inside, by name or number" },
+  ...PROCESS_FLAGS,
   entrypoint: { kind: "string", value: "COMMAND", help: "Run this instead of the image's entry point" },
   volume: {
     kind: "list",
@@ -137,51 +123,10 @@ function securityOptions(given: readonly string[]): DockerHostConfig {
   return { SecurityOpt, ...(given.some(bare) ? { MaskedPaths: [], ReadonlyPaths: [] } : {}) };
 }
 
-/** What `--env` and `--env-file` come to, with this process's own variables where only a name was given. */
-export function environmentOf(
-  flags: Pick<ContainerFlags, "env" | "env-file">,
-  env: Readonly<Record<string, string | undefined>>,
-): string[] {
-  const words = [...flags["env-file"].flatMap(environmentFile), ...flags.env];
-  return words.flatMap((word) => {
-    if (word.startsWith("=") || word === "")
-      throw new UsageError(`invalid environment variable: ${JSON.stringify(word)}`);
-    if (word.includes("=")) return [word];
-    // A variable we do not have ourselves is not passed on.
-    const value = env[word];
-    return value === undefined ? [] : [`${word}=${value}`];
-  });
-}
-
-/** Docker's format: a variable per line as it is, `#` comments, no quoting. */
-function environmentFile(path: string): string[] {
-  return readText(path, "env-file")
-    .replace(/^\ufeff/, "")
-    .split("\n")
-    .map((line) => line.replace(/\r$/, "").trimStart())
-    .filter((line) => line !== "" && !line.startsWith("#"))
-    .map((line) => {
-      const name = line.split("=", 1)[0] ?? "";
-      if (name === "" || /\s/.test(name))
-        throw new UsageError(
-          `poorly formatted environment in ${path}: variable ${JSON.stringify(name)} contains whitespaces`,
-        );
-      return line;
-    });
-}
-
 /** A label per line, as with `--label`. */
 function labelFile(path: string): string[] {
   const lines = readText(path, "label-file").split("\n");
   return lines.map((line) => line.trim()).filter((line) => line !== "" && !line.startsWith("#"));
-}
-
-function readText(path: string, flag: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    throw new UsageError(`cannot read the --${flag} ${path}: ${messageOf(error)}`);
-  }
 }
 
 /** Creates the container, pulling the image as `--pull` says; prints the engine's warnings. */
@@ -195,7 +140,7 @@ export async function createContainer(
       query: { name: flags.name, platform: flags.platform },
       json: request,
     });
-  if (flags.pull === "always") await pull(context, flags, request.Image);
+  if (flags.pull === "always") await pull(context, flags, request.Image, { isMissing: false });
   const created = await create().catch(async (error: unknown) => {
     if (
       !isPlyError(error, "not-found") ||
@@ -203,15 +148,22 @@ export async function createContainer(
       flags.pull !== "missing"
     )
       throw error;
-    if (!flags.quiet) context.stdio.err(`Unable to find image '${titleOf(request.Image)}' locally\n`);
-    await pull(context, flags, request.Image);
+    await pull(context, flags, request.Image, { isMissing: true });
     return create();
   });
   for (const warning of created.Warnings ?? []) context.stdio.err(`WARNING: ${warning}\n`);
   return created.Id;
 }
 
-async function pull(context: CommandContext, flags: ContainerFlags, image: string): Promise<void> {
+async function pull(
+  context: CommandContext,
+  flags: ContainerFlags,
+  image: string,
+  { isMissing }: { readonly isMissing: boolean },
+): Promise<void> {
+  // Most images are there: what a pull needs is a fifth of a command's start.
+  const { pullImages, titleOf } = await import("./pulling.ts");
+  if (isMissing && !flags.quiet) context.stdio.err(`Unable to find image '${titleOf(image)}' locally\n`);
   const [error] = await pullImages(context, {
     references: [image],
     platform: flags.platform,

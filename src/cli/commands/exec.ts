@@ -2,7 +2,7 @@ import { isPlyError } from "../../error.ts";
 import { command } from "../command.ts";
 import { ExitError } from "../failure.ts";
 import { runExec, startFailureCode } from "../session/index.ts";
-import { CONTAINER_FLAGS, environmentOf } from "./container-flags.ts";
+import { environmentOf, PROCESS_FLAGS } from "./env-flags.ts";
 import { segment } from "./ids.ts";
 
 export default command({
@@ -10,13 +10,13 @@ export default command({
   flags: {
     detach: { kind: "bool", short: "d", help: "Leave it running in the background" },
     "detach-keys": { kind: "string", value: "KEYS", help: "Keys that leave it running (ctrl-p,ctrl-q)" },
-    env: CONTAINER_FLAGS.env,
-    "env-file": CONTAINER_FLAGS["env-file"],
+    env: PROCESS_FLAGS.env,
+    "env-file": PROCESS_FLAGS["env-file"],
     interactive: { kind: "bool", short: "i", help: "Pass standard input on" },
     privileged: { kind: "bool", help: "All capabilities" },
     tty: { kind: "bool", short: "t", help: "Give it a terminal" },
-    user: CONTAINER_FLAGS.user,
-    workdir: CONTAINER_FLAGS.workdir,
+    user: PROCESS_FLAGS.user,
+    workdir: PROCESS_FLAGS.workdir,
   },
   description:
     "Exits as the command does; 126: the command cannot be executed, 127: it was not found, 128 + n: signal n ended it.",

@@ -1,4 +1,3 @@
-import { write, writeSync } from "node:fs";
 import { ExitError } from "../failure.ts";
 import type { Terminals } from "./tty.ts";
 
@@ -100,11 +99,14 @@ export function createStdio(openTerminals: () => Terminals): Stdio {
   };
 }
 
+/** Loaded by the first output: it is a millisecond of a command's start, and some print nothing. */
+const files = () => process.getBuiltinModule("node:fs");
+
 function writeAllSync(fd: number, text: string): void {
   let rest: Uint8Array = Buffer.from(text);
   while (rest.length > 0)
     try {
-      rest = rest.subarray(writeSync(fd, rest));
+      rest = rest.subarray(files().writeSync(fd, rest));
     } catch (error) {
       if (!isFull(error)) throw writeFailure(error);
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, FULL_PIPE_WAIT_MS);
@@ -123,7 +125,9 @@ async function writeAll(fd: number, bytes: Uint8Array): Promise<void> {
 
 function writeOnce(fd: number, bytes: Uint8Array): Promise<number> {
   return new Promise((resolve, reject) => {
-    write(fd, bytes, 0, bytes.length, null, (error, written) => (error ? reject(error) : resolve(written)));
+    files().write(fd, bytes, 0, bytes.length, null, (error, written) =>
+      error ? reject(error) : resolve(written),
+    );
   });
 }
 

@@ -1,4 +1,4 @@
-import { dlopen, ptr } from "bun:ffi";
+import type * as BunFfi from "bun:ffi";
 
 /**
  * What a terminal is asked, straight from the C library: `process.stdout` and `process.stdin` cost 13 ms of a
@@ -39,6 +39,7 @@ const IEXTEN = 0o100000;
 
 /** Opens the C library; about half a millisecond. */
 export function openTerminals(): Terminals {
+  const { dlopen, ptr } = process.getBuiltinModule("bun:ffi") as unknown as typeof BunFfi;
   const libc = dlopen("libc.so.6", { ioctl: { args: ["i32", "u64", "ptr"], returns: "i32" } });
   const ioctl = (fd: number, request: number, bytes: Uint8Array): boolean =>
     libc.symbols.ioctl(fd, request, ptr(bytes)) === 0;

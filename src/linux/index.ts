@@ -1,4 +1,4 @@
-export { fsopenMount, type MountAttribute } from "./fsopen.ts";
+export { type FilesystemOption, fsopenMount, type MountAttribute, reconfigureFilesystem } from "./fsopen.ts";
 export {
   type IdMap,
   type IdRange,

@@ -19,6 +19,7 @@ import {
   mount,
   openLoop,
   parseMountinfo,
+  reconfigureFilesystem,
   S_IF,
   umount,
   utimensNs,
@@ -104,6 +105,21 @@ describe("system calls", { skip: reason }, () => {
       umount(target);
     }
     assert.throws(() => fsopenMount("tmpfs", [["bogus", "1"]], target), /bogus=1: EINVAL \(.*bogus/);
+  });
+
+  test("a mounted filesystem gets other options, its mount keeps its own", () => {
+    const target = join(dir, "fspick");
+    mkdirSync(target);
+    mount("tmpfs", target, "tmpfs", MS.NOSUID | MS.NODEV, "size=128k");
+    try {
+      reconfigureFilesystem(target, [["size", "256k"]]);
+      const entry = parseMountinfo().find((mounted) => mounted.target === target);
+      assert.ok(entry?.superOptions.includes("size=256k"));
+      assert.ok(entry?.options.includes("nosuid") && entry.options.includes("nodev"));
+      assert.throws(() => reconfigureFilesystem(target, [["bogus"]]), /bogus: EINVAL/);
+    } finally {
+      umount(target);
+    }
   });
 
   test("extended attributes: set, list, read, remove, on names that are no UTF-8", () => {

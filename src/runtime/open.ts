@@ -12,7 +12,9 @@ import { execOnTerminal } from "./exec-terminal.ts";
 import { watchExits } from "./exits.ts";
 import { launchFailure } from "./failure.ts";
 import { createFreezer } from "./freezer.ts";
+import { keepNullDevice } from "./null-device.ts";
 import { processIds } from "./processes.ts";
+import { favorQuickMoves } from "./quick-moves.ts";
 import { reopenLog } from "./reopen-log.ts";
 import { type OciLimits, probeLimits } from "./resources.ts";
 import type { LaunchOptions, OciRuntime, RuntimeProcess } from "./runtime.ts";
@@ -74,7 +76,9 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
   const filters = openSeccompCache(join(home, "seccomp"), chosen.version);
   const compilesOnce = chosen.name === "crun";
   const sealed = openSealedRuntime(chosen.path);
-  const announceMove = chosen.hasCgroups ? openMoveAnnouncer(cgroups) : () => undefined;
+  const restoreNull = keepNullDevice();
+  const moves = chosen.hasCgroups ? favorQuickMoves() : { isQuick: true, words: [] };
+  const announceMove = moves.isQuick ? () => undefined : openMoveAnnouncer(cgroups);
   const bundleOf = (id: string): string => join(bundlesDir, id);
   const statePath = (id: string): string => join(stateDir, id);
   const exits = watchExits({
@@ -104,6 +108,7 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
 
   async function create(launch: LaunchOptions): Promise<RuntimeProcess> {
     const { id } = launch;
+    announceMove();
     const bundle = bundleOf(id);
     const bundled = writeBundle(bundle, launch.spec);
     bundled.catch(() => undefined);
@@ -112,13 +117,14 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
       const { pid, conmonPid, ended } = await launchConmon({
         ...launch,
         conmonPath,
-        runtimePath: chosen.path,
+        runtimePath: sealed.path(),
         runtimeArgs,
         bundle,
         exitDir,
         bundleReady: bundled.then(() => undefined),
       });
       exits.own(id, ended);
+      restoreNull();
       await writeFile(join(bundle, CONMON_PID_FILE), String(conmonPid));
       const { spec, isCompiled } = await bundled;
       if (compilesOnce && !isCompiled) await filters.learn(spec, statePath(id));
@@ -228,7 +234,7 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
     name: chosen.name,
     version: chosen.version,
     conmonVersion,
-    warnings: chosen.warnings,
+    warnings: [...chosen.warnings, ...moves.words],
     hasCgroups: chosen.hasCgroups,
     limits,
     bundleOf,

@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { after, describe, test } from "node:test";
 import { MNT, mount, umount } from "../linux/index.ts";
+import { tidyStrata, unmountAll } from "../overlay/index.ts";
 import { createTarScanner, type TarEntry } from "../tar/index.ts";
 import { diffUpper } from "./diff.ts";
 import { indexOfTar, listTree, type Part, tarOf, whyNoErofs, withMountedUnion } from "./testing/index.ts";
@@ -62,6 +63,14 @@ import socket; s=socket.socket(socket.AF_UNIX); s.bind("new/socket")'
   echo hidden > new/.wh.trap
 `;
 
+/** Over the first: files it made, replaced, deleted, and those of the base. */
+const MORE_CHANGES = `
+  echo more >> etc/passwd; echo again > etc/motd; mkdir gone; echo y > gone/y
+  rm -r new/dir; mkdir new/dir; echo d > new/dir/d; rm new/l; rm tofile; mkdir tofile; echo z > tofile/z
+  rm -r replaced; echo file > replaced; chmod 600 chmod; rm -r same; rm -r chmoddir; mkdir chmoddir
+  setfattr -x user.note new/big
+`;
+
 /** Runs `use` on the upper directory that the changes make over the base, and on the merged view of it. */
 async function withChanges(
   changes: string,
@@ -78,7 +87,7 @@ async function withChanges(
       execFileSync("bash", ["-ec", changes], { cwd: merged });
       await use({ upper, merged, baseTar });
     } finally {
-      umount(merged, MNT.DETACH);
+      unmountAll(merged);
     }
   });
 }
@@ -172,6 +181,48 @@ describe("the layer made of an upper directory", { skip }, () => {
       assert.deepEqual(entries, []);
       assert.deepEqual(changesOfUpper(upper, base), []);
     }));
+
+  test(
+    "several strata make the layer that they make when they are folded into one",
+    { timeout: 60_000 },
+    () =>
+      withChanges(CHANGES, async ({ upper, merged, baseTar }) => {
+        const home = join(upper, "..");
+        const second = join(home, "layer-0000000000000001");
+        const base = unionOf([indexOfTar(baseTar)]);
+        umount(merged, MNT.DETACH);
+        mkdirSync(second);
+        await withMountedUnion(home, [baseTar], async (lower) => {
+          const [work, lowers] = [join(home, "work"), `${upper}:${lower}`];
+          mount(
+            "overlay",
+            merged,
+            "overlay",
+            0,
+            `lowerdir=${lowers},upperdir=${second},workdir=${work},${OPTIONS}`,
+          );
+          execFileSync("bash", ["-ec", MORE_CHANGES], { cwd: merged });
+          umount(merged, MNT.DETACH);
+        });
+        const strata = [second, upper];
+        const before = await entriesOf(diffUpper(strata, { base }));
+        const changes = changesOfUpper(strata, base);
+        await tidyStrata(home, {
+          live: strata.map((path) => basename(path)),
+          kept: [],
+          isWhole: false,
+          isMounted: false,
+          onFold: () => undefined,
+        });
+        const after = await entriesOf(diffUpper(upper, { base }));
+        assert.deepEqual(
+          before.entries.map(({ path, type }) => `${type} ${path}`),
+          after.entries.map(({ path, type }) => `${type} ${path}`),
+        );
+        assert.ok(before.tar.equals(after.tar));
+        assert.deepEqual(changesOfUpper(upper, base), changes);
+      }),
+  );
 
   test("stops when it is cancelled", () =>
     withChanges("echo x > y", async ({ upper }) => {

@@ -13,6 +13,7 @@ import {
   keptXattrs,
   mtimeOf,
   targetOf,
+  type UpperDirs,
   type UpperItem,
   unlessGone,
   walkUpper,
@@ -42,7 +43,10 @@ export interface DiffOptions {
  * Streams: files are read piece by piece. A file that vanishes is left out, one that grows is cut, one that shrinks is
  * padded with zeros. Throws "unsupported" (see walkUpper), "cancelled", and what the file system says.
  */
-export async function* diffUpper(upperDir: string, options: DiffOptions): AsyncGenerator<Uint8Array, void> {
+export async function* diffUpper(
+  upperDirs: UpperDirs,
+  options: DiffOptions,
+): AsyncGenerator<Uint8Array, void> {
   const { base, signal, onNotice } = options;
   const firstNames = new Map<string, string>();
   /** Unchanged directories on the way to where the walk is, not yet written. */
@@ -62,7 +66,7 @@ export async function* diffUpper(upperDir: string, options: DiffOptions): AsyncG
     return chunk;
   };
 
-  for (const item of walkUpper(upperDir, base, signal)) {
+  for (const item of walkUpper(upperDirs, base, signal)) {
     pending = pending.filter((directory) => isBelow(item.path, directory.path));
     if (item.kind === "hidden") {
       const why = item.stat.isSocket() ? "it is a socket" : "its name is that of a whiteout";

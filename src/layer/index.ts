@@ -16,4 +16,5 @@ export { cleanPath } from "./path.ts";
 export { type LayerEvent, layersOf } from "./provenance.ts";
 export type * from "./tree.ts";
 export { createUnion, sortTree, type UnionBuilder, unionOf } from "./union.ts";
+export type { UpperDirs } from "./upper.ts";
 export { changesOfUpper, type PathChange } from "./upper-changes.ts";

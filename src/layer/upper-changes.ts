@@ -2,7 +2,16 @@ import { type ChangeAspect, sameXattrs } from "./changes.ts";
 import { lookup } from "./lookup.ts";
 import { joinPath, parentOf } from "./path.ts";
 import type { TreeNode } from "./tree.ts";
-import { deviceOf, keptXattrs, mtimeOf, targetOf, typeOf, type UpperItem, walkUpper } from "./upper.ts";
+import {
+  deviceOf,
+  keptXattrs,
+  mtimeOf,
+  targetOf,
+  typeOf,
+  type UpperDirs,
+  type UpperItem,
+  walkUpper,
+} from "./upper.ts";
 
 /** One line of `docker diff`. */
 export interface PathChange {
@@ -26,7 +35,7 @@ export interface PathChange {
  * copied up with the same metadata is no change. The root is left out.
  */
 export function changesOfUpper(
-  upperDir: string,
+  upperDirs: UpperDirs,
   base: TreeNode | null,
   options: { readonly signal?: AbortSignal } = {},
 ): PathChange[] {
@@ -34,7 +43,7 @@ export function changesOfUpper(
   const shown = new Set<string>();
   /** Directories of the upper that stand in front of one below instead of merging with it. */
   const replaced: [path: string, below: TreeNode][] = [];
-  for (const item of walkUpper(upperDir, base, options.signal)) {
+  for (const item of walkUpper(upperDirs, base, options.signal)) {
     const { path } = item;
     const below = item.base ?? (base === null ? undefined : lookup(base, path));
     shown.add(path);

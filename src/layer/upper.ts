@@ -37,33 +37,39 @@ const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
 /** A path still to visit. */
 interface Todo {
   readonly path: string;
-  readonly full: Buffer;
+  /** Where the strata have it, top first. */
+  readonly places: readonly Buffer[];
   readonly base: TreeNode | undefined;
   /** The directory it lies in holds whiteouts in the form of extended attributes (`opaque` = `x`). */
   readonly mayBeXattrWhiteout: boolean;
 }
 
+/** An upper directory, or several over one another, top first. */
+export type UpperDirs = string | readonly string[];
+
 /**
  * Visits an upper directory, a directory before what is in it, names in byte order; `base` is the union below it.
+ * Several are visited as if they were one, which would show the same.
  * Paths that vanish meanwhile are passed over. Whiteouts of what is not there below are left out, and so are opaque
  * marks that hide nothing. Throws "unsupported" for directories moved by reference (redirect_dir) and files whose
  * content is still below (metacopy): our overlays are mounted without.
  */
 export function* walkUpper(
-  upperDir: string,
+  upperDirs: UpperDirs,
   base: TreeNode | null,
   signal?: AbortSignal,
 ): Generator<UpperItem, void> {
-  const root = { path: "", full: Buffer.from(upperDir), base: base ?? undefined, mayBeXattrWhiteout: false };
-  const todo: Todo[] = [root];
+  const places = [upperDirs].flat().map((path) => Buffer.from(path));
+  const todo: Todo[] = [{ path: "", places, base: base ?? undefined, mayBeXattrWhiteout: false }];
   for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
     throwIfAborted(signal);
     const found = look(next);
     if (found === undefined) continue;
-    const { stat, all } = found;
-    const { path, full } = next;
+    const { full, stat, all } = found;
+    const { path } = next;
     if (isWhiteout(stat, all, next.mayBeXattrWhiteout)) {
-      if (next.base !== undefined) yield { ...next, kind: "whiteout", stat, xattrs: NO_XATTRS };
+      if (next.base !== undefined)
+        yield { path, full, base: next.base, kind: "whiteout", stat, xattrs: NO_XATTRS };
       continue;
     }
     refuseReferences(path, all);
@@ -71,22 +77,19 @@ export function* walkUpper(
     const isHidden = stat.isSocket() || nameOf(path).startsWith(WHITEOUT_PREFIX);
     yield { ...item, kind: isHidden ? "hidden" : "entry" };
     if (isHidden || !stat.isDirectory()) continue;
-    const opaque = overlayMark(all, "opaque");
+    const { directories, isOpaque, mayBeXattrWhiteout } = mergedAt(next.places);
     const below = next.base?.type === "directory" ? next.base : undefined;
-    const isOpaque = opaque === "y";
     if (isOpaque && below !== undefined && below.children !== null && below.children.size > 0)
       yield { ...item, kind: "opaque", xattrs: NO_XATTRS };
     const children = isOpaque ? undefined : below?.children;
-    const names = namesIn(full);
-    for (let n = names.length - 1; n >= 0; n--) {
-      const name = names[n] ?? "";
+    const names = namesIn(directories);
+    for (const [name, holders] of [...names].sort(([a], [b]) => (a < b ? 1 : -1)))
       todo.push({
         path: joinPath(path, name),
-        full: Buffer.concat([full, SLASH, Buffer.from(name, "latin1")]),
+        places: holders.map((directory) => Buffer.concat([directory, SLASH, Buffer.from(name, "latin1")])),
         base: children?.get(name),
-        mayBeXattrWhiteout: opaque === "x",
+        mayBeXattrWhiteout,
       });
-    }
   }
 }
 
@@ -149,13 +152,38 @@ export function unlessGone<Result>(read: () => Result): Result | undefined {
   }
 }
 
-function look({ full }: Todo): { stat: BigIntStats; all: ReadonlyMap<string, Uint8Array> } | undefined {
-  return unlessGone(() => ({ stat: lstatSync(full, { bigint: true }), all: lgetxattrs(full) }));
+function look({ places: [full] }: Todo) {
+  if (full === undefined) return undefined;
+  return unlessGone(() => ({ full, stat: lstatSync(full, { bigint: true }), all: lgetxattrs(full) }));
 }
 
-function namesIn(full: Buffer): string[] {
-  const names = unlessGone(() => readdirSync(full, { encoding: "buffer" })) ?? [];
-  return names.map((name) => name.toString("latin1")).sort();
+/** The directories that make up the one at these places, and whether they hide what is below the last stratum. */
+function mergedAt(places: readonly Buffer[]) {
+  const directories: Buffer[] = [];
+  let isOpaque = false;
+  let mayBeXattrWhiteout = false;
+  for (const place of places) {
+    const stat = unlessGone(() => lstatSync(place));
+    const opaque = stat?.isDirectory() ? overlayMark(lgetxattrs(place), "opaque") : undefined;
+    if (stat?.isDirectory()) directories.push(place);
+    if (opaque === "x") mayBeXattrWhiteout = true;
+    isOpaque = opaque === "y" || !stat?.isDirectory();
+    if (isOpaque) break;
+  }
+  return { directories, isOpaque, mayBeXattrWhiteout };
+}
+
+/** Each name in the directories, a byte string, with those that have it. */
+function namesIn(directories: readonly Buffer[]): Map<string, Buffer[]> {
+  const names = new Map<string, Buffer[]>();
+  for (const directory of directories)
+    for (const bytes of unlessGone(() => readdirSync(directory, { encoding: "buffer" })) ?? []) {
+      const name = bytes.toString("latin1");
+      const holders = names.get(name);
+      if (holders === undefined) names.set(name, [directory]);
+      else holders.push(directory);
+    }
+  return names;
 }
 
 function isWhiteout(stat: BigIntStats, all: ReadonlyMap<string, Uint8Array>, mayBeXattr: boolean): boolean {

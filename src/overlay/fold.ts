@@ -1,7 +1,7 @@
 import type { Stats } from "node:fs";
 import { lstat, mkdir, readdir, rename, rmdir, unlink } from "node:fs/promises";
 import { join } from "node:path";
-import { lgetxattr, lgetxattrs, lremovexattr, lsetxattr } from "../linux/index.ts";
+import { lgetxattr, lgetxattrs, lremovexattr, lsetxattr, utimensNs } from "../linux/index.ts";
 import { copyDirectoryAttributes } from "./attributes.ts";
 
 const OPAQUE = "trusted.overlay.opaque";
@@ -28,6 +28,7 @@ export async function foldLayer(upper: string, lower: string, options: FoldOptio
   await foldDirectory(Buffer.from(upper), Buffer.from(lower));
 
   async function foldDirectory(above: Buffer, below: Buffer): Promise<void> {
+    const { mtimeNs } = await lstat(above, { bigint: true });
     for (const name of await readdir(above, { encoding: "buffer" })) {
       const [from, to] = [Buffer.concat([above, SLASH, name]), Buffer.concat([below, SLASH, name])];
       const stat = await lstat(from);
@@ -48,6 +49,8 @@ export async function foldLayer(upper: string, lower: string, options: FoldOptio
       }
     }
     copyAttributes(above, below);
+    // What was taken out of it changed its own time.
+    utimensNs(below, mtimeNs, mtimeNs);
   }
 }
 

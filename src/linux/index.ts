@@ -15,8 +15,18 @@ export { type FileLock, lockFile } from "./lock.ts";
 export { type LoopDevice, openLoop } from "./loop.ts";
 export { MNT, MS, mount, umount } from "./mount.ts";
 export { type MountEntry, parseMountinfo } from "./mountinfo.ts";
-export { inNetworkNamespace } from "./net-namespace.ts";
-export { attribute, NLM_F, netlinkMessage, sendNetlink } from "./netlink.ts";
+export {
+  attribute,
+  NETLINK,
+  type NetlinkMessage,
+  type NetlinkReply,
+  type NetlinkSocket,
+  NLM,
+  nested,
+  openNetlink,
+  text,
+} from "./netlink.ts";
+export { createNetworkNamespace, type NetworkNamespace, openNetworkNamespace } from "./netns.ts";
 export { type OpenInRootOptions, openInRoot } from "./open-in-root.ts";
 export type { Path } from "./path.ts";
 export { openPipe, type Pipe } from "./pipe.ts";

@@ -27,6 +27,8 @@ export interface EngineOptions {
   readonly configDir?: string;
   /** "auto" (the default) tries what works here; else the name of a storage driver. */
   readonly storageDriver?: string;
+  /** User namespaces of containers that say nothing, as Docker's `userns-remap`: `default`, `user`, `user:group`. */
+  readonly usernsRemap?: string;
   /** Told of what went wrong where nobody waits for an answer. */
   readonly onTrouble?: (message: string) => void;
 }
@@ -110,6 +112,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       volumes,
       events,
       root,
+      usernsRemap: options.usernsRemap ?? "",
       collectGarbage: () => store.collectGarbage(),
       onTrouble: (message, error) => options.onTrouble?.(`${message}: ${error}`),
     }),

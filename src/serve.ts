@@ -11,6 +11,8 @@ export interface ServeOptions {
   /** `unix:///path`, `tcp://host:port`. */
   readonly hosts: readonly string[];
   readonly storageDriver?: string;
+  /** As Docker's `userns-remap`. */
+  readonly usernsRemap?: string;
   /** Folder with `registries.json` and `certs.d/`. */
   readonly configDir?: string;
   /** Makes the engine: `openEngine` of engine.ts. */
@@ -56,7 +58,7 @@ export async function serve(options: ServeOptions): Promise<void> {
 }
 
 async function openEngine(options: ServeOptions, log: (line: string) => void): Promise<Engine> {
-  const { openEngine: open, root, runRoot, storageDriver, configDir } = options;
+  const { openEngine: open, root, runRoot, storageDriver, configDir, usernsRemap } = options;
   for (const [name, path] of Object.entries({
     root,
     runRoot,
@@ -72,6 +74,7 @@ async function openEngine(options: ServeOptions, log: (line: string) => void): P
     onTrouble: log,
     ...(storageDriver === undefined ? {} : { storageDriver }),
     ...(configDir === undefined ? {} : { configDir }),
+    ...(usernsRemap === undefined ? {} : { usernsRemap }),
   });
 }
 

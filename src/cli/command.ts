@@ -30,6 +30,7 @@ export interface ServeOptions {
   /** `unix:///path`, `tcp://host:port`. */
   readonly hosts: readonly string[];
   readonly storageDriver?: string;
+  readonly usernsRemap?: string;
   readonly configDir?: string;
   readonly signal: AbortSignal;
   /** Called once everything listens. */

@@ -1,16 +1,20 @@
+import type { IdMap } from "../linux/index.ts";
 import { prepareLog } from "./container-logs.ts";
 import { prepareLaunch } from "./launch.ts";
 import type { LifecycleParts } from "./lifecycle-context.ts";
 import type { Live } from "./live.ts";
 import { type Mountpoint, removeMountpoints } from "./mountpoint.ts";
+import { usersOf } from "./namespaces.ts";
 import { stopwatch } from "./phase.ts";
 import { closesStdin } from "./register.ts";
+import { releaseSharedMemory } from "./shared-memory.ts";
 import type { ContainerDocument } from "./table.ts";
 
 export interface BroughtUp {
   readonly pid: number;
   /** The writable layer, absolute. */
   readonly upper: string;
+  readonly idMap: IdMap | undefined;
   /** Milliseconds of each part. */
   readonly phases: Readonly<Record<string, number>>;
 }
@@ -27,8 +31,10 @@ export async function bringUp(
   const { id, process, host } = record;
   const time = stopwatch();
   let upper = "";
+  let idMap: IdMap | undefined;
   const prepareSpec = async () => {
-    const rootfs = await snapshots.prepare(dir, stack, { isEphemeral: host.autoRemove });
+    idMap = usersOf(record, launch.find).idMap;
+    const rootfs = await snapshots.prepare(dir, stack, { isEphemeral: host.autoRemove, idMap });
     upper = rootfs.upper;
     time.lap("mount");
     const onMountpoint = (more: readonly Mountpoint[]) => made.push(...more);
@@ -49,7 +55,7 @@ export async function bringUp(
   time.lap("attach");
   await runtime.start(id);
   time.lap("start");
-  return { pid, upper, phases: time.laps };
+  return { pid, upper, idMap, phases: time.laps };
 }
 
 /** Clears away what a run leaves outside the writable layer, and in it the places that were made for mounts. */
@@ -63,6 +69,7 @@ export async function takeDown(
   }: { readonly dir: string; readonly upper: string | null; readonly made: readonly Mountpoint[] },
 ): Promise<void> {
   await runtime.delete(id);
+  releaseSharedMemory(dir);
   await snapshots.release(dir);
   if (upper !== null) removeMountpoints(upper, made);
 }

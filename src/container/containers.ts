@@ -1,4 +1,5 @@
 import type { CommitOptions } from "../image/index.ts";
+import type { IdMap } from "../linux/index.ts";
 import type { EndpointOptions, PortRequest } from "../network/index.ts";
 import type { Healthcheck, ImageId, ProcessConfig } from "../oci/index.ts";
 import type { Resources, ResourceUsage } from "../runtime/index.ts";
@@ -110,6 +111,8 @@ export interface ContainerRecord {
   readonly phases: Readonly<Record<string, number>>;
   /** What its health check found, when it has one. */
   readonly health?: HealthState;
+  /** Whom its users are for the host, as of its last start; absent: themselves. */
+  readonly idMap?: IdMap | undefined;
   /** What `binds` and the image's volumes came to. */
   readonly mounts?: readonly ContainerMount[];
 }
@@ -134,6 +137,8 @@ export interface ContainerMount {
   readonly writableBelow?: boolean;
   /** A bind's source is not made when it is missing. */
   readonly mustExist?: boolean;
+  /** `idmap` of a bind: its files belong, in a user namespace, to the same users as on the host. */
+  readonly idMapped?: boolean;
   /** Only this directory or file of a volume. */
   readonly subpath?: string;
   /** Of a volume that is made for it. */

@@ -24,9 +24,12 @@ export async function writeEtcFiles(
     readonly network: "host" | "none";
     readonly hostname: string;
     readonly settings?: HostSettings | undefined;
+    /** In a user namespace, they are its root's. */
+    readonly idMapped?: boolean;
   },
 ): Promise<OciMount[]> {
-  const { network, hostname, settings = {} } = options;
+  const { network, hostname, settings = {}, idMapped = false } = options;
+  const mountOptions = ["rbind", "rprivate", ...(idMapped ? ["idmap"] : [])];
   const host = (path: string, otherwise: string) => readFile(path, "utf8").catch(() => otherwise);
   const [hosts, resolv] = await Promise.all([
     network === "host" ? host("/etc/hosts", LOCALHOST) : LOCALHOST,
@@ -41,7 +44,7 @@ export async function writeEtcFiles(
     Object.entries(files).map(async ([name, text]) => {
       const source = join(dir, name);
       await writeFile(source, text, { mode: 0o644 });
-      return { destination: `/etc/${name}`, type: "bind", source, options: ["rbind", "rprivate"] };
+      return { destination: `/etc/${name}`, type: "bind", source, options: mountOptions };
     }),
   );
 }

@@ -1,7 +1,7 @@
-import { mkdirSync, readFileSync, statSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { release } from "node:os";
 import { PlyError } from "../error.ts";
-import { resourceLimits } from "../linux/index.ts";
+import { type IdMap, resourceLimits } from "../linux/index.ts";
 import {
   clampRlimits,
   DEFAULT_SHM_SIZE,
@@ -17,13 +17,9 @@ import {
 import type { Volumes } from "../volume/index.ts";
 import type { ContainerMount, HostOptions } from "./containers.ts";
 import { checkDns, parseExtraHost } from "./etc-files.ts";
-import {
-  checkSysctls,
-  type HostSettings,
-  parseDeviceRule,
-  rlimitOf,
-  sharedNamespaces,
-} from "./host-settings.ts";
+import { checkSysctls, type HostSettings, parseDeviceRule, rlimitOf } from "./host-settings.ts";
+import { sharedNamespaces } from "./namespaces.ts";
+import { unmapOwners } from "./unmap-owners.ts";
 
 /** Where Docker puts the init process. */
 const INIT_PLACE = "/sbin/docker-init";
@@ -147,7 +143,7 @@ async function devicesOf(settings: HostSettings): Promise<{ devices: OciDevice[]
 export async function launchMounts(
   volumes: Volumes,
   mounts: readonly ContainerMount[],
-  rootfs: string,
+  { rootfs, idMap }: { readonly rootfs: string; readonly idMap: IdMap | undefined },
 ): Promise<OciMount[]> {
   const made: OciMount[] = [];
   for (const mount of mounts) {
@@ -156,10 +152,13 @@ export async function launchMounts(
       made.push({ destination, type: "tmpfs", source: "tmpfs", options: mount.options ?? [] });
       continue;
     }
-    const source = kind === "volume" ? await volumePath(volumes, mount, rootfs) : bindSource(mount);
+    const source =
+      kind === "volume" ? await volumePath(volumes, mount, { rootfs, idMap }) : bindSource(mount);
     const options = [mount.nonRecursive ? "bind" : "rbind", propagation, readOnly ? "ro" : "rw"];
     if (readOnly && !mount.nonRecursive && !mount.writableBelow && canProtectBelow(release()))
       options.push("rro");
+    // A volume's files belong to the same users whoever has it mounted; the host's own files to whom they belong there.
+    if (idMap !== undefined && (kind === "volume" || mount.idMapped)) options.push("idmap");
     made.push({ destination, type: "bind", source, options });
   }
   return made;
@@ -171,10 +170,18 @@ export function canProtectBelow(kernel: string): boolean {
   return major > 5 || (major === 5 && minor >= 12);
 }
 
-async function volumePath(volumes: Volumes, mount: ContainerMount, rootfs: string): Promise<string> {
+async function volumePath(
+  volumes: Volumes,
+  mount: ContainerMount,
+  { rootfs, idMap }: { readonly rootfs: string; readonly idMap: IdMap | undefined },
+): Promise<string> {
   const { source: name, target, noCopy, subpath } = mount;
   const { path } = await volumes.ensure({ name });
-  if (!noCopy && subpath === undefined) await volumes.populate(name, resolveInRoot(rootfs, target));
+  if (!noCopy && subpath === undefined) {
+    const isFresh = idMap !== undefined && readdirSync(path).length === 0;
+    await volumes.populate(name, resolveInRoot(rootfs, target));
+    if (isFresh) unmapOwners(path, idMap);
+  }
   if (subpath === undefined) return path;
   const within = resolveInRoot(path, `/${subpath}`);
   if (statSync(within, { throwIfNoEntry: false }) === undefined)

@@ -5,7 +5,7 @@ import type { ContainerMount, HostOptions } from "./containers.ts";
 import { parseExtraHost, resolvConf } from "./etc-files.ts";
 import { healthPlan, mergeHealthcheck } from "./healthcheck.ts";
 import { canProtectBelow, checkSettings } from "./host-launch.ts";
-import { type HostSettings, parseDeviceRule, rlimitOf, sharedNamespaces } from "./host-settings.ts";
+import { type HostSettings, parseDeviceRule, rlimitOf } from "./host-settings.ts";
 import { mountOf, parseVolumesFrom, wantedMounts } from "./mount-option.ts";
 import { tmpfsMount } from "./tmpfs-option.ts";
 
@@ -104,12 +104,6 @@ test("limits, device rules, extra hosts, modes", () => {
   assert.deepEqual(parseExtraHost("db:fe80::1"), { name: "db", address: "fe80::1" });
   for (const bad of ["db", ":1.2.3.4", "db:nowhere", "d b:1.2.3.4", "db:1.2.3.4\n6.6.6.6 x"])
     assert.throws(() => parseExtraHost(bad), invalid, bad);
-  assert.deepEqual([...sharedNamespaces({ ipcMode: "host", pidMode: "host", utsMode: "" })], ["ipc", "pid"]);
-  assert.throws(() => sharedNamespaces({ pidMode: "odd" }), invalid);
-  assert.throws(
-    () => sharedNamespaces({ ipcMode: "container:x" }),
-    (error) => isPlyError(error, "unsupported"),
-  );
 });
 
 test("resolv.conf: each kind of line gives way to what was asked for", () => {

@@ -27,6 +27,8 @@ export interface HostSettings {
   readonly pidMode?: string;
   readonly utsMode?: string;
   readonly usernsMode?: string;
+  /** `host`, `private`; absent: as the cgroup layout has it. */
+  readonly cgroupnsMode?: string;
   readonly annotations?: Readonly<Record<string, string>>;
   readonly maskedPaths?: readonly string[];
   readonly readonlyPaths?: readonly string[];
@@ -146,24 +148,4 @@ export function parseDeviceRule(text: string): {
     ...(minor === "*" ? {} : { minor: Number(minor) }),
     access,
   };
-}
-
-/** Which namespaces are the host's. Throws "invalid" for a mode that is none, "unsupported" for one that is not there. */
-export function sharedNamespaces(settings: HostSettings): ReadonlySet<"pid" | "ipc" | "uts"> {
-  const shared = new Set<"pid" | "ipc" | "uts">();
-  const modes = [
-    ["ipc", settings.ipcMode, ["", "private", "shareable"]],
-    ["pid", settings.pidMode, ["", "private"]],
-    ["uts", settings.utsMode, [""]],
-  ] as const;
-  for (const [kind, mode = "", own] of modes) {
-    if (mode === "host") shared.add(kind);
-    else if (mode.startsWith("container:"))
-      throw new PlyError("unsupported", `joining another container's ${kind} namespace is not supported`);
-    else if (!(own as readonly string[]).includes(mode))
-      throw new PlyError("invalid", `invalid ${kind.toUpperCase()} mode: ${mode}`);
-  }
-  const userns = settings.usernsMode ?? "";
-  if (userns !== "" && userns !== "host") throw new PlyError("invalid", `invalid userns mode: ${userns}`);
-  return shared;
 }

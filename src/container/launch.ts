@@ -1,7 +1,8 @@
-import { mkdirSync, statSync } from "node:fs";
+import { chownSync, mkdirSync, statSync } from "node:fs";
 import { hostname as hostHostname } from "node:os";
 import { posix } from "node:path";
 import { PlyError } from "../error.ts";
+import { type IdMap, outsideId } from "../linux/index.ts";
 import {
   buildSpec,
   cgroupPathOf,
@@ -24,6 +25,7 @@ import type { ContainerRecord, HostOptions } from "./containers.ts";
 import { writeEtcFiles } from "./etc-files.ts";
 import { checkSettings, launchMounts, launchSettings } from "./host-launch.ts";
 import { type Mountpoint, makeMountpoint } from "./mountpoint.ts";
+import { launchNamespaces, ownsCgroupNamespace } from "./namespaces.ts";
 import { commandLine, processEnv } from "./process-config.ts";
 import { resolveSecurity } from "./security-option.ts";
 
@@ -32,6 +34,7 @@ export interface LaunchContext {
   readonly volumes: Volumes;
   readonly hasCgroups: boolean;
   readonly unifiedCgroups: boolean;
+  readonly find: (name: string) => ContainerRecord;
   readonly limits: LimitAbilities;
   readonly capabilities: ReadonlySet<string>;
   readonly seccomp: ReturnType<typeof openSeccompProfiles>;
@@ -40,10 +43,12 @@ export interface LaunchContext {
 export async function openLaunchContext(
   volumes: Volumes,
   { hasCgroups, limits }: Pick<OciRuntime, "hasCgroups" | "limits">,
+  find: LaunchContext["find"],
 ): Promise<LaunchContext> {
   const cgroups = await inspectCgroups();
   return {
     volumes,
+    find,
     hasCgroups,
     limits,
     unifiedCgroups: cgroups.layout === "v2",
@@ -54,6 +59,7 @@ export async function openLaunchContext(
 
 /** Checks all that can be checked without the root filesystem. Throws "invalid"; returns warnings. */
 export async function checkLaunch(context: LaunchContext, host: HostOptions): Promise<string[]> {
+  ownsCgroupNamespace(host, context.unifiedCgroups);
   const settings = await checkSettings(host, networkOf(host), context.capabilities);
   const { capabilities, warnings } = capabilitiesOf(context, host);
   const security = await resolveSecurity(host, capabilities, context.seccomp);
@@ -78,25 +84,33 @@ export async function prepareLaunch(
   const isHosts = network === "host" || host.settings?.utsMode === "host";
   const hostname = process.hostname || (isHosts ? hostHostname() : record.id.slice(0, 12));
   const { capabilities } = capabilitiesOf(context, host);
+  const { mounts: memory, ...namespaces } = launchNamespaces(record, place.dir, context.find);
+  const { idMap } = namespaces;
   const [etc, user, security, hostDevices, more] = await Promise.all([
-    writeEtcFiles(place.dir, { network, hostname, settings: host.settings }),
+    writeEtcFiles(place.dir, { network, hostname, settings: host.settings, idMapped: idMap !== undefined }),
     resolveUser(place.rootfs, config.User ?? ""),
     resolveSecurity(host, capabilities, context.seccomp),
     host.privileged ? listHostDevices() : [],
     launchSettings(host, { rootfs: place.rootfs, capabilities: context.capabilities }),
   ]);
   const { before, additionalGids, mounts: ours, ...settings } = more;
-  const given = await launchMounts(context.volumes, record.mounts ?? [], place.rootfs);
+  const { rootfs } = place;
+  const given = await launchMounts(context.volumes, record.mounts ?? [], { rootfs, idMap });
   const taken = new Set(given.map(({ destination }) => destination));
-  const mounts = [...[...etc, ...ours].filter(({ destination }) => !taken.has(destination)), ...given];
+  const mounts = [
+    ...[...etc, ...ours, ...memory].filter(({ destination }) => !taken.has(destination)),
+    ...given,
+  ];
   const cwd =
     config.WorkingDir === undefined || config.WorkingDir === "" ? "/" : posix.join("/", config.WorkingDir);
-  makeWorkingDirectory(place.rootfs, cwd);
-  makePlaces(place, mounts);
+  const owner = rootOf(idMap);
+  makeWorkingDirectory(rootfs, cwd, owner);
+  makePlaces(place, mounts, owner);
   return buildSpec({
-    rootfs: place.rootfs,
+    rootfs,
     readOnlyRootfs: host.readOnlyRootfs,
     ...settings,
+    ...namespaces,
     args: [...before, ...commandLine(config)],
     env: processEnv(config, { hostname, home: user.home, terminal: process.tty }),
     cwd,
@@ -116,7 +130,7 @@ export async function prepareLaunch(
     seccomp: security.seccomp,
     noNewPrivileges: security.noNewPrivileges,
     cgroupsPath: context.hasCgroups ? cgroupPathOf(record.id) : null,
-    unifiedCgroups: context.unifiedCgroups,
+    ownCgroupNamespace: ownsCgroupNamespace(host, context.unifiedCgroups),
     limits: ociLimits(host.resources ?? NO_LIMITS, context.limits),
     devices: [...hostDevices, ...settings.devices],
   });
@@ -134,11 +148,26 @@ function networkOf({ networkMode }: HostOptions): "host" | "none" {
   });
 }
 
-function makeWorkingDirectory(rootfs: string, cwd: string): void {
+interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** The container's root user; undefined: ours. */
+function rootOf(idMap: IdMap | undefined): Owner | undefined {
+  if (idMap === undefined) return undefined;
+  return { uid: outsideId(idMap.uids, 0) ?? 0, gid: outsideId(idMap.gids, 0) ?? 0 };
+}
+
+function makeWorkingDirectory(rootfs: string, cwd: string, owner: Owner | undefined): void {
   const path = resolveInRoot(rootfs, cwd);
   const stat = statSync(path, { throwIfNoEntry: false });
-  if (stat === undefined) mkdirSync(path, { recursive: true, mode: 0o755 });
-  else if (!stat.isDirectory()) throw new PlyError("invalid", `Cannot mkdir: ${cwd} is not a directory`);
+  if (stat === undefined) {
+    const first = mkdirSync(path, { recursive: true, mode: 0o755 }) ?? path;
+    if (owner !== undefined)
+      for (let made = path; made.startsWith(first); made = posix.dirname(made))
+        chownSync(made, owner.uid, owner.gid);
+  } else if (!stat.isDirectory()) throw new PlyError("invalid", `Cannot mkdir: ${cwd} is not a directory`);
 }
 
 /** Mountpoints that the image lacks: ours to make, so that we know what is no change of the container's. */
@@ -148,6 +177,7 @@ function makePlaces(
     onMountpoint,
   }: { readonly rootfs: string; readonly onMountpoint: (made: readonly Mountpoint[]) => void },
   mounts: readonly OciMount[],
+  owner: Owner | undefined,
 ): void {
   const places: [string, Mountpoint["kind"]][] = [
     ["/proc", "directory"],
@@ -161,7 +191,7 @@ function makePlaces(
     if (!isOnMount(destination))
       places.push([destination, type === "tmpfs" || statSync(source).isDirectory() ? "directory" : "file"]);
   for (const [target, kind] of places) {
-    const made = makeMountpoint(rootfs, target, kind);
+    const made = makeMountpoint(rootfs, target, kind, owner);
     if (made.length > 0) onMountpoint(made);
   }
 }

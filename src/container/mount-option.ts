@@ -27,10 +27,12 @@ export function parseBind(text: string): WantedMount {
     throw wrong("the source must be an absolute path or the name of a volume");
   let readOnly = false;
   let noCopy = false;
+  let idMapped = false;
   let propagation = "rprivate";
   for (const option of options === undefined ? [] : options.split(",")) {
     if (option === "ro") readOnly = true;
     else if (option === "nocopy" && !isBind) noCopy = true;
+    else if (option === "idmap" && isBind) idMapped = true;
     else if (PROPAGATIONS.has(option) && isBind) propagation = option;
     else if (option !== "rw" && !IGNORED.has(option)) throw wrong(`invalid mode: ${option}`);
   }
@@ -43,6 +45,7 @@ export function parseBind(text: string): WantedMount {
     readOnly,
     propagation,
     noCopy,
+    ...(idMapped ? { idMapped } : {}),
     ...(options === undefined ? {} : { mode: options }),
   };
 }

@@ -1,5 +1,6 @@
 import {
   closeSync,
+  lchownSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -25,8 +26,13 @@ export interface Mountpoint {
   readonly parentMtimeNs: string;
 }
 
-/** Makes what is missing of one mount's place, and its directories. Nothing inside may run. */
-export function makeMountpoint(root: string, target: string, kind: Mountpoint["kind"]): Mountpoint[] {
+/** Makes what is missing of one mount's place, and its directories, `owner`'s else ours. Nothing inside may run. */
+export function makeMountpoint(
+  root: string,
+  target: string,
+  kind: Mountpoint["kind"],
+  owner?: { readonly uid: number; readonly gid: number },
+): Mountpoint[] {
   const made: Mountpoint[] = [];
   const full = resolveInRoot(root, target);
   const parts = full.slice(root.length + 1).split("/");
@@ -50,6 +56,7 @@ export function makeMountpoint(root: string, target: string, kind: Mountpoint["k
     const makeFile = isLast && kind === "file";
     if (makeFile) closeSync(openSync(place, "wx", 0o755));
     else mkdirSync(place, { mode: 0o755 });
+    if (owner !== undefined) lchownSync(place, owner.uid, owner.gid);
     utimensNs(parent, atimeNs, mtimeNs);
     made.push({ path, kind: makeFile ? "file" : "directory", parentMtimeNs: String(mtimeNs) });
   }

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { isPlyError, PlyError } from "../error.ts";
+import { PlyError } from "../error.ts";
 import { sizeOfTree } from "../linux/index.ts";
 import { openContainerLogs } from "./container-logs.ts";
 import type { ContainerMount, ContainerRecord, Containers, CreateOptions } from "./containers.ts";
@@ -9,6 +9,7 @@ import { checkLimits, createControls } from "./controls.ts";
 import { withTrueContent } from "./detail.ts";
 import { createHealth } from "./health.ts";
 import { checkSource } from "./host-launch.ts";
+import { lender, withJoinedIds } from "./joined.ts";
 import { checkLaunch, openLaunchContext } from "./launch.ts";
 import { createLifecycle } from "./lifecycle.ts";
 import { resolveLogging } from "./log-option.ts";
@@ -23,6 +24,7 @@ import { hasProcess, isActive } from "./state.ts";
 import { type ContainerDocument, openContainerTable } from "./table.ts";
 import { listProcesses, mustRun } from "./top.ts";
 import { changesIn } from "./upper.ts";
+import { createUserNamespaces, remapOf } from "./user-namespace.ts";
 import { waitFor } from "./wait.ts";
 
 const SIGKILL = 9;
@@ -41,7 +43,11 @@ export interface OpenContainers extends Containers, AsyncDisposable {
  */
 export async function openContainers(parts: ContainersParts): Promise<OpenContainers> {
   const table = openContainerTable(parts.records);
-  const launch = await openLaunchContext(parts.volumes, parts.runtime);
+  const launch = await openLaunchContext(parts.volumes, parts.runtime, (name) => table.find(name).record);
+  const { usernsRemap = "" } = parts;
+  // A setting that cannot work is told at once, not at the first container.
+  if (usernsRemap !== "") await remapOf(usernsRemap);
+  const userNamespaces = createUserNamespaces(usernsRemap);
   const clock = parts.clock ?? Date.now;
   const health = createHealth({
     table,
@@ -65,9 +71,12 @@ export async function openContainers(parts: ContainersParts): Promise<OpenContai
     table.claimName(name, id);
     try {
       const limits = checkLimits(parts.runtime, options.host);
-      const [config, warnings] = await Promise.all([
+      const host = withJoinedIds(limits.host, launch.find);
+      const taken = table.list().flatMap(({ record }) => record.idMap ?? []);
+      const [config, warnings, idMap] = await Promise.all([
         parts.images.configOf(image.id),
         checkLaunch(launch, options.host),
+        userNamespaces.mapFor(host, taken),
       ]);
       const process = mergeProcess(config.config ?? {}, options.process);
       if (process.StopSignal) parseSignal(process.StopSignal);
@@ -100,7 +109,8 @@ export async function openContainers(parts: ContainersParts): Promise<OpenContai
         finishedAt: null,
         config: process,
         process: options.process,
-        host: { ...limits.host, logging },
+        host: { ...host, logging },
+        ...(idMap === undefined ? {} : { idMap }),
         path,
         args,
         phases: {},
@@ -129,20 +139,9 @@ export async function openContainers(parts: ContainersParts): Promise<OpenContai
   function lentMounts(from: readonly string[]): ContainerMount[] {
     return from.flatMap((text) => {
       const { name, readOnly } = parseVolumesFrom(text);
-      const lent = (lender(name).mounts ?? []).filter(({ kind }) => kind !== "tmpfs");
+      const lent = (lender(name, launch.find).mounts ?? []).filter(({ kind }) => kind !== "tmpfs");
       return lent.map((mount) => ({ ...mount, readOnly: readOnly ?? mount.readOnly }));
     });
-  }
-
-  function lender(name: string): ContainerRecord {
-    try {
-      return table.find(name).record;
-    } catch (error) {
-      // A 404 of `create` means a missing image to Docker's client, which would pull it and try again.
-      throw isPlyError(error, "not-found")
-        ? new PlyError("invalid", error.message, { cause: error, details: error.details })
-        : error;
-    }
   }
 
   async function kill(name: string, signal: string): Promise<void> {

@@ -19,6 +19,8 @@ export interface ContainersParts {
   readonly root: string;
   /** Called when the last container of an image that was removed has gone. */
   readonly collectGarbage?: () => Promise<unknown>;
+  /** User namespaces of containers that say nothing: "" (none), `default`, `user`, `user:group`. */
+  readonly usernsRemap?: string;
   /** Milliseconds since 1970. */
   readonly clock?: () => number;
   /** Told of what went wrong where nobody waits for an answer. */

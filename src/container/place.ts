@@ -117,12 +117,12 @@ function placeOf(
  * What a running container sees, all its mounts included; `isAlone`: its root without them. Undefined when it ended this moment.
  * A process number may belong to somebody else by now: what it names counts only when it is the very directory that we mounted.
  */
-function openRunning({ pid }: ContainerRecord, rootfs: string, isAlone: boolean): Root | undefined {
+function openRunning({ pid, idMap }: ContainerRecord, rootfs: string, isAlone: boolean): Root | undefined {
   const mounted = statSync(rootfs, { throwIfNoEntry: false });
   if (mounted === undefined) return undefined;
-  if (isAlone) return openRoot(rootfs);
+  if (isAlone) return openRoot(rootfs, idMap);
   try {
-    const root = openRoot(`/proc/${pid}/root`);
+    const root = openRoot(`/proc/${pid}/root`, idMap);
     const { dev, ino } = fstatSync(root.fd);
     if (dev === mounted.dev && ino === mounted.ino) return root;
     root[Symbol.dispose]();
@@ -132,7 +132,7 @@ function openRunning({ pid }: ContainerRecord, rootfs: string, isAlone: boolean)
   }
   if (!isAlive(pid)) return undefined;
   // Its first process has changed its root (chroot): the rest of its mounts cannot be found then.
-  return openRoot(rootfs);
+  return openRoot(rootfs, idMap);
 }
 
 function isAlive(pid: number): boolean {

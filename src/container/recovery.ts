@@ -5,6 +5,7 @@ import type { LifecycleContext } from "./lifecycle-context.ts";
 import { removeMountpoints } from "./mountpoint.ts";
 import { startsWithEngine } from "./restart-policy.ts";
 import type { Restarts } from "./restarts.ts";
+import { recoverSharedMemory } from "./shared-memory.ts";
 import type { Starts } from "./starts.ts";
 import { hasProcess } from "./state.ts";
 import type { ContainerDocument } from "./table.ts";
@@ -26,7 +27,9 @@ export async function recoverContainers(context: RecoveryContext): Promise<void>
   const known = new Set(await runtime.list());
   const isLive = ({ record }: ContainerDocument) => hasProcess(record.status) && known.has(record.id);
   const live = table.list().filter(isLive);
-  await snapshots.recover(new Set(live.map(({ record }) => dirOf(record.id))));
+  const liveDirs = new Set(live.map(({ record }) => dirOf(record.id)));
+  await snapshots.recover(liveDirs);
+  recoverSharedMemory(home, liveDirs);
   for (const document of table.list()) {
     const { record } = document;
     leases.addImage(leases.hold(`container:${record.id}`), record.imageId);

@@ -4,6 +4,7 @@ import type { ContainerRecord } from "./containers.ts";
 import type { LifecycleContext } from "./lifecycle-context.ts";
 import { announceExit } from "./live.ts";
 import type { Restarts } from "./restarts.ts";
+import { releaseSharedMemory } from "./shared-memory.ts";
 
 /**
  * Removes a container that does not run, in its turn, with all that is its own; its anonymous volumes as `volumes`
@@ -22,6 +23,7 @@ export async function removeContainer(
   try {
     for (const hold of live.logReaders) hold();
     await runtime.delete(id);
+    releaseSharedMemory(dir);
     await snapshots.discard(dir);
     await rm(dir, { recursive: true, force: true });
     await releaseVolumes(context, record, options);

@@ -55,8 +55,8 @@ export function createStarts(context: StartsContext): Starts {
     nextStatus(document.record.status, "running", id);
     const made: Mountpoint[] = [];
     try {
-      const { pid, upper, phases } = await bringUp(context, document, { dir: dirOf(id), live, made });
-      const begun = { pid, exitCode: 0, error: "", oomKilled: false, startedAt: clock(), phases };
+      const { pid, upper, idMap, phases } = await bringUp(context, document, { dir: dirOf(id), live, made });
+      const begun = { pid, exitCode: 0, error: "", oomKilled: false, startedAt: clock(), phases, idMap };
       const record = update(
         document,
         { status: "running", ...begun, ...changes },

@@ -13,7 +13,7 @@ import { PlyError, throwIfAborted } from "../error.ts";
 import { failedWith, openInRoot } from "../linux/index.ts";
 import { quoteBytes, TAR_END, type TarHeaderFields, tarHeader, tarPadding } from "../tar/index.ts";
 import { portableXattrs } from "./attributes.ts";
-import { findPlace, pathOf, type Root } from "./root.ts";
+import { findPlace, ownerInside, pathOf, type Root } from "./root.ts";
 import { isGone, notThere, typeOf } from "./stat.ts";
 
 const CHUNK_LENGTH = 256 * 1024;
@@ -30,6 +30,7 @@ export interface PackOptions {
 }
 
 interface Packing extends Omit<PackOptions, "as"> {
+  readonly root: Root;
   /** First name of every inode that has several. */
   readonly firstNames: Map<string, string>;
 }
@@ -46,7 +47,7 @@ export async function* pack(
   options: PackOptions,
 ): AsyncGenerator<Uint8Array, void, void> {
   const place = placeOrNotFound(root, path);
-  const packing: Packing = { ...options, firstNames: new Map() };
+  const packing: Packing = { ...options, root, firstNames: new Map() };
   try {
     lstatOrNotFound(place.directory, place.name, path);
     yield* gathered(packEntry(place.directory, place.name, latin(options.as), packing));
@@ -103,11 +104,11 @@ async function* packEntry(
   if (stat.isDirectory()) return yield* packDirectory(directory, name, as, packing);
   const first = stat.nlink > 1n ? packing.firstNames.get(inodeOf(stat)) : undefined;
   if (first !== undefined) {
-    yield tarHeader({ ...attributesOf(stat), path: as, type: "hardlink", linkTarget: first });
+    yield tarHeader({ ...attributesOf(stat, packing), path: as, type: "hardlink", linkTarget: first });
     return;
   }
   if (stat.isFile()) return yield* packFile(directory, name, as, packing);
-  const fields = unlessGone(() => ({ ...attributesOf(stat), path: as, ...kindOf(full, stat) }));
+  const fields = unlessGone(() => ({ ...attributesOf(stat, packing), path: as, ...kindOf(full, stat) }));
   if (fields === undefined) return;
   if (stat.nlink > 1n) packing.firstNames.set(inodeOf(stat), as);
   yield tarHeader(fields);
@@ -127,7 +128,7 @@ async function* packDirectory(
     const stat = lstatSync(full, { bigint: true });
     const xattrs = portableXattrs(full);
     const path = as.endsWith("/") ? as : `${as}/`;
-    if (as !== "") yield tarHeader({ ...attributesOf(stat), path, type: "directory", xattrs });
+    if (as !== "") yield tarHeader({ ...attributesOf(stat, packing), path, type: "directory", xattrs });
     if (isMountpoint) return;
     const names = readdirSync(full, { encoding: "buffer" }).sort(Buffer.compare);
     for (const child of names)
@@ -156,7 +157,7 @@ async function* packFile(
     const size = Number(stat.size);
     const xattrs = unlessGone(() => portableXattrs(pathOf(directory, name))) ?? new Map();
     if (stat.nlink > 1n) packing.firstNames.set(inodeOf(stat), as);
-    yield tarHeader({ ...attributesOf(stat), path: as, type: "file", size, xattrs });
+    yield tarHeader({ ...attributesOf(stat, packing), path: as, type: "file", size, xattrs });
     let left = size;
     while (left > 0) {
       throwIfAborted(packing.signal);
@@ -206,12 +207,11 @@ function kindOf(full: Buffer, stat: BigIntStats): Pick<TarHeaderFields, "type"> 
   };
 }
 
-function attributesOf(stat: BigIntStats) {
+function attributesOf(stat: BigIntStats, { root }: Packing) {
   const nanos = ((stat.mtimeNs % NANOS) + NANOS) % NANOS;
   return {
     mode: Number(stat.mode & 0o7777n),
-    uid: Number(stat.uid),
-    gid: Number(stat.gid),
+    ...ownerInside(root, Number(stat.uid), Number(stat.gid)),
     mtimeSeconds: Number((stat.mtimeNs - nanos) / NANOS),
     mtimeNanos: Number(nanos),
   };

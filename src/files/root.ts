@@ -1,7 +1,7 @@
 import { closeSync, constants, openSync, readlinkSync } from "node:fs";
 import { posix } from "node:path";
 import { PlyError } from "../error.ts";
-import { failedWith, openInRoot } from "../linux/index.ts";
+import { failedWith, type IdMap, insideId, openInRoot, outsideId } from "../linux/index.ts";
 
 export const O_PATH = 0o10000000;
 const { O_DIRECTORY, O_RDONLY } = constants;
@@ -11,12 +11,29 @@ const LINK_LIMIT = 40;
 /** A directory that paths are resolved in and never lead out of. Whoever opened it disposes it. */
 export interface Root extends Disposable {
   readonly fd: number;
+  /** Whom the owners inside are out here, where we look; absent: themselves. */
+  readonly idMap?: IdMap | undefined;
 }
 
 /** Opens a directory of this host as a root; the links of `path` itself are followed as usual. */
-export function openRoot(path: string): Root {
+export function openRoot(path: string, idMap?: IdMap): Root {
   const fd = openSync(path, O_RDONLY | O_DIRECTORY);
-  return { fd, [Symbol.dispose]: () => closeSync(fd) };
+  return { fd, idMap, [Symbol.dispose]: () => closeSync(fd) };
+}
+
+/** Owners as the root's own users know them. */
+export function ownerInside({ idMap }: Root, uid: number, gid: number): { uid: number; gid: number } {
+  if (idMap === undefined) return { uid, gid };
+  return { uid: insideId(idMap.uids, uid), gid: insideId(idMap.gids, gid) };
+}
+
+/** Owners as this host has them. Throws "invalid" for one that the root cannot have. */
+export function ownerOutside({ idMap }: Root, uid: number, gid: number): { uid: number; gid: number } {
+  if (idMap === undefined) return { uid, gid };
+  const owner = { uid: outsideId(idMap.uids, uid), gid: outsideId(idMap.gids, gid) };
+  if (owner.uid === undefined || owner.gid === undefined)
+    throw new PlyError("invalid", `the user namespace has no user ${uid}:${gid}`);
+  return { uid: owner.uid, gid: owner.gid };
 }
 
 /** A directory held open, and the name of something in it: whatever is renamed meanwhile, it is in that directory. */

@@ -1,7 +1,7 @@
 import { type BigIntStats, lstatSync, readdirSync, readlinkSync } from "node:fs";
 import { posix } from "node:path";
 import { isPlyError, PlyError } from "../error.ts";
-import { absolute, findPlace, followedPath, pathOf, type Root } from "./root.ts";
+import { absolute, findPlace, followedPath, ownerInside, pathOf, type Root } from "./root.ts";
 
 export type EntryType = "file" | "directory" | "symlink" | "char" | "block" | "fifo" | "socket";
 
@@ -28,7 +28,7 @@ export interface FileStat extends FileEntry {
 export function statPath(root: Root, path: string): FileStat {
   try {
     using place = findPlace(root, path);
-    const entry = entryAt(place.directory, place.name, posix.basename(absolute(path)) || "/");
+    const entry = entryAt(root, place.directory, place.name, posix.basename(absolute(path)) || "/");
     return { ...entry, leadsTo: entry.type === "symlink" ? followedPath(root, path) : "" };
   } catch (error) {
     throw notThere(error, path);
@@ -47,7 +47,7 @@ export function listDirectory(root: Root, path: string): FileEntry[] {
     const entries: FileEntry[] = [];
     for (const name of names.sort(Buffer.compare))
       try {
-        entries.push(entryAt(place.directory, name, name.toString("utf8")));
+        entries.push(entryAt(root, place.directory, name, name.toString("utf8")));
       } catch (error) {
         if (!isGone(error)) throw error;
       }
@@ -57,7 +57,7 @@ export function listDirectory(root: Root, path: string): FileEntry[] {
   }
 }
 
-function entryAt(directory: number, name: Buffer, shown: string): FileEntry {
+function entryAt(root: Root, directory: number, name: Buffer, shown: string): FileEntry {
   const full = pathOf(directory, name);
   const stat = lstatSync(full, { bigint: true });
   const type = typeOf(stat);
@@ -65,8 +65,7 @@ function entryAt(directory: number, name: Buffer, shown: string): FileEntry {
     name: shown,
     type,
     mode: Number(stat.mode & 0o7777n),
-    uid: Number(stat.uid),
-    gid: Number(stat.gid),
+    ...ownerInside(root, Number(stat.uid), Number(stat.gid)),
     size: Number(stat.size),
     mtimeNs: stat.mtimeNs,
     linkTarget: type === "symlink" ? readlinkSync(full, "utf8") : "",

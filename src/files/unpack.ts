@@ -21,7 +21,7 @@ import { isPlyError, PlyError, throwIfAborted } from "../error.ts";
 import { failedWith, mknod, openInRoot, S_IF, utimensNs } from "../linux/index.ts";
 import { quoteBytes, readTar, type TarContent, type TarEntry } from "../tar/index.ts";
 import { setXattrs } from "./attributes.ts";
-import { O_PATH, pathOf, type Root } from "./root.ts";
+import { O_PATH, ownerOutside, pathOf, type Root } from "./root.ts";
 import { isGone, notThere } from "./stat.ts";
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constants;
@@ -160,9 +160,19 @@ function openDirectory(target: Target, below: string): number {
   using parent = openParent(target, below);
   const full = pathOf(parent.directory, parent.name);
   mkdirSync(full, { mode: 0o755 });
-  const { owner } = options;
-  if (typeof owner === "object") lchownSync(full, owner.uid, owner.gid);
+  const made = ownerOf(target);
+  if (made !== undefined) lchownSync(full, made.uid, made.gid);
   return openInRoot(parent.directory, parent.name, flags, { noLinks: true });
+}
+
+/** Whom something new is to belong to, as this host has it; undefined: to us, as it does. Without an entry: what no entry names. */
+function ownerOf(
+  { root, options: { owner } }: Target,
+  entry?: TarEntry,
+): { readonly uid: number; readonly gid: number } | undefined {
+  if (typeof owner === "object") return ownerOutside(root, owner.uid, owner.gid);
+  if (owner === "archive" && entry !== undefined) return ownerOutside(root, entry.uid, entry.gid);
+  return root.idMap === undefined ? undefined : ownerOutside(root, 0, 0);
 }
 
 function bytesOf(path: string): Buffer {
@@ -175,10 +185,9 @@ async function unpackEntry(target: Target, name: string, { entry, content }: Tar
   using parent = openParent(target, name);
   const full = pathOf(parent.directory, parent.name);
   const isKept = makeRoom(full, parent, entry, target);
-  const { owner } = target.options;
+  const owner = ownerOf(target, entry);
   const chown = (to: (uid: number, gid: number) => void): void => {
-    if (owner === "archive") to(entry.uid, entry.gid);
-    else if (owner !== "caller") to(owner.uid, owner.gid);
+    if (owner !== undefined) to(owner.uid, owner.gid);
   };
   if (entry.type === "directory") {
     if (!isKept) mkdirSync(full, { mode: 0o700 });

@@ -28,5 +28,6 @@ export {
   type OciSpec,
   type SpecOptions,
 } from "./spec.ts";
+export { type SubordinateRange, subordinateMap, subordinateRanges } from "./subordinate-ids.ts";
 export { runTool as runProgram } from "./tool.ts";
 export { type ResolvedUser, resolveGroups, resolveUser } from "./user.ts";

@@ -54,7 +54,7 @@ function plainSpec(rootfs: string, args: string[], cgroupsPath: string | null): 
     noNewPrivileges: false,
     rlimits: [],
     cgroupsPath,
-    unifiedCgroups: false,
+    ownCgroupNamespace: false,
     shmSize: 65_536,
     devices: [],
   });
@@ -174,7 +174,7 @@ describe("crun under conmon", { skip: reason, timeout: 60_000 }, () => {
       noNewPrivileges: false,
       rlimits: [],
       cgroupsPath: null,
-      unifiedCgroups: false,
+      ownCgroupNamespace: false,
       shmSize: 65_536,
       devices: [],
       ...over,

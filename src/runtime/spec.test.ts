@@ -22,7 +22,7 @@ const options: SpecOptions = {
   noNewPrivileges: false,
   rlimits: [],
   cgroupsPath: "/ply/x",
-  unifiedCgroups: true,
+  ownCgroupNamespace: true,
   shmSize: 4096,
   devices: [],
 };
@@ -50,7 +50,7 @@ test("namespaces, cgroups, devices and paths by network, layout and privilege", 
   const types = (over: Partial<SpecOptions>) =>
     buildSpec({ ...options, ...over }).linux.namespaces.map(({ type }) => type);
   assert.deepEqual(types({}), ["mount", "uts", "ipc", "pid", "network", "cgroup"]);
-  assert.deepEqual(types({ network: "host", unifiedCgroups: false }), ["mount", "uts", "ipc", "pid"]);
+  assert.deepEqual(types({ network: "host", ownCgroupNamespace: false }), ["mount", "uts", "ipc", "pid"]);
   const plain = buildSpec(options).linux;
   assert.equal(plain.resources?.devices[0]?.allow, false);
   assert.ok(plain.maskedPaths.includes("/proc/kcore") && plain.readonlyPaths.includes("/proc/sys"));

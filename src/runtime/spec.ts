@@ -1,3 +1,4 @@
+import type { IdMap, IdRange } from "../linux/index.ts";
 import type { OciLimits } from "./resources.ts";
 import type { SeccompProfile } from "./seccomp.ts";
 
@@ -26,6 +27,8 @@ export interface OciProcess {
   readonly rlimits: readonly OciRlimit[];
   readonly noNewPrivileges: boolean;
   readonly oomScoreAdj?: number;
+  readonly apparmorProfile?: string;
+  readonly selinuxLabel?: string;
 }
 
 export interface OciRlimit {
@@ -61,8 +64,18 @@ export interface DeviceRule {
   readonly access: string;
 }
 
+/** config-linux.md, "User namespace mappings". */
+interface OciIdMapping {
+  readonly containerID: number;
+  readonly hostID: number;
+  readonly size: number;
+}
+
 interface OciLinux {
   readonly cgroupsPath?: string;
+  readonly uidMappings?: readonly OciIdMapping[];
+  readonly gidMappings?: readonly OciIdMapping[];
+  readonly mountLabel?: string;
   readonly namespaces: readonly { readonly type: string; readonly path?: string }[];
   readonly resources?: { readonly devices: readonly DeviceRule[] } & OciLimits;
   readonly devices: readonly OciDevice[];
@@ -97,8 +110,8 @@ export interface SpecOptions {
   readonly rlimits: readonly OciRlimit[];
   /** Null: no cgroup. */
   readonly cgroupsPath: string | null;
-  /** The host's cgroup layout is v2 alone. */
-  readonly unifiedCgroups: boolean;
+  /** A cgroup namespace of its own: it sees its own cgroup as the root. */
+  readonly ownCgroupNamespace: boolean;
   readonly limits?: OciLimits;
   /** Bytes of /dev/shm. */
   readonly shmSize: number;
@@ -108,6 +121,15 @@ export interface SpecOptions {
   readonly deviceRules?: readonly DeviceRule[];
   /** Namespaces that are the host's. */
   readonly shared?: ReadonlySet<"pid" | "ipc" | "uts">;
+  /** Namespaces that are another container's, by path: `/proc/PID/ns/ipc`. */
+  readonly joined?: Readonly<Partial<Record<"user" | "pid" | "ipc" | "network", string>>>;
+  /** A user namespace of its own (or joined), whose users are these of the host. */
+  readonly idMap?: IdMap | undefined;
+  /** No /dev/shm. */
+  readonly withoutShm?: boolean;
+  readonly apparmor?: string | undefined;
+  /** Labels of its process and of the files it sees. */
+  readonly selinux?: { readonly process: string; readonly mount: string } | undefined;
   readonly domainname?: string;
   readonly sysctls?: Readonly<Record<string, string>>;
   readonly oomScoreAdj?: number;
@@ -152,12 +174,7 @@ const USUAL_DEVICES: readonly (readonly [major: number, minor?: number])[] = [
 
 /** The config.json of a container. */
 export function buildSpec(options: SpecOptions): OciSpec {
-  const { privileged, capabilities } = options;
-  const { shared } = options;
-  const namespaces = ["mount"];
-  for (const type of ["uts", "ipc", "pid"] as const) if (!shared?.has(type)) namespaces.push(type);
-  if (options.network === "none") namespaces.push("network");
-  if (options.unifiedCgroups && !privileged) namespaces.push("cgroup");
+  const { privileged, capabilities, shared, idMap, joined } = options;
   return {
     ociVersion: "1.0.2",
     ...(shared?.has("uts") ? {} : { hostname: options.hostname }),
@@ -186,6 +203,8 @@ export function buildSpec(options: SpecOptions): OciSpec {
       })),
       ...(options.oomScoreAdj === undefined ? {} : { oomScoreAdj: options.oomScoreAdj }),
       noNewPrivileges: options.noNewPrivileges,
+      ...(options.apparmor === undefined ? {} : { apparmorProfile: options.apparmor }),
+      ...(options.selinux === undefined ? {} : { selinuxLabel: options.selinux.process }),
     },
     mounts: mergeMounts(defaultMounts(options), options.mounts),
     linux: {
@@ -195,7 +214,12 @@ export function buildSpec(options: SpecOptions): OciSpec {
             cgroupsPath: options.cgroupsPath,
             resources: { devices: deviceRules(options), ...options.limits },
           }),
-      namespaces: namespaces.map((type) => ({ type })),
+      namespaces: namespacesOf(options),
+      // A namespace that is joined has its map already.
+      ...(idMap === undefined || joined?.user !== undefined
+        ? {}
+        : { uidMappings: mappings(idMap.uids), gidMappings: mappings(idMap.gids) }),
+      ...(options.selinux === undefined ? {} : { mountLabel: options.selinux.mount }),
       devices: options.devices,
       maskedPaths: options.maskedPaths ?? (privileged ? [] : MASKED_PATHS),
       readonlyPaths: options.readonlyPaths ?? (privileged ? [] : READONLY_PATHS),
@@ -204,6 +228,23 @@ export function buildSpec(options: SpecOptions): OciSpec {
     },
     ...(options.annotations === undefined ? {} : { annotations: options.annotations }),
   };
+}
+
+function namespacesOf(options: SpecOptions): { readonly type: string; readonly path?: string }[] {
+  const { shared, joined = {}, idMap } = options;
+  const types = ["mount", ...(["uts", "ipc", "pid"] as const).filter((type) => !shared?.has(type))];
+  if (options.network === "none" || joined.network !== undefined) types.push("network");
+  if (options.ownCgroupNamespace) types.push("cgroup");
+  if (idMap !== undefined || joined.user !== undefined) types.push("user");
+  const paths: Readonly<Record<string, string | undefined>> = joined;
+  return types.map((type) => {
+    const path = paths[type];
+    return path === undefined ? { type } : { type, path };
+  });
+}
+
+function mappings(ranges: readonly IdRange[]): OciIdMapping[] {
+  return ranges.map(({ inside, outside, size }) => ({ containerID: inside, hostID: outside, size }));
 }
 
 /** RLIM_INFINITY has no number of JavaScript's. */
@@ -229,7 +270,7 @@ function deviceRules({ privileged, deviceRules: more = [] }: SpecOptions): Devic
   ];
 }
 
-function defaultMounts({ privileged, shmSize, cgroupsPath }: SpecOptions): OciMount[] {
+function defaultMounts({ privileged, shmSize, cgroupsPath, withoutShm }: SpecOptions): OciMount[] {
   const readOnly = privileged ? "rw" : "ro";
   const mounts: OciMount[] = [
     { destination: "/proc", type: "proc", source: "proc", options: ["nosuid", "noexec", "nodev"] },
@@ -254,14 +295,15 @@ function defaultMounts({ privileged, shmSize, cgroupsPath }: SpecOptions): OciMo
     { destination: "/dev/mqueue", type: "mqueue", source: "mqueue", options: ["nosuid", "noexec", "nodev"] },
     { destination: "/sys", type: "sysfs", source: "sysfs", options: ["nosuid", "noexec", "nodev", readOnly] },
   ];
+  const usual = withoutShm ? mounts.filter(({ destination }) => destination !== "/dev/shm") : mounts;
   if (cgroupsPath !== null)
-    mounts.push({
+    usual.push({
       destination: "/sys/fs/cgroup",
       type: "cgroup",
       source: "cgroup",
       options: ["nosuid", "noexec", "nodev", readOnly],
     });
-  return mounts;
+  return usual;
 }
 
 /** A mount must come after the one it lies in: by depth, and the given ones after the defaults. */

@@ -39,10 +39,15 @@ export const HOST_FLAGS = {
     value: "N",
     help: "How soon the kernel kills it for memory, -1000 to 1000",
   },
-  ipc: { kind: "string", value: "private|host", help: "IPC namespace" },
-  pid: { kind: "string", value: "host", help: "PID namespace" },
+  ipc: {
+    kind: "string",
+    value: "MODE",
+    help: "IPC namespace: private, shareable, none, host, container:NAME",
+  },
+  pid: { kind: "string", value: "MODE", help: "PID namespace: host, container:NAME" },
   uts: { kind: "string", value: "host", help: "Namespace of the host name" },
-  userns: { kind: "string", value: "host", help: "User namespace" },
+  userns: { kind: "string", value: "MODE", help: "User namespace: host, remap[:USER], auto[:size=N]" },
+  cgroupns: { kind: "string", choices: ["host", "private"], help: "Cgroup namespace" },
   annotation: { kind: "list", value: "KEY=VALUE", help: "Annotation for the OCI runtime" },
   ...HEALTH_FLAGS,
 } as const satisfies FlagSpecs;
@@ -82,6 +87,7 @@ export function hostFlagsHostConfig(flags: HostFlags): DockerHostConfig {
     PidMode: flags.pid,
     UTSMode: flags.uts,
     UsernsMode: flags.userns,
+    CgroupnsMode: flags.cgroupns,
     OnUnhealthy: flags["on-unhealthy"],
   };
   const maps = {

@@ -36,6 +36,11 @@ export default command({
       value: "NAME",
       help: "erofs or overlay2; without it, the best that works here",
     },
+    "userns-remap": {
+      kind: "string",
+      value: "USER[:GROUP]",
+      help: "Containers get user namespaces with this user's ids of /etc/subuid; or: default",
+    },
   },
   description:
     "Other commands start an engine by themselves when none listens on the usual socket. Several engines with roots of their own live side by side.",
@@ -54,6 +59,7 @@ export default command({
         runRoot,
         hosts: flags.host.length > 0 ? flags.host : [context.host ?? `unix://${runRoot}/ply.sock`],
         ...(storageDriver === undefined ? {} : { storageDriver }),
+        ...(flags["userns-remap"] === undefined ? {} : { usernsRemap: flags["userns-remap"] }),
         ...(flags.config === undefined ? {} : { configDir: flags.config }),
         signal: interruption.signal,
         onListening: () => {},

@@ -5,7 +5,7 @@ const floors = [
   ["tar", "compress", "erofs", "dockerfile", "event", "wire", "overlay"],
   ["store", "registry", "network", "volume", "runtime", "layer", "files"],
   ["image", "snapshot"],
-  ["build", "container"],
+  ["build", "container", "session"],
   [], // engine.ts
   ["cli", "api", "ui"],
 ];

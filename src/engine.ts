@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Containers, type OpenContainers, openContainers } from "./container/index.ts";
-import { messageOf, PlyError } from "./error.ts";
+import { type ErrorKind, isPlyError, messageOf, PlyError } from "./error.ts";
 import { createEventBus, type EventBus } from "./event/index.ts";
 import { type Images, openImages } from "./image/index.ts";
 import { createIngestPool } from "./layer/index.ts";
@@ -13,10 +13,12 @@ import {
   type RegistryClient,
 } from "./registry/index.ts";
 import { openRuntime } from "./runtime/index.ts";
+import { openSessions, type Sessions, type SessionsOptions } from "./session/index.ts";
 import { chooseDriver, type SnapshotDriver, type Tried } from "./snapshot/index.ts";
 import { type CheckReport, openStore, type Store } from "./store/index.ts";
 import { VERSION } from "./version.ts";
 import { openVolumes, type Volumes } from "./volume/index.ts";
+import { SESSION_LABEL } from "./wire/index.ts";
 
 export interface EngineOptions {
   /** Where everything is kept: `/var/lib/ply`. */
@@ -37,6 +39,7 @@ export interface EngineOptions {
 export interface EngineInfo {
   readonly id: string;
   readonly root: string;
+  readonly runRoot: string;
   /** `why`: how it came to be this one. */
   readonly storageDriver: { readonly name: string; readonly description: string; readonly why: string };
   readonly runtime: { readonly name: string; readonly version: string };
@@ -52,8 +55,13 @@ export interface Engine extends AsyncDisposable {
   readonly volumes: Volumes;
   readonly registry: RegistryClient;
   readonly events: EventBus;
+  readonly sessions: Sessions;
   /** Every name resolves, every layer verifies, nothing unknown is on disk. */
   check(options: { readonly repair: boolean; readonly signal?: AbortSignal }): Promise<CheckReport>;
+}
+
+interface SessionParts extends Pick<Engine, "images" | "containers" | "volumes"> {
+  readonly store: Store;
 }
 
 const DEFAULT_CONFIG_DIR = "/etc/ply";
@@ -118,6 +126,12 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     }),
   );
   known = containers;
+  const sessions = parts.use(
+    openSessions({
+      ...sessionParts({ store, images, containers, volumes }),
+      onTrouble: (message) => options.onTrouble?.(message),
+    }),
+  );
   // What the last engine was about to remove when it was killed. Nobody waits for it.
   store
     .collectGarbage()
@@ -128,6 +142,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     info: {
       id: engineId(store),
       root,
+      runRoot,
       storageDriver: {
         name: snapshots.name,
         description: snapshots.description,
@@ -142,6 +157,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     volumes,
     registry,
     events,
+    sessions,
     check: ({ repair, signal }) =>
       store.check({
         repair,
@@ -154,6 +170,52 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
         ...(signal === undefined ? {} : { signal }),
       }),
     [Symbol.asyncDispose]: () => held.disposeAsync(),
+  };
+}
+
+/** What sessions own, by its label: containers first, they hold the others. */
+function sessionParts({
+  store,
+  images,
+  containers,
+  volumes,
+}: SessionParts): Omit<SessionsOptions, "onTrouble"> {
+  const gone = ignoring("not-found");
+  return {
+    records: store.records("session"),
+    owned: [
+      {
+        kind: "container",
+        of: (session) =>
+          containers
+            .list()
+            .flatMap(({ id, process }) => (process.labels[SESSION_LABEL] === session ? [id] : [])),
+        remove: (id) => containers.remove(id, { force: true, volumes: true }).catch(gone),
+      },
+      {
+        kind: "volume",
+        of: (session) =>
+          volumes.list().flatMap(({ name, labels }) => (labels[SESSION_LABEL] === session ? [name] : [])),
+        remove: (name) => volumes.remove(name).catch(gone),
+      },
+    ],
+    imageId(name) {
+      try {
+        return images.resolve(name).id;
+      } catch (error) {
+        if (isPlyError(error, "not-found")) return undefined;
+        throw error;
+      }
+    },
+    async removeImage(name) {
+      await images.remove(name, { force: false, noPrune: false }).catch(ignoring("not-found", "conflict"));
+    },
+  };
+}
+
+function ignoring(...kinds: readonly ErrorKind[]): (error: unknown) => void {
+  return (error) => {
+    if (!kinds.some((kind) => isPlyError(error, kind))) throw error;
   };
 }
 

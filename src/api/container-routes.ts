@@ -18,11 +18,12 @@ import { parseFilters } from "./filters.ts";
 import { referenceWithTag } from "./image-name.ts";
 import { queryBoolean, queryInteger, queryPlatform, queryRequired } from "./query.ts";
 import type { ApiRoute, Service } from "./service.ts";
+import { claimImage, inSession, withSessionLabel } from "./session-routes.ts";
 
 /** The first part of a container's life; what else Docker has comes with later versions (`later-routes.ts`). */
 export const containerRoutes: readonly ApiRoute[] = [
   { method: "GET", path: "/containers/json", handler: list },
-  { method: "POST", path: "/containers/create", handler: create },
+  { method: "POST", path: "/containers/create", handler: inSession(create) },
   { method: "GET", path: "/containers/{name:.*}/json", handler: inspect },
   { method: "POST", path: "/containers/{name}/start", handler: start },
   { method: "POST", path: "/containers/{name}/stop", handler: stop },
@@ -31,7 +32,7 @@ export const containerRoutes: readonly ApiRoute[] = [
   { method: "POST", path: "/containers/{name}/resize", handler: resize },
   { method: "GET", path: "/containers/{name}/changes", handler: changes },
   { method: "DELETE", path: "/containers/{name}", handler: remove },
-  { method: "POST", path: "/commit", handler: commit },
+  { method: "POST", path: "/commit", handler: inSession(commit) },
 ];
 
 async function list(exchange: Exchange, service: Service): Promise<void> {
@@ -83,7 +84,7 @@ export async function sizesOf(
 }
 
 async function create(exchange: Exchange, { engine }: Service): Promise<void> {
-  const body = await readJsonObject(exchange);
+  const body = withSessionLabel(exchange, await readJsonObject(exchange));
   const request = parseCreateRequest(body, exchange.query.get("name"));
   const platform = queryPlatform(exchange.query);
   // Clients pull the image when this says that it is not here.
@@ -213,5 +214,6 @@ async function commit(exchange: Exchange, { engine }: Service): Promise<void> {
     ...(comment ? { comment } : {}),
   };
   const id = await engine.containers.commit(queryRequired(query, "container"), options);
+  claimImage(exchange, engine, id);
   sendJson(exchange, 201, { Id: id });
 }

@@ -10,6 +10,8 @@ export interface Exchange {
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
   readonly headers: IncomingHttpHeaders;
+  /** The session that what it creates belongs to. */
+  readonly session?: string;
   /** Aborted when the client is gone before its answer was complete, or the server closes. */
   readonly signal: AbortSignal;
   readonly request: IncomingMessage;

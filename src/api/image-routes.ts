@@ -10,6 +10,7 @@ import { familiarForm, referenceWithTag } from "./image-name.ts";
 import { dockerHistoryItem, dockerImageInspect, dockerImageSummary } from "./image-view.ts";
 import { decodePlatform, queryBoolean, queryInteger, queryPlatform, queryRequired } from "./query.ts";
 import type { ApiRoute, Service } from "./service.ts";
+import { inSession } from "./session-routes.ts";
 
 /** Images that are here: list, inspect, history, tag, remove, prune; and what registries say of others. */
 export const imageRoutes: readonly ApiRoute[] = [
@@ -18,7 +19,7 @@ export const imageRoutes: readonly ApiRoute[] = [
   { method: "POST", path: "/images/prune", handler: prune },
   { method: "GET", path: "/images/{name:.*}/json", handler: inspect },
   { method: "GET", path: "/images/{name:.*}/history", handler: history },
-  { method: "POST", path: "/images/{name:.*}/tag", handler: tag },
+  { method: "POST", path: "/images/{name:.*}/tag", handler: inSession(tag) },
   { method: "DELETE", path: "/images/{name:.*}", handler: remove },
   { method: "GET", path: "/distribution/{name:.*}/json", handler: distribution },
 ];

@@ -1,4 +1,5 @@
 export { API_VERSION, MAX_ACCEPTED_API_VERSION, MIN_API_VERSION } from "./api-version.ts";
+export type { DoorOptions } from "./door.ts";
 export {
   type ListenAddress,
   type Listener,
@@ -6,4 +7,4 @@ export {
   listen,
   parseListenAddress,
 } from "./listen.ts";
-export { type ApiServer, type ApiServerOptions, createApiServer, type DoorOptions } from "./server.ts";
+export { type ApiServer, type ApiServerOptions, createApiServer } from "./server.ts";

@@ -3,8 +3,8 @@ import type { Server } from "node:http";
 import { connect } from "node:net";
 import { dirname } from "node:path";
 import { messageOf, PlyError } from "../error.ts";
+import type { Doors } from "./door.ts";
 import { isLoopback } from "./loopback.ts";
-import type { ApiServer } from "./server.ts";
 
 /** Where a server listens: `unix:///run/ply/ply.sock`, `tcp://127.0.0.1:2375`. */
 export type ListenAddress =
@@ -16,6 +16,8 @@ export interface ListenOptions {
   readonly socketGroup?: string;
   /** Allow TCP on other addresses than loopback without TLS: whoever reaches it owns the machine. */
   readonly allowInsecureTcp?: boolean;
+  /** What is created through it belongs to that session. */
+  readonly session?: string;
 }
 
 /** An open door. Disposing it closes it and takes the socket file away. */
@@ -57,7 +59,7 @@ export function parseListenAddress(text: string): ListenAddress {
 
 /** Opens one address. Throws "conflict" when another engine listens there, "denied" for an address that is not safe. */
 export async function listen(
-  server: ApiServer,
+  server: Doors,
   address: ListenAddress,
   options: ListenOptions = {},
 ): Promise<Listener> {
@@ -66,10 +68,14 @@ export async function listen(
     : await listenOnTcp(server, address, options);
 }
 
-async function listenOnSocket(server: ApiServer, path: string, options: ListenOptions): Promise<Listener> {
+async function listenOnSocket(server: Doors, path: string, options: ListenOptions): Promise<Listener> {
   await mkdir(dirname(path), { recursive: true, mode: 0o755 });
   await removeStale(path);
-  const http = server.createHttpServer({ guardBrowsers: false });
+  const { session } = options;
+  const http = server.createHttpServer({
+    guardBrowsers: false,
+    ...(session === undefined ? {} : { session }),
+  });
   await listening(http, { path }, `unix://${path}`);
   // Until here only the owner may connect: connecting needs write permission, which a umask of 022 withholds.
   await chmod(path, SOCKET_MODE);
@@ -79,6 +85,8 @@ async function listenOnSocket(server: ApiServer, path: string, options: ListenOp
   return {
     address: `unix://${path}`,
     async [Symbol.asyncDispose]() {
+      http.close();
+      http.closeAllConnections();
       // A file of another engine that took the name since is not ours to remove.
       if ((await lstat(path).catch(() => undefined))?.ino === ino) await rm(path, { force: true });
     },
@@ -112,7 +120,7 @@ function isAnswered(path: string): Promise<boolean> {
 }
 
 async function listenOnTcp(
-  server: ApiServer,
+  server: Doors,
   address: Extract<ListenAddress, { kind: "tcp" }>,
   options: ListenOptions,
 ): Promise<Listener> {
@@ -129,7 +137,10 @@ async function listenOnTcp(
   const actual = typeof bound === "object" && bound !== null ? bound.port : port;
   return {
     address: `tcp://${host.includes(":") ? `[${host}]` : host}:${actual}`,
-    async [Symbol.asyncDispose]() {},
+    async [Symbol.asyncDispose]() {
+      http.close();
+      http.closeAllConnections();
+    },
   };
 }
 

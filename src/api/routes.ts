@@ -11,6 +11,7 @@ import { networkRoutes } from "./network-routes.ts";
 import { plyRoutes } from "./ply-routes.ts";
 import { pruneRoutes } from "./prune-routes.ts";
 import type { ApiRoute } from "./service.ts";
+import { sessionRoutes } from "./session-routes.ts";
 import { systemRoutes } from "./system-routes.ts";
 import { transferRoutes } from "./transfer-routes.ts";
 import { volumeRoutes } from "./volume-routes.ts";
@@ -30,6 +31,7 @@ export const routes: readonly ApiRoute[] = [
   ...volumeRoutes,
   ...pruneRoutes,
   ...plyRoutes,
+  ...sessionRoutes,
   ...laterRoutes,
   ...absentRoutes,
 ];

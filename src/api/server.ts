@@ -3,9 +3,11 @@ import type { Duplex } from "node:stream";
 import type { Engine } from "../engine.ts";
 import { isPlyError, PlyError } from "../error.ts";
 import { VERSION } from "../version.ts";
+import { SESSION_HEADER } from "../wire/index.ts";
 import { API_VERSION, splitVersion } from "./api-version.ts";
 import { answerUpgrade } from "./attach-routes.ts";
 import { refuseForeignPages } from "./browser-guard.ts";
+import type { DoorOptions, Doors } from "./door.ts";
 import type { Exchange } from "./exchange.ts";
 import { errorBody, statusOf } from "./failure.ts";
 import { createRouter, type Router } from "./router.ts";
@@ -19,16 +21,8 @@ export interface ApiServerOptions {
   readonly clock?: () => number;
 }
 
-export interface DoorOptions {
-  /** True for a TCP port on loopback: web pages must not get in by way of a browser on this machine. */
-  readonly guardBrowsers: boolean;
-}
-
 /** The API on one engine, not yet listening: give each listener's server to `listen`. */
-export interface ApiServer extends AsyncDisposable {
-  /** One more door: any number of servers share the routes. */
-  createHttpServer(options?: DoorOptions): Server;
-}
+export interface ApiServer extends Doors, AsyncDisposable {}
 
 /** Longer than clients keep an idle connection themselves (Go: 90 s, Docker's client less). */
 const KEEP_ALIVE_MS = 10 * 60_000;
@@ -52,29 +46,34 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     startedAt: clock(),
     log: options.log ?? (() => {}),
     clock,
+    doors: { createHttpServer },
   };
   const router = createRouter(routes);
   const closing = new AbortController();
   const servers = new Set<Server>();
   const hijacked = new Set<Duplex>();
+
+  function createHttpServer(door: DoorOptions = { guardBrowsers: false }): Server {
+    const server = createServer((request, response) => {
+      void answer({ request, response, router, service, door, closing: closing.signal });
+    });
+    // Pulls, events and attached containers may be quiet for hours.
+    server.requestTimeout = 0;
+    server.timeout = 0;
+    // Clients keep connections for their next call; one that was closed meanwhile fails their next POST.
+    server.keepAliveTimeout = KEEP_ALIVE_MS;
+    server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      hijacked.add(socket);
+      socket.on("close", () => hijacked.delete(socket));
+      void upgrade({ request, socket, head, service, closing: closing.signal }, door);
+    });
+    servers.add(server);
+    server.on("close", () => servers.delete(server));
+    return server;
+  }
+
   return {
-    createHttpServer({ guardBrowsers } = { guardBrowsers: false }) {
-      const server = createServer((request, response) => {
-        void answer({ request, response, router, service, guardBrowsers, closing: closing.signal });
-      });
-      // Pulls, events and attached containers may be quiet for hours.
-      server.requestTimeout = 0;
-      server.timeout = 0;
-      // Clients keep connections for their next call; one that was closed meanwhile fails their next POST.
-      server.keepAliveTimeout = KEEP_ALIVE_MS;
-      server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-        hijacked.add(socket);
-        socket.on("close", () => hijacked.delete(socket));
-        void upgrade({ request, socket, head, service, closing: closing.signal }, guardBrowsers);
-      });
-      servers.add(server);
-      return server;
-    },
+    createHttpServer,
     async [Symbol.asyncDispose]() {
       closing.abort(new PlyError("cancelled", "the engine is shutting down"));
       for (const socket of hijacked) socket.destroy();
@@ -96,18 +95,11 @@ interface Answering {
   readonly response: ServerResponse;
   readonly router: Router<Handler>;
   readonly service: Service;
-  readonly guardBrowsers: boolean;
+  readonly door: DoorOptions;
   readonly closing: AbortSignal;
 }
 
-async function answer({
-  request,
-  response,
-  router,
-  service,
-  guardBrowsers,
-  closing,
-}: Answering): Promise<void> {
+async function answer({ request, response, router, service, door, closing }: Answering): Promise<void> {
   const gone = new AbortController();
   const onClosing = () => gone.abort(closing.reason);
   closing.addEventListener("abort", onClosing);
@@ -119,15 +111,17 @@ async function answer({
   response.on("error", () => {});
   for (const name in COMMON_HEADERS) response.setHeader(name, COMMON_HEADERS[name] ?? "");
   try {
-    if (guardBrowsers) refuseForeignPages(request.headers);
+    if (door.guardBrowsers) refuseForeignPages(request.headers);
     const target = parseTarget(request.url ?? "/");
     const method = request.method ?? "GET";
     // HEAD is GET without a body, where no route says otherwise.
     const match =
       router.match(method, target.path) ?? (method === "HEAD" ? router.match("GET", target.path) : undefined);
     if (match === undefined) throw new PlyError("not-found", "page not found");
+    const session = sessionOf(request, door);
     const exchange: Exchange = {
       method,
+      ...(session === undefined ? {} : { session }),
       apiMinor: target.minor,
       params: match.params,
       query: target.query,
@@ -141,6 +135,11 @@ async function answer({
   } catch (error) {
     fail({ request, response, service, error });
   }
+}
+
+function sessionOf({ headers }: IncomingMessage, door: DoorOptions): string | undefined {
+  const named = headers[SESSION_HEADER];
+  return typeof named === "string" && named !== "" ? named : door.session;
 }
 
 /** A client that is still sending after its answer gets this long to finish. */
@@ -196,10 +195,10 @@ function logFailure(service: Service, request: IncomingMessage, error: unknown):
   service.log(`error: ${request.method} ${path}: ${words}${stack}`);
 }
 
-async function upgrade(context: UpgradeContext, guardBrowsers: boolean): Promise<void> {
+async function upgrade(context: UpgradeContext, door: DoorOptions): Promise<void> {
   context.socket.on("error", () => {});
   try {
-    if (guardBrowsers) refuseForeignPages(context.request.headers);
+    if (door.guardBrowsers) refuseForeignPages(context.request.headers);
     await answerUpgrade(context, parseTarget(context.request.url ?? "/"));
   } catch (error) {
     const { socket } = context;

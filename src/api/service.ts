@@ -1,4 +1,5 @@
 import type { Engine } from "../engine.ts";
+import type { Doors } from "./door.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Route } from "./router.ts";
 
@@ -11,6 +12,8 @@ export interface Service {
   readonly log: (line: string) => void;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
+  /** Makes more doors to the same routes. */
+  readonly doors: Doors;
 }
 
 /** Answers one request; what it throws becomes an error answer. */

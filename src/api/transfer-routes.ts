@@ -10,10 +10,11 @@ import { progressLines } from "./progress-lines.ts";
 import { queryBoolean, queryPlatform, queryRequired } from "./query.ts";
 import { isOpening, isSaidByResult, saidLines } from "./said-lines.ts";
 import type { ApiRoute, Service } from "./service.ts";
+import { claimImage, inSession } from "./session-routes.ts";
 
 /** Images on their way: pull, import, push, save, load. */
 export const transferRoutes: readonly ApiRoute[] = [
-  { method: "POST", path: "/images/create", handler: create },
+  { method: "POST", path: "/images/create", handler: inSession(create) },
   { method: "POST", path: "/images/load", handler: load },
   { method: "GET", path: "/images/get", handler: saveNamed },
   { method: "GET", path: "/images/{name:.*}/get", handler: saveOne },
@@ -149,6 +150,7 @@ async function importImage(exchange: Exchange, service: Service): Promise<void> 
   await withErrorLine(lines, async () => {
     const tar = source === "-" ? bodyStream(exchange) : await download(source, signal, lines);
     const id = await service.engine.images.import(tar, options);
+    claimImage(exchange, service.engine, id);
     lines.send({ status: id });
   });
 }

@@ -6,12 +6,13 @@ import { type Exchange, param, readJson, sendEmpty, sendJson } from "./exchange.
 import { type Filters, filterBoolean, filterValues, hasLabels, parseFilters } from "./filters.ts";
 import { queryBoolean } from "./query.ts";
 import type { ApiRoute, Service } from "./service.ts";
+import { inSession, withSessionLabel } from "./session-routes.ts";
 import { formatTime } from "./timestamp.ts";
 
 /** Named volumes: directories with a life of their own. */
 export const volumeRoutes: readonly ApiRoute[] = [
   { method: "GET", path: "/volumes", handler: list },
-  { method: "POST", path: "/volumes/create", handler: create },
+  { method: "POST", path: "/volumes/create", handler: inSession(create) },
   { method: "POST", path: "/volumes/prune", handler: prune },
   { method: "GET", path: "/volumes/{name}", handler: inspect },
   { method: "DELETE", path: "/volumes/{name}", handler: remove },
@@ -44,8 +45,9 @@ function list(exchange: Exchange, { engine }: Service): void {
 }
 
 async function create(exchange: Exchange, { engine }: Service): Promise<void> {
-  const body = (await readJson(exchange)) ?? {};
-  if (!isObject(body)) throw new PlyError("invalid", "invalid JSON: the request body is not an object");
+  const given = (await readJson(exchange)) ?? {};
+  if (!isObject(given)) throw new PlyError("invalid", "invalid JSON: the request body is not an object");
+  const body = withSessionLabel(exchange, given);
   const { Name: name = "", Driver: driver, DriverOpts: options, Labels: labels } = body;
   if (typeof name !== "string") throw new PlyError("invalid", "invalid JSON: Name is not a string");
   if (driver !== undefined && driver !== "" && driver !== DRIVER)

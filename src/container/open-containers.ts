@@ -3,6 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { PlyError } from "../error.ts";
 import { sizeOfTree } from "../linux/index.ts";
+import { SESSION_LABEL } from "../wire/index.ts";
 import { openContainerLogs } from "./container-logs.ts";
 import type { ContainerMount, ContainerRecord, Containers, CreateOptions } from "./containers.ts";
 import { checkLimits, createControls } from "./controls.ts";
@@ -90,7 +91,10 @@ export async function openContainers(parts: ContainersParts): Promise<OpenContai
       const stack = await parts.images.stackOf(image.id);
       const mounts: ContainerMount[] = [];
       for (const mount of wanted) {
-        const source = mount.kind === "volume" ? await volumeName(mount, id) : mount.source;
+        const source =
+          mount.kind === "volume"
+            ? await volumeName(mount, id, options.process.labels[SESSION_LABEL])
+            : mount.source;
         mounts.push({ ...mount, source: source ?? "" });
       }
       await mkdir(join(parts.root, "containers", id), { recursive: true, mode: 0o710 });
@@ -126,10 +130,11 @@ export async function openContainers(parts: ContainersParts): Promise<OpenContai
     }
   }
 
-  async function volumeName({ source, labels }: WantedMount, id: string): Promise<string> {
+  /** A volume that is made for a container goes with the session that the container goes with. */
+  async function volumeName({ source, labels }: WantedMount, id: string, session?: string): Promise<string> {
     const { name } = await parts.volumes.ensure({
       ...(source === null ? {} : { name: source }),
-      ...(labels === undefined ? {} : { labels }),
+      labels: { ...labels, ...(session === undefined ? {} : { [SESSION_LABEL]: session }) },
     });
     parts.volumes.retain(name, id);
     return name;

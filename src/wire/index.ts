@@ -8,5 +8,6 @@ export * from "./path-stat.ts";
 export type * from "./ply.ts";
 export * from "./ply-exec.ts";
 export type * from "./ply-files.ts";
+export * from "./ply-session.ts";
 export * from "./registry-auth.ts";
 export * from "./stream-frame.ts";

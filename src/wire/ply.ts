@@ -20,6 +20,7 @@ export interface PlyInfo {
   readonly version: string;
   readonly pid: number;
   readonly root: string;
+  readonly runRoot: string;
   readonly storageDriver: {
     readonly name: string;
     readonly description: string;

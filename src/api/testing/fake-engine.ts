@@ -109,6 +109,7 @@ export function fakeEngine(parts: FakeParts = {}): FakeEngine {
     info: {
       id: "0f9d6a3e-0000-4000-8000-000000000000",
       root: "/var/lib/ply",
+      runRoot: "/run/ply",
       storageDriver: {
         name: "erofs",
         description: "file-backed EROFS mounts",
@@ -123,6 +124,7 @@ export function fakeEngine(parts: FakeParts = {}): FakeEngine {
     volumes: orThrow({ list: () => [], get: noVolume, ...parts.volumes }, "volumes"),
     registry: orThrow(parts.registry ?? {}, "registry"),
     events: fakeEvents(parts.events ?? []),
+    sessions: orThrow({}, "sessions"),
     check:
       parts.check ?? (async () => ({ problems: [], layersVerified: 2, blobsVerified: 3, bytesFreed: 0 })),
     async [Symbol.asyncDispose]() {},

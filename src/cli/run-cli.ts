@@ -170,7 +170,12 @@ function createContext(environment: Dispatch): CommandContext & { close(): void 
     serve: environment.serve,
     get engine() {
       const chosen = chooseAddress(environment.host, env, environment.uid);
-      client ??= createEngineClient(chosen.address, () => openConnection(chosen, startOnce));
+      client ??= createEngineClient(chosen.address, async () => {
+        const connection = await openConnection(chosen, startOnce);
+        // Once the request has gone out: the engine takes longer to answer it.
+        setTimeout(() => stdio.prepare(), 0);
+        return connection;
+      });
       return client;
     },
     host: environment.host,

@@ -11,10 +11,11 @@ export interface Column<Row> {
 
 /** Rows and what to show of them. Cells are computed only where they are shown. */
 export interface Listing {
-  readonly names: readonly string[];
   readonly headings: Readonly<Record<string, string>>;
-  /** Objects with the columns as (computed) properties. */
-  readonly records: readonly Readonly<Record<string, string>>[];
+  /** The cells of some columns, row by row. */
+  readonly cells: (names: readonly string[]) => string[][];
+  /** For templates and JSON: objects with the columns as (computed) properties. */
+  readonly records: () => Readonly<Record<string, string>>[];
   /** Columns of the plain table. */
   readonly shown: readonly string[];
   readonly methods: readonly string[];
@@ -42,15 +43,40 @@ export function listing<Row>(options: ListingOptions<Row>): {
   readonly kind: "listing";
   readonly listing: Listing;
 } {
+  const { columns, rows, methods = {} } = options;
+  const byName = new Map(columns.map(({ name, value }) => [name, value]));
+  return {
+    kind: "listing",
+    listing: {
+      headings: Object.fromEntries(columns.map(({ name, heading }) => [name, heading])),
+      methods: Object.keys(methods),
+      cells(names) {
+        const values = names.map((name) => byName.get(name) ?? (() => ""));
+        return rows.map((row) => values.map((value) => value(row)));
+      },
+      records: () => recordsOf(options),
+      shown: options.shown,
+      ...(options.only === undefined ? {} : { only: options.only }),
+      ...(options.format === undefined || options.format === "" ? {} : { format: options.format }),
+      ...(options.withoutHeadings === true ? { withoutHeadings: true } : {}),
+    },
+  };
+}
+
+function recordsOf<Row>({
+  columns,
+  rows,
+  methods = {},
+}: ListingOptions<Row>): Readonly<Record<string, string>>[] {
   const prototype: object = {};
-  for (const { name, value } of options.columns)
+  for (const { name, value } of columns)
     Object.defineProperty(prototype, name, {
       enumerable: true,
       get(this: { [ROW]: Row }) {
         return value(this[ROW]);
       },
     });
-  for (const [name, method] of Object.entries(options.methods ?? {}))
+  for (const [name, method] of Object.entries(methods))
     Object.defineProperty(prototype, name, {
       enumerable: true,
       value(this: { [ROW]: Row }, argument: string) {
@@ -59,27 +85,14 @@ export function listing<Row>(options: ListingOptions<Row>): {
     });
   Object.defineProperty(prototype, "toJSON", {
     value(this: Record<string, string>) {
-      return Object.fromEntries(options.columns.map(({ name }) => [name, this[name]]).sort());
+      return Object.fromEntries(columns.map(({ name }) => [name, this[name]]).sort());
     },
   });
-  const records = options.rows.map((row) => {
+  return rows.map((row) => {
     const holder: { [ROW]: Row } & Record<string, string> = Object.create(prototype);
     holder[ROW] = row;
     return holder;
   });
-  return {
-    kind: "listing",
-    listing: {
-      names: options.columns.map(({ name }) => name),
-      headings: Object.fromEntries(options.columns.map(({ name, heading }) => [name, heading])),
-      methods: Object.keys(options.methods ?? {}),
-      records,
-      shown: options.shown,
-      ...(options.only === undefined ? {} : { only: options.only }),
-      ...(options.format === undefined || options.format === "" ? {} : { format: options.format }),
-      ...(options.withoutHeadings === true ? { withoutHeadings: true } : {}),
-    },
-  };
 }
 
 /** The columns a format needs, so that expensive ones are asked of the engine only when shown. */
@@ -91,16 +104,15 @@ export function formatMentions(format: string | undefined, column: string): bool
 
 /** Docker's rules for `--format`: nothing or `table`, `table TEMPLATE`, `json`, `TEMPLATE`. */
 export function formatListing(list: Listing): string[] {
-  const { format, records } = list;
-  if (list.only !== undefined && (format === undefined || format === "table")) {
-    const only = list.only;
-    return records.map((record) => record[only] ?? "");
-  }
+  const { format } = list;
+  if (list.only !== undefined && (format === undefined || format === "table"))
+    return list.cells([list.only]).map(([cell = ""]) => cell);
   if (format === undefined || format === "table") {
-    const cells = records.map((record) => list.shown.map((name) => record[name] ?? ""));
+    const cells = list.cells(list.shown);
     const headings = list.shown.map((name) => list.headings[name] ?? name);
     return formatTable(list.withoutHeadings === true ? cells : [headings, ...cells]);
   }
+  const records = list.records();
   if (format === "json") return records.map((record) => JSON.stringify(record));
   const tabled = /^table\s+([\s\S]*)$/.exec(format);
   const template = parseListingTemplate(tabled?.[1] ?? format);

@@ -3,6 +3,8 @@ import type { Terminals } from "./tty.ts";
 
 /** The process's edge as commands see it; tests give one of their own. */
 export interface Stdio {
+  /** Makes ready for output: something to do while an answer is awaited. */
+  prepare(): void;
   /** Writes at once, all of it. */
   out(text: string): void;
   err(text: string): void;
@@ -52,6 +54,7 @@ export function createStdio(openTerminals: () => Terminals): Stdio {
   };
 
   return {
+    prepare: () => void files(),
     out: (text) => writeAllSync(1, text),
     err: (text) => writeAllSync(2, text),
     writeBytes: (stream, bytes) => writeAll(FD[stream], bytes),

@@ -26,6 +26,7 @@ export function fakeStdio(options: FakeStdioOptions = {}): FakeStdio {
   const input = [...(options.input ?? [])];
   let raw = false;
   return {
+    prepare: () => undefined,
     out: (text) => void written.stdout.push(text),
     err: (text) => void written.stderr.push(text),
     writeBytes: async (stream, bytes) => void written[stream].push(Buffer.from(bytes).toString("utf8")),

@@ -6,18 +6,21 @@
  * host or ply cannot do it. limit: a stated bound was exceeded. cancelled: somebody asked to stop.
  * internal: a bug of ours.
  */
-export type ErrorKind =
-  | "invalid"
-  | "not-found"
-  | "exists"
-  | "conflict"
-  | "denied"
-  | "unavailable"
-  | "corrupt"
-  | "unsupported"
-  | "limit"
-  | "cancelled"
-  | "internal";
+export const ERROR_KINDS = [
+  "invalid",
+  "not-found",
+  "exists",
+  "conflict",
+  "denied",
+  "unavailable",
+  "corrupt",
+  "unsupported",
+  "limit",
+  "cancelled",
+  "internal",
+] as const;
+
+export type ErrorKind = (typeof ERROR_KINDS)[number];
 
 export interface PlyErrorOptions {
   /** What to do now, one sentence without a full stop. Shown after the message by the CLI. */

@@ -1,3 +1,4 @@
+export * from "./answered-error.ts";
 export type * from "./docker-container.ts";
 export type * from "./docker-exec.ts";
 export type * from "./docker-image.ts";
@@ -8,6 +9,7 @@ export * from "./path-stat.ts";
 export type * from "./ply.ts";
 export * from "./ply-exec.ts";
 export type * from "./ply-files.ts";
+export type * from "./ply-run.ts";
 export * from "./ply-session.ts";
 export * from "./registry-auth.ts";
 export * from "./stream-frame.ts";

@@ -1,6 +1,5 @@
 import { messageOf, PlyError, throwIfAborted } from "../../error.ts";
-import { decodeJsonLines } from "../../wire/index.ts";
-import { answeredError } from "../failure.ts";
+import { answeredError, decodeJsonLines } from "../../wire/index.ts";
 import type { EngineAddress } from "./address.ts";
 import type { Connection } from "./connection.ts";
 import { formatRequestHead, type ResponseHead, readBody, readResponseHead, uploadChunked } from "./http.ts";

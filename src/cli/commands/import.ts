@@ -1,6 +1,7 @@
 import type { DockerProgressLine } from "../../wire/index.ts";
+import { answeredError } from "../../wire/index.ts";
 import { command } from "../command.ts";
-import { answeredError, ExitError } from "../failure.ts";
+import { ExitError } from "../failure.ts";
 import { lines } from "../output/index.ts";
 import { openFileChunks } from "./files.ts";
 import { splitTag } from "./ids.ts";

@@ -1,7 +1,8 @@
 import { PlyError } from "../../error.ts";
 import type { PlyLoadMessage } from "../../wire/index.ts";
+import { answeredError } from "../../wire/index.ts";
 import { command } from "../command.ts";
-import { answeredError, ExitError, INTERRUPTED } from "../failure.ts";
+import { ExitError, INTERRUPTED } from "../failure.ts";
 import { DONE } from "../output/index.ts";
 import { createDisplay } from "../progress/index.ts";
 import { openFileChunks } from "./files.ts";

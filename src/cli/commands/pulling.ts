@@ -1,9 +1,10 @@
 import { PlyError } from "../../error.ts";
 import { canonicalString, familiarString, parseReference, withDefaultTag } from "../../oci/index.ts";
 import type { PlyPullMessage, PlyPullRequest } from "../../wire/index.ts";
+import { answeredError } from "../../wire/index.ts";
 import type { CommandContext } from "../command.ts";
 import { registryConfigHeaders } from "../credentials.ts";
-import { answeredError, ExitError, INTERRUPTED } from "../failure.ts";
+import { ExitError, INTERRUPTED } from "../failure.ts";
 import { createDisplay } from "../progress/index.ts";
 
 export interface PullOptions {

@@ -1,9 +1,10 @@
 import { PlyError } from "../../error.ts";
 import { canonicalName, parseReference } from "../../oci/index.ts";
 import type { PlyPushMessage, PlyPushRequest } from "../../wire/index.ts";
+import { answeredError } from "../../wire/index.ts";
 import { command } from "../command.ts";
 import { registryConfigHeaders } from "../credentials.ts";
-import { answeredError, ExitError, INTERRUPTED } from "../failure.ts";
+import { ExitError, INTERRUPTED } from "../failure.ts";
 import { DONE } from "../output/index.ts";
 import { createDisplay } from "../progress/index.ts";
 import { titleOf } from "./pulling.ts";

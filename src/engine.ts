@@ -109,10 +109,11 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     isRunning: (id) => known?.isRunning(id) ?? false,
     containersOf: (id) => known?.list().flatMap((each) => (each.imageId === id ? [each.id] : [])) ?? [],
   });
-  const volumes = await openVolumes({ root, records: store.records("volume"), events });
+  const volumes = parts.use(await openVolumes({ root, records: store.records("volume"), events }));
   const containers = parts.use(
     await openContainers({
       records: store.records("container"),
+      snapshotRecords: store.records("snapshot"),
       leases: store.leases,
       images,
       snapshots,

@@ -12,6 +12,7 @@ import { plyRoutes } from "./ply-routes.ts";
 import { pruneRoutes } from "./prune-routes.ts";
 import type { ApiRoute } from "./service.ts";
 import { sessionRoutes } from "./session-routes.ts";
+import { snapshotRoutes } from "./snapshot-routes.ts";
 import { systemRoutes } from "./system-routes.ts";
 import { transferRoutes } from "./transfer-routes.ts";
 import { volumeRoutes } from "./volume-routes.ts";
@@ -30,6 +31,7 @@ export const routes: readonly ApiRoute[] = [
   ...networkRoutes,
   ...volumeRoutes,
   ...pruneRoutes,
+  ...snapshotRoutes,
   ...plyRoutes,
   ...sessionRoutes,
   ...laterRoutes,

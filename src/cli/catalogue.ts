@@ -17,6 +17,7 @@ export const SECTIONS: readonly Section[] = ["Containers", "Images", "Registries
 export const GROUPS: Readonly<Record<string, string>> = {
   container: "Manage containers",
   image: "Manage images",
+  snapshot: "Keep containers and their volumes as they are, to go back to",
   system: "Manage the engine and its store",
   volume: "Manage volumes",
 };
@@ -141,6 +142,36 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     summary: "List files in a container, an image, a volume or on this host",
     section: "Containers",
     load: () => import("./commands/ls.ts"),
+  },
+  {
+    names: ["snapshot create"],
+    summary: "Keep a container and its volumes as they are now",
+    section: "Containers",
+    load: () => import("./commands/snapshot-create.ts"),
+  },
+  {
+    names: ["snapshot ls", "snapshot list"],
+    summary: "List what was kept of containers",
+    section: "Containers",
+    load: () => import("./commands/snapshot-ls.ts"),
+  },
+  {
+    names: ["snapshot inspect"],
+    summary: "Show all that is known about snapshots of a container",
+    section: "Containers",
+    load: () => import("./commands/snapshot-inspect.ts"),
+  },
+  {
+    names: ["snapshot rm", "snapshot remove"],
+    summary: "Remove snapshots of a container",
+    section: "Containers",
+    load: () => import("./commands/snapshot-rm.ts"),
+  },
+  {
+    names: ["restore"],
+    summary: "Make a container and its volumes what they were",
+    section: "Containers",
+    load: () => import("./commands/restore.ts"),
   },
   {
     names: ["export", "container export"],

@@ -9,6 +9,7 @@ import { stopwatch } from "./phase.ts";
 import { closesStdin } from "./register.ts";
 import { releaseSharedMemory } from "./shared-memory.ts";
 import type { ContainerDocument } from "./table.ts";
+import { holdVolumes, letVolumesGo } from "./volume-holds.ts";
 
 export interface BroughtUp {
   readonly pid: number;
@@ -24,8 +25,13 @@ export interface BroughtUp {
  * is added to `made`. After a failure {@link takeDown} clears away what is there.
  */
 export async function bringUp(
-  { snapshots, runtime, launch }: Pick<LifecycleParts, "snapshots" | "runtime" | "launch">,
-  { record, stack }: ContainerDocument,
+  {
+    snapshots,
+    runtime,
+    volumes,
+    launch,
+  }: Pick<LifecycleParts, "snapshots" | "runtime" | "volumes" | "launch">,
+  { record, stack, strata }: ContainerDocument,
   { dir, live, made }: { readonly dir: string; readonly live: Live; readonly made: Mountpoint[] },
 ): Promise<BroughtUp> {
   const { id, process, host } = record;
@@ -34,8 +40,9 @@ export async function bringUp(
   let idMap: IdMap | undefined;
   const prepareSpec = async () => {
     idMap = usersOf(record, launch.find).idMap;
-    const rootfs = await snapshots.prepare(dir, stack, { isEphemeral: host.autoRemove, idMap });
+    const rootfs = await snapshots.prepare(dir, stack, { isEphemeral: host.autoRemove, strata, idMap });
     upper = rootfs.upper;
+    await holdVolumes(volumes, record);
     time.lap("mount");
     const onMountpoint = (more: readonly Mountpoint[]) => made.push(...more);
     const spec = await prepareLaunch(launch, record, { dir, rootfs: rootfs.path, onMountpoint });
@@ -60,7 +67,7 @@ export async function bringUp(
 
 /** Clears away what a run leaves outside the writable layer, and in it the places that were made for mounts. */
 export async function takeDown(
-  { snapshots, runtime }: Pick<LifecycleParts, "snapshots" | "runtime">,
+  { snapshots, runtime, volumes, table }: Pick<LifecycleParts, "snapshots" | "runtime" | "volumes" | "table">,
   id: string,
   {
     dir,
@@ -71,5 +78,6 @@ export async function takeDown(
   await runtime.delete(id);
   releaseSharedMemory(dir);
   await snapshots.release(dir);
+  await letVolumesGo(volumes, table.get(id)?.record);
   if (upper !== null) removeMountpoints(upper, made);
 }

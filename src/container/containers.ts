@@ -3,6 +3,7 @@ import type { IdMap } from "../linux/index.ts";
 import type { EndpointOptions, PortRequest } from "../network/index.ts";
 import type { Healthcheck, ImageId, ProcessConfig } from "../oci/index.ts";
 import type { Resources, ResourceUsage } from "../runtime/index.ts";
+import type { ContainerSnapshots } from "./container-snapshots.ts";
 import type { DetailedChange } from "./detailed-change.ts";
 import type { Execs, ProcessTable } from "./execs.ts";
 import type { HealthState } from "./health-state.ts";
@@ -212,6 +213,8 @@ export interface Containers extends ContainerLogs {
   /** The files of a container (running or not), an image or a volume. Throws not-found. */
   openPlace(name: string, options?: PlaceOptions): Promise<OpenPlace>;
   commit(name: string, options: CommitOptions): Promise<ImageId>;
+  /** What was kept of them, to go back to. */
+  readonly snapshots: ContainerSnapshots;
   /** Bytes of the writable layer. */
   sizeOf(name: string): Promise<number>;
 }

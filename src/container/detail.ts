@@ -1,5 +1,6 @@
 import { closeSync, constants, readSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
+import { isPlyError } from "../error.ts";
 import { openRoot } from "../files/index.ts";
 import { openInRoot } from "../linux/index.ts";
 import type { SnapshotDriver } from "../snapshot/index.ts";
@@ -12,31 +13,55 @@ const FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 /** The changes with "content" only where the bytes differ: a file of the same size may have been touched, no more. */
 export async function withTrueContent(
   changes: readonly DetailedChange[],
-  upper: string,
+  strata: readonly string[],
   stack: LayerStack | null,
   snapshots: SnapshotDriver,
 ): Promise<DetailedChange[]> {
   if (stack === null || !changes.some(isDoubtful)) return [...changes];
   await using view = await snapshots.view(stack);
   using below = openRoot(view.path);
-  using above = openRoot(upper);
+  using above = openRoots(strata);
   const sure: DetailedChange[] = [];
   for (const change of changes) {
-    if (isDoubtful(change) && (await isSameContent(below.fd, above.fd, change.path)))
+    if (isDoubtful(change) && (await isSameContent(below.fd, above.fds, change.path)))
       sure.push({ ...change, aspects: change.aspects.filter((aspect) => aspect !== "content") });
     else sure.push(change);
   }
   return sure;
 }
 
+function openRoots(paths: readonly string[]): Disposable & { readonly fds: readonly number[] } {
+  const roots = paths.map((path) => openRoot(path));
+  return {
+    fds: roots.map(({ fd }) => fd),
+    [Symbol.dispose]: () => {
+      for (const root of roots) root[Symbol.dispose]();
+    },
+  };
+}
+
+/** The file as the strata show it: they do, or it would not be among the changes. */
+function openTopmost(roots: readonly number[], path: string): number {
+  let missing: unknown;
+  for (const root of roots) {
+    try {
+      return openInRoot(root, path, FLAGS, { noLinks: true });
+    } catch (error) {
+      if (!isPlyError(error, "not-found")) throw error;
+      missing = error;
+    }
+  }
+  throw missing;
+}
+
 function isDoubtful({ aspects, sizeBefore, sizeAfter }: DetailedChange): boolean {
   return aspects.includes("content") && sizeBefore === sizeAfter;
 }
 
-async function isSameContent(below: number, above: number, path: string): Promise<boolean> {
+async function isSameContent(below: number, above: readonly number[], path: string): Promise<boolean> {
   const open: number[] = [];
   try {
-    for (const root of [below, above]) open.push(openInRoot(root, path.slice(1), FLAGS, { noLinks: true }));
+    open.push(openInRoot(below, path.slice(1), FLAGS, { noLinks: true }), openTopmost(above, path.slice(1)));
     const [first = -1, second = -1] = open;
     const [a, b] = [Buffer.alloc(CHUNK_LENGTH), Buffer.alloc(CHUNK_LENGTH)];
     for (;;) {

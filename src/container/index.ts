@@ -1,3 +1,4 @@
+export type { ContainerSnapshot, ContainerSnapshots } from "./container-snapshots.ts";
 export type * from "./containers.ts";
 export type * from "./detailed-change.ts";
 export type * from "./execs.ts";

@@ -7,6 +7,8 @@ export interface LifecycleParts extends ContainersParts {
   readonly table: ContainerTable;
   readonly launch: LaunchContext;
   readonly clock: () => number;
+  /** Removes what was kept of a container. In its turn. */
+  readonly dropSnapshots: (id: string) => Promise<void>;
 }
 
 /** What all that happens to containers is done with. */

@@ -17,6 +17,7 @@ import { resolveLogging } from "./log-option.ts";
 import { parseVolumesFrom, type WantedMount, wantedMounts } from "./mount-option.ts";
 import { checkName, freeName } from "./name.ts";
 import { openExecs } from "./open-execs.ts";
+import { openSnapshots } from "./open-snapshots.ts";
 import type { ContainersParts } from "./parts.ts";
 import { createPlaces } from "./place.ts";
 import { commandLine, mergeProcess } from "./process-config.ts";
@@ -50,6 +51,7 @@ export async function openContainers(parts: ContainersParts): Promise<OpenContai
   if (usernsRemap !== "") await remapOf(usernsRemap);
   const userNamespaces = createUserNamespaces(usernsRemap);
   const clock = parts.clock ?? Date.now;
+  const dirOf = (id: string): string => join(parts.root, "containers", id);
   const health = createHealth({
     table,
     events: parts.events,
@@ -58,8 +60,27 @@ export async function openContainers(parts: ContainersParts): Promise<OpenContai
     act: (id, action) => (action === "stop" ? stop(id, {}) : containers.restart(id, {})),
     report: (message, error) => parts.onTrouble?.(message, error),
   });
-  const lifecycle = createLifecycle({ ...parts, events: health.events, table, launch, clock });
+  const lifecycle = createLifecycle({
+    ...parts,
+    events: health.events,
+    table,
+    launch,
+    clock,
+    dropSnapshots: (id) => snapshots.dropAll(id),
+  });
+  const snapshots = openSnapshots({
+    ...parts,
+    table,
+    lifecycle,
+    clock,
+    records: parts.snapshotRecords,
+    stop,
+    dirOf,
+    report: (message, error) => parts.onTrouble?.(message, error),
+  });
   await lifecycle.recover();
+  await snapshots.recover();
+  await parts.volumes.settle();
   const { emit, liveOf } = lifecycle;
   const containerLogs = openContainerLogs({ ...parts, table, liveOf });
 
@@ -176,9 +197,15 @@ export async function openContainers(parts: ContainersParts): Promise<OpenContai
     return true;
   }
 
-  async function withUpper<T>(name: string, use: (upper: string, document: ContainerDocument) => Promise<T>) {
+  /** With the strata of its writable layer, top first. */
+  async function withUpper<T>(
+    name: string,
+    use: (upper: readonly string[], document: ContainerDocument) => Promise<T>,
+  ) {
     const { id } = table.find(name).record;
-    return use(await lifecycle.upperOf(id), table.find(id));
+    const upper = await lifecycle.upperOf(id);
+    const document = table.find(id);
+    return use(document.strata?.map((stratum) => join(dirOf(id), stratum)) ?? [upper], document);
   }
 
   const openPlace = createPlaces({
@@ -186,7 +213,7 @@ export async function openContainers(parts: ContainersParts): Promise<OpenContai
     table,
     liveOf,
     emit,
-    dirOf: (id) => join(parts.root, "containers", id),
+    dirOf,
     report: (message, error) => parts.onTrouble?.(message, error),
   });
 
@@ -258,7 +285,12 @@ export async function openContainers(parts: ContainersParts): Promise<OpenContai
         emit(record, "commit", { comment: options.comment ?? "", imageID: committed });
         return committed;
       }),
-    sizeOf: (name) => withUpper(name, (upper) => sizeOfTree(upper)),
+    sizeOf: (name) =>
+      withUpper(name, async (upper) => {
+        const sizes = await Promise.all(upper.map(sizeOfTree));
+        return sizes.reduce((sum, size) => sum + size, 0);
+      }),
+    snapshots,
     [Symbol.asyncDispose]: () => {
       health.close();
       containerLogs[Symbol.dispose]();

@@ -9,6 +9,8 @@ import type { Volumes } from "../volume/index.ts";
 export interface ContainersParts {
   /** `store.records("container")`. */
   readonly records: Records;
+  /** `store.records("snapshot")`. */
+  readonly snapshotRecords: Records;
   readonly leases: Leases;
   readonly images: Pick<Images, "resolve" | "configOf" | "stackOf" | "commit">;
   readonly snapshots: SnapshotDriver;

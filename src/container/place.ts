@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { closeSync, fstatSync, openSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { isPlyError, PlyError } from "../error.ts";
@@ -84,7 +85,11 @@ export function createPlaces(
       }
     }
     const volume = unlessNone(() => parts.volumes.get(name), kind !== undefined);
-    if (volume !== undefined) return placeOf("volume", name, volume.path, undefined, async () => undefined);
+    if (volume !== undefined) {
+      const holder = `copy-${randomUUID()}`;
+      const path = await parts.volumes.open(name, holder);
+      return placeOf("volume", name, path, undefined, () => parts.volumes.close(name, holder));
+    }
     throw new PlyError("not-found", `no container, image or volume is called ${name}`, {
       hint: "a path of this host that has a colon is written ./like:this",
     });

@@ -9,6 +9,7 @@ import { recoverSharedMemory } from "./shared-memory.ts";
 import type { Starts } from "./starts.ts";
 import { hasProcess } from "./state.ts";
 import type { ContainerDocument } from "./table.ts";
+import { holdVolumes } from "./volume-holds.ts";
 
 /** What Docker records for a container that ended while nobody looked and left no word (a reboot). */
 const LOST_EXIT_CODE = 255;
@@ -30,6 +31,10 @@ export async function recoverContainers(context: RecoveryContext): Promise<void>
   const liveDirs = new Set(live.map(({ record }) => dirOf(record.id)));
   await snapshots.recover(liveDirs);
   recoverSharedMemory(home, liveDirs);
+  for (const { record } of live)
+    await holdVolumes(volumes, record).catch((error: unknown) =>
+      report(`container ${record.id}: its volumes`, error),
+    );
   for (const document of table.list()) {
     const { record } = document;
     leases.addImage(leases.hold(`container:${record.id}`), record.imageId);

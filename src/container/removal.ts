@@ -23,6 +23,7 @@ export async function removeContainer(
   try {
     for (const hold of live.logReaders) hold();
     await runtime.delete(id);
+    await context.dropSnapshots(id);
     releaseSharedMemory(dir);
     await snapshots.discard(dir);
     await rm(dir, { recursive: true, force: true });
@@ -62,6 +63,7 @@ async function releaseVolumes(
 ): Promise<void> {
   for (const { kind, source } of record.mounts ?? []) {
     if (kind !== "volume") continue;
+    await volumes.close(source, record.id);
     volumes.release(source, record.id);
     const volume = volumes.list().find(({ name }) => name === source);
     if (options.volumes && volume?.anonymous && volumes.usersOf(source).length === 0)

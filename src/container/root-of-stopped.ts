@@ -8,6 +8,7 @@ import type { ContainerMount } from "./containers.ts";
 import type { Live } from "./live.ts";
 import { type Mountpoint, makeMountpoint, removeMountpoints } from "./mountpoint.ts";
 import type { ContainerDocument, ContainerTable } from "./table.ts";
+import { holdVolumes, letVolumesGo } from "./volume-holds.ts";
 
 const O_PATH = 0o10000000;
 
@@ -62,11 +63,13 @@ export function createStoppedRoots(parts: StoppedRootsParts): StoppedRoots {
     }
     const dir = parts.dirOf(id);
     const isEphemeral = document.record.host.autoRemove;
-    const { path, upper } = await parts.snapshots.prepare(dir, document.stack, { isEphemeral });
+    const { strata } = document;
+    const { path, upper } = await parts.snapshots.prepare(dir, document.stack, { isEphemeral, strata });
     if (document.upper === null) parts.table.put({ ...document, upper });
     const made: Mountpoint[] = [];
     const mounted: number[] = [];
     try {
+      await holdVolumes(parts.volumes, document.record);
       await mountAll(path, upper, document, made, mounted);
       session.ready.resolve(path);
       await session.idle.promise;
@@ -75,6 +78,7 @@ export function createStoppedRoots(parts: StoppedRootsParts): StoppedRoots {
         for (const fd of mounted.reverse()) unmountAt(fd);
         await parts.snapshots.release(dir);
         removeMountpoints(upper, made);
+        await letVolumesGo(parts.volumes, document.record);
       } catch (error) {
         parts.report(`container ${id}: unmounting its root`, error);
       }

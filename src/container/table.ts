@@ -1,4 +1,5 @@
 import { PlyError } from "../error.ts";
+import type { Strata } from "../overlay/index.ts";
 import type { ImageRecord, LayerStack, Records } from "../store/index.ts";
 import type { ContainerRecord } from "./containers.ts";
 import type { Mountpoint } from "./mountpoint.ts";
@@ -13,6 +14,8 @@ export interface ContainerDocument {
   readonly mountpoints: readonly Mountpoint[];
   /** The writable layer, absolute; null until it was first prepared. */
   readonly upper: string | null;
+  /** What it consists of once snapshots share it, as names in the container's directory; absent: `upper` alone. */
+  readonly strata?: Strata;
 }
 
 /** The containers by id and name; every change is in the database before it is seen. */

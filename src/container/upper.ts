@@ -5,15 +5,17 @@ import type { LayerStack } from "../store/index.ts";
 import type { DetailedChange } from "./detailed-change.ts";
 import { type Mountpoint, untouchedMountpoints } from "./mountpoint.ts";
 
-/** What a writable layer changes of its image, without the mountpoints that were made for it. */
+/** What a writable layer (its strata, top first) changes of its image, without the mountpoints that were made for it. */
 export async function changesIn(
-  upper: string,
+  strata: readonly string[],
   stack: LayerStack | null,
   mountpoints: readonly Mountpoint[],
 ): Promise<DetailedChange[]> {
-  const changes = changesOfUpper(upper, await unionBelow(stack));
+  const changes = changesOfUpper(strata, await unionBelow(stack));
   const untouched = new Set(
-    untouchedMountpoints(upper, mountpoints).map(({ path }) => Buffer.from(path, "utf8").toString("latin1")),
+    untouchedMountpoints(strata[0] ?? "", mountpoints).map(({ path }) =>
+      Buffer.from(path, "utf8").toString("latin1"),
+    ),
   );
   // A directory above is "modified" only because of what is in it: without that, it is no change either.
   const parents = new Set([...untouched].map((path) => path.slice(0, Math.max(0, path.lastIndexOf("/")))));

@@ -162,8 +162,8 @@ export interface CommitSource {
   readonly containerId: string;
   /** The container's process settings, over which `changes` are laid. */
   readonly config: ProcessConfig;
-  /** The writable layer in overlayfs form. */
-  readonly upper: string;
+  /** The writable layer in overlayfs form: one directory, or its strata, top first. */
+  readonly upper: string | readonly string[];
 }
 
 export interface ImportOptions extends CommitOptions {

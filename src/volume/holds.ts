@@ -121,14 +121,15 @@ export function createHolds({ get, list, put }: HoldsParts): Holds {
           if (volume.strata !== undefined) await openNow(name, ENGINE);
         });
     },
-    capture: (name, { isFrozen }) =>
+    capture: (name, { isFrozen, onKept }) =>
       reshape(name, async (volume, isHeld) => {
         if (volume.options?.["device"]) return undefined;
         if (!isFrozen) mustBeFree(name);
         const live = volume.strata ?? PLAIN;
         const captured = await captureStrata(homeOf(volume), live, { isMounted: isHeld });
+        onKept(captured.kept);
         if (captured.live !== live) keep(volume, captured.live);
-        return captured;
+        return captured.method;
       }),
     revive: (name, kept, pinned) =>
       reshape(name, async (volume) => {
@@ -136,7 +137,7 @@ export function createHolds({ get, list, put }: HoldsParts): Holds {
         const home = homeOf(volume);
         let live = await reviveStrata(home, kept);
         // Its own directory cannot become the volume's while a snapshot needs that one.
-        if (live.length === 1 && pinned.some((strata) => strata.includes(DATA))) {
+        if (live.length === 1 && pinned().some((strata) => strata.includes(DATA))) {
           const top = newStratum();
           makeTop(home, top, join(home, live[0] ?? ""));
           live = [top, ...live];
@@ -147,10 +148,10 @@ export function createHolds({ get, list, put }: HoldsParts): Holds {
       reshape(name, async (volume, isHeld) => {
         const live = volume.strata ?? PLAIN;
         // What the volume stands on takes the place of its own directory when alone, which it cannot while that is pinned.
-        const isApart = !live.includes(DATA) && pinned.some((each) => each.includes(DATA));
+        const isApart = !live.includes(DATA) && pinned().some((each) => each.includes(DATA));
         await tidyStrata(homeOf(volume), {
           live,
-          kept: pinned,
+          kept: pinned(),
           isWhole: true,
           isMounted: isHeld || isApart,
           onFold: (stratum) => {
@@ -162,7 +163,7 @@ export function createHolds({ get, list, put }: HoldsParts): Holds {
             onFold(stratum);
           },
         });
-        const isNeeded = [get(name).strata ?? PLAIN, ...pinned].some((each) => each.includes(DATA));
+        const isNeeded = [get(name).strata ?? PLAIN, ...pinned()].some((each) => each.includes(DATA));
         // A mount point still, but its own files are nobody's.
         if (!isNeeded && !isHeld)
           for (const entry of await readdir(volume.path)) await removeTree(join(volume.path, entry));

@@ -67,16 +67,16 @@ export interface Volumes extends AsyncDisposable {
 
   /**
    * Keeps the files as they are now, for `revive`. `isFrozen`: who holds it stands still; else nobody may hold it. Undefined
-   * for what is mounted from elsewhere. The kept directories stay until `tidy` is not told of them.
+   * for what is mounted from elsewhere. `onKept` takes note of the directories before anybody can tidy up.
    */
   capture(
     name: string,
-    options: { readonly isFrozen: boolean },
-  ): Promise<{ readonly kept: Strata; readonly method: CaptureMethod } | undefined>;
+    options: { readonly isFrozen: boolean; readonly onKept: (kept: Strata) => void },
+  ): Promise<CaptureMethod | undefined>;
   /** Makes the files what they were. Nobody may hold the volume. `pinned`: what must stay beside. */
-  revive(name: string, kept: Strata, pinned: readonly Strata[]): Promise<void>;
+  revive(name: string, kept: Strata, pinned: () => readonly Strata[]): Promise<void>;
   /** Joins and removes directories that neither the volume nor anything pinned needs; `onFold` hears which went. */
-  tidy(name: string, pinned: readonly Strata[], onFold: (stratum: string) => void): Promise<void>;
+  tidy(name: string, pinned: () => readonly Strata[], onFold: (stratum: string) => void): Promise<void>;
   /** Those who hold it now. */
   holdersOf(name: string): string[];
 }

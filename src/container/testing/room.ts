@@ -51,11 +51,12 @@ export async function openRoom(dir: string, storageDriver = "auto"): Promise<Roo
   };
   const images = openImages({ store, registry, snapshots, events });
   const runtime = undo.use(await openRuntime({ runRoot }));
-  const volumes = await openVolumes({ root, records: store.records("volume") });
+  const volumes = undo.use(await openVolumes({ root, records: store.records("volume") }));
   const troubles: string[] = [];
   const containers = undo.use(
     await openContainers({
       records: store.records("container"),
+      snapshotRecords: store.records("snapshot"),
       leases: store.leases,
       images,
       snapshots,

@@ -87,18 +87,25 @@ export function bodyStream(exchange: Pick<Exchange, "request">): AsyncIterable<U
   return exchange.request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
 }
 
-/** Sends a stream as the body, at the pace of the client. Throws when the source does: the connection is then cut. */
+/**
+ * Sends a stream as the body, at the pace of the client. Throws when the source does: the connection is then cut.
+ * `isAhead`: a chunk is made while the one before is still being taken; they must not share memory.
+ */
 export async function sendStream(
   exchange: Exchange,
   contentType: string,
   chunks: AsyncIterable<Uint8Array>,
+  { isAhead = false }: { readonly isAhead?: boolean } = {},
 ): Promise<void> {
   const { response, signal } = exchange;
   response.writeHead(200, { "Content-Type": contentType });
   response.flushHeaders();
+  let room: Promise<void> | undefined;
   for await (const chunk of chunks) {
+    await room;
     if (signal.aborted) return;
-    if (!response.write(chunk)) await drained(response, signal);
+    room = response.write(chunk) ? undefined : drained(response, signal);
+    if (!isAhead) await room;
   }
   response.end();
 }

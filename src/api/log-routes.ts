@@ -19,7 +19,7 @@ async function logs(exchange: Exchange, { engine, clock }: Service): Promise<voi
   const blocks = engine.containers.logs(id, options, signal);
   const isRaw = process.tty;
   const type = isRaw || exchange.apiMinor < 42 ? RAW_STREAM : MULTIPLEXED_STREAM;
-  await sendStream(exchange, type, isRaw ? rawBytes(blocks) : framed(blocks));
+  await sendStream(exchange, type, isRaw ? rawBytes(blocks) : framed(blocks), { isAhead: true });
 }
 
 /** Throws "invalid" in Docker's words. */

@@ -12,7 +12,9 @@ const NEWLINE = 0x0a;
 const SPACE = 0x20;
 const FULL = 0x46;
 const PART = 0x50;
+/** Fourth letters of `stdout` and `stderr`. */
 const LETTER_O = 0x6f;
+const LETTER_E = 0x65;
 
 export type LogStream = "stdout" | "stderr";
 
@@ -95,6 +97,7 @@ export function createLogDecoder(options: DecoderOptions): LogDecoder {
       prefixBytes.length <= 8
         ? block
         : Buffer.allocUnsafe(block.length + Math.ceil(block.length / HEADER_BYTES) * prefixBytes.length);
+    const isPlain = room === block && !inserts && until === undefined;
     let filled = 0;
     let runStart = 0;
     let runStream: LogStream = "stdout";
@@ -104,6 +107,10 @@ export function createLogDecoder(options: DecoderOptions): LogDecoder {
     };
     let at = 0;
     while (at < block.length) {
+      if (isPlain && !perLine && since === undefined && open === undefined && options[runStream]) {
+        ({ at, filled } = moveLines(block, { at, filled, stream: runStream }));
+        if (at === block.length) break;
+      }
       let head = open;
       if (head === undefined) {
         if (block.length - at < HEADER_BYTES) {
@@ -175,4 +182,29 @@ export function createLogDecoder(options: DecoderOptions): LogDecoder {
       return isOver;
     },
   };
+}
+
+/** The usual case, in a loop of its own for its speed: moves whole lines of one stream together, as many as follow. */
+function moveLines(
+  block: Buffer,
+  run: { readonly at: number; readonly filled: number; readonly stream: LogStream },
+): { at: number; filled: number } {
+  const letter = run.stream === "stdout" ? LETTER_O : LETTER_E;
+  let { at, filled } = run;
+  while (at + HEADER_BYTES < block.length) {
+    if (
+      block[at + TAG_AT] !== FULL ||
+      block[at + STREAM_AT + 3] !== letter ||
+      block[at + TAG_AT + 1] !== SPACE ||
+      block[at + TAG_AT - 1] !== SPACE ||
+      block[at + STREAM_AT - 1] !== SPACE
+    )
+      break;
+    const end = block.indexOf(NEWLINE, at + HEADER_BYTES) + 1;
+    if (end === 0) break;
+    block.copyWithin(filled, at + HEADER_BYTES, end);
+    filled += end - at - HEADER_BYTES;
+    at = end;
+  }
+  return { at, filled };
 }

@@ -1,12 +1,9 @@
-import { closeSync, fstatSync, read as readCallback, watch } from "node:fs";
-import { promisify } from "node:util";
+import { closeSync, fstatSync, watch } from "node:fs";
+import { createBlockReader } from "./log-blocks.ts";
 import { isFinal, type LogFile, openLogFiles } from "./log-files.ts";
 import { createLogDecoder, type LogChunk, timeKey } from "./log-format.ts";
 import { tailStart } from "./log-tail.ts";
 
-const read = promisify(readCallback);
-
-const BLOCK_BYTES = 1024 * 1024;
 /** Blocks up to this come out line by line, as clients that take a frame for a line expect. */
 const PER_LINE_BELOW = 64 * 1024;
 /** A follower looks again after this long even when nobody told it of anything new. */
@@ -55,6 +52,7 @@ export async function* readLog(
   const isFollowing = options.follow && source.isLive();
   const news = isFollowing ? watchNews(source, signal) : undefined;
   const files: LogFile[] = openLogFiles(dir, 0);
+  const blocks = createBlockReader();
   let removed = false;
   let nextGeneration = (files.at(-1)?.generation ?? 0) + 1;
   const openMore = () => {
@@ -82,14 +80,13 @@ export async function* readLog(
     while (!signal?.aborted) {
       const file = files[0];
       if (file !== undefined) {
-        const limit = Math.min(BLOCK_BYTES, (sizes.get(file.fd) ?? Number.POSITIVE_INFINITY) - offset);
+        const end = sizes.get(file.fd) ?? Number.POSITIVE_INFINITY;
         const final = isFollowing && !removed && isFinal(dir, file.generation);
         const live = source.isLive();
-        const block = Buffer.allocUnsafe(Math.max(1, limit));
-        const { bytesRead } = limit > 0 ? await read(file.fd, block, 0, limit, offset) : { bytesRead: 0 };
-        if (bytesRead > 0) {
-          offset += bytesRead;
-          const chunks = decoder.push(block.subarray(0, bytesRead), bytesRead < PER_LINE_BELOW);
+        const block = await blocks.read(file.fd, offset, end);
+        if (block.length > 0) {
+          offset += block.length;
+          const chunks = decoder.push(block, block.length < PER_LINE_BELOW);
           if (chunks.length > 0) yield chunks;
           if (decoder.isOver) return;
           continue;
@@ -98,6 +95,7 @@ export async function* readLog(
           if (!live && isFollowing && !removed) openMore();
           if (files.length === 1 && isFollowing && !removed && final) openMore();
           if (files.length > 1) {
+            await blocks.settle();
             closeSync(file.fd);
             files.shift();
             offset = 0;
@@ -116,6 +114,7 @@ export async function* readLog(
   } finally {
     news?.[Symbol.dispose]();
     forget();
+    await blocks.settle();
     for (const { fd } of files) closeSync(fd);
   }
 }

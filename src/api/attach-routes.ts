@@ -2,12 +2,13 @@ import type { Attachment, ContainerRecord } from "../container/index.ts";
 import { PlyError } from "../error.ts";
 import { detachScanner, parseDetachKeys } from "./detach-keys.ts";
 import { type Exchange, param } from "./exchange.ts";
-import { execByUpgrade, runByUpgrade } from "./exec-routes.ts";
+import { execByUpgrade, execInOneByUpgrade } from "./exec-routes.ts";
 import { loggedOutput } from "./log-routes.ts";
 import { queryBoolean } from "./query.ts";
+import { runByUpgrade } from "./run-routes.ts";
 import type { ApiRoute, Service } from "./service.ts";
 import { contentType, inputOf, pumpInput, pumpOutput, type StreamTarget } from "./stream-pump.ts";
-import { type UpgradeContext, upgradedHead } from "./upgrade.ts";
+import { hangUp, type UpgradeContext, upgradedHead } from "./upgrade.ts";
 import { acceptWebSocket } from "./websocket.ts";
 
 /**
@@ -33,7 +34,8 @@ export async function answerUpgrade(
   if (context.request.method === "POST" && execId !== undefined)
     return execByUpgrade(context, execId, target.minor);
   const execIn = PLY_EXEC_PATH.exec(target.path)?.[1];
-  if (context.request.method === "POST" && execIn !== undefined) return runByUpgrade(context, execIn);
+  if (context.request.method === "POST" && execIn !== undefined) return execInOneByUpgrade(context, execIn);
+  if (await runByUpgrade(context, target)) return;
   const bySocket = WEBSOCKET_PATH.exec(target.path)?.[1];
   if (context.request.method === "GET" && bySocket !== undefined)
     return attachByWebSocket(context, bySocket, target.query);
@@ -52,9 +54,7 @@ export async function answerUpgrade(
   const input = inputOf(socket, context.head);
   const detached = pumpInput({ target: request, attachment, input, signal, log: context.service.log });
   await pumpOutput({ target: request, attachment, sink: socket, signal, until: detached });
-  if (!socket.writableEnded) socket.end();
-  // A client that keeps its side open would hold the connection for ever.
-  socket.resume();
+  hangUp(socket);
 }
 
 /** Browsers have nothing else: frames of bytes, the output unframed as on a terminal. */

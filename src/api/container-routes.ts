@@ -1,4 +1,5 @@
-import { type ContainerRecord, isActive } from "../container/index.ts";
+import { type ContainerRecord, type Containers, isActive } from "../container/index.ts";
+import type { Engine } from "../engine.ts";
 import { isPlyError, messageOf, PlyError } from "../error.ts";
 import type { CommitOptions } from "../image/index.ts";
 import { isObject, withDefaultTag } from "../oci/index.ts";
@@ -14,6 +15,7 @@ import {
 } from "./container-view.ts";
 import { parseCreateRequest } from "./create-request.ts";
 import { type Exchange, param, readJson, readJsonObject, sendEmpty, sendJson } from "./exchange.ts";
+import type { Fields } from "./fields.ts";
 import { parseFilters } from "./filters.ts";
 import { referenceWithTag } from "./image-name.ts";
 import { queryBoolean, queryInteger, queryPlatform, queryRequired } from "./query.ts";
@@ -34,6 +36,8 @@ export const containerRoutes: readonly ApiRoute[] = [
   { method: "DELETE", path: "/containers/{name}", handler: remove },
   { method: "POST", path: "/commit", handler: inSession(commit) },
 ];
+
+type WaitCondition = Parameters<Containers["wait"]>[1];
 
 async function list(exchange: Exchange, service: Service): Promise<void> {
   const { engine, clock } = service;
@@ -85,13 +89,23 @@ export async function sizesOf(
 
 async function create(exchange: Exchange, { engine }: Service): Promise<void> {
   const body = withSessionLabel(exchange, await readJsonObject(exchange));
-  const request = parseCreateRequest(body, exchange.query.get("name"));
-  const platform = queryPlatform(exchange.query);
+  const { id, warnings } = await createContainer(engine, body, exchange.query);
+  const answer: DockerCreateResponse = { Id: id, Warnings: warnings };
+  sendJson(exchange, 201, answer);
+}
+
+/** Creates what a DockerCreateRequest says; query: `name`, `platform`. */
+export async function createContainer(
+  engine: Engine,
+  body: Fields,
+  query: URLSearchParams,
+): Promise<{ readonly id: string; readonly warnings: readonly string[] }> {
+  const request = parseCreateRequest(body, query.get("name"));
+  const platform = queryPlatform(query);
   // Clients pull the image when this says that it is not here.
   if (platform !== undefined) engine.images.resolve(request.options.image, { platform });
   const { id, warnings } = await engine.containers.create(request.options);
-  const answer: DockerCreateResponse = { Id: id, Warnings: [...warnings, ...request.warnings] };
-  sendJson(exchange, 201, answer);
+  return { id, warnings: [...warnings, ...request.warnings] };
 }
 
 async function inspect(exchange: Exchange, service: Service): Promise<void> {
@@ -110,8 +124,13 @@ async function inspect(exchange: Exchange, service: Service): Promise<void> {
 }
 
 async function start(exchange: Exchange, { engine }: Service): Promise<void> {
+  sendEmpty(exchange, (await startContainer(engine, param(exchange, "name"))) ? 204 : 304);
+}
+
+/** False: it ran already. Errors are as Docker's client expects those of a start. */
+export async function startContainer({ containers }: Engine, name: string): Promise<boolean> {
   try {
-    sendEmpty(exchange, (await engine.containers.start(param(exchange, "name"))) ? 204 : 304);
+    return await containers.start(name);
   } catch (error) {
     throw isPlyError(error) && typeof error.details["exitCode"] === "number" ? cannotRun(error) : error;
   }
@@ -154,20 +173,31 @@ async function wait(exchange: Exchange, { engine }: Service): Promise<void> {
   if (condition !== "not-running" && condition !== "next-exit" && condition !== "removed")
     throw new PlyError("invalid", `invalid condition: ${JSON.stringify(condition)}`);
   const { id } = engine.containers.get(param(exchange, "name"));
-  const exited = engine.containers.wait(id, condition, exchange.signal);
+  const exited = endingOf(engine, id, { condition, signal: exchange.signal });
   // Clients start the container only once they know that somebody waits for its exit.
   exchange.response.writeHead(200, { "Content-Type": "application/json" });
   exchange.response.flushHeaders();
-  const { exitCode, error } = await exited.then(
-    // Of a removal only its own failure is news: why the container did not run, `start` has said already.
-    (ending) => (condition === "removed" ? { exitCode: ending.exitCode, error: undefined } : ending),
-    (failure: unknown) => ({ exitCode: 125, error: messageOf(failure) }),
-  );
+  const { exitCode, error } = await exited;
   const body: DockerWaitResponse = {
     StatusCode: exitCode,
-    ...(error === undefined || error === "" ? {} : { Error: { Message: error } }),
+    ...(error === undefined ? {} : { Error: { Message: error } }),
   };
   if (!exchange.signal.aborted) exchange.response.end(`${JSON.stringify(body)}\n`);
+}
+
+/** How a container ends, for those who wait. Never rejects: 125 and the reason when it cannot be waited for. */
+export async function endingOf(
+  { containers }: Engine,
+  id: string,
+  { condition, signal }: { readonly condition: WaitCondition; readonly signal: AbortSignal },
+): Promise<{ readonly exitCode: number; readonly error?: string }> {
+  try {
+    const { exitCode, error = "" } = await containers.wait(id, condition, signal);
+    // Of a removal only its own failure is news: why the container did not run, `start` has said already.
+    return condition === "removed" || error === "" ? { exitCode } : { exitCode, error };
+  } catch (error) {
+    return { exitCode: 125, error: messageOf(error) };
+  }
 }
 
 async function resize(exchange: Exchange, { engine }: Service): Promise<void> {

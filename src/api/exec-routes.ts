@@ -8,7 +8,7 @@ import { type Fields, flag, text, texts, words } from "./fields.ts";
 import { queryInteger } from "./query.ts";
 import type { ApiRoute, Service } from "./service.ts";
 import { contentType, inputOf, pumpInput, pumpOutput, type Sink, type StreamTarget } from "./stream-pump.ts";
-import { type UpgradeContext, upgradedHead } from "./upgrade.ts";
+import { hangUp, type UpgradeContext, upgradedHead } from "./upgrade.ts";
 
 /** More processes in running containers: created, started with a connection of the client's own, asked for their end. */
 export const execRoutes: readonly ApiRoute[] = [
@@ -80,7 +80,7 @@ export async function execByUpgrade(context: UpgradeContext, id: string, minor: 
  * `POST /ply/containers/{name}/exec`: Docker's create, start and inspect in one request. The answer's frames end with
  * one of "system" that holds a {@link PlyExecEnd}; a terminal's output comes in frames too.
  */
-export async function runByUpgrade(context: UpgradeContext, name: string): Promise<void> {
+export async function execInOneByUpgrade(context: UpgradeContext, name: string): Promise<void> {
   const { socket, service } = context;
   const { execs } = service.engine.containers;
   const options = execOptions(await readJsonObject(context));
@@ -103,12 +103,6 @@ async function serveUpgraded(
   socket.on("close", () => gone.abort());
   const signal = AbortSignal.any([gone.signal, closing]);
   await serve({ ...serving, input: inputOf(socket, head), sink: socket, signal, service });
-}
-
-function hangUp(socket: UpgradeContext["socket"]): void {
-  if (!socket.writableEnded) socket.end();
-  // A client that keeps its side open would hold the connection for ever.
-  socket.resume();
 }
 
 async function startSession(

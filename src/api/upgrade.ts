@@ -13,6 +13,13 @@ export interface UpgradeContext {
   readonly closing: AbortSignal;
 }
 
+/** Ends the answer, once all of it was written. */
+export function hangUp(socket: Duplex): void {
+  if (!socket.writableEnded) socket.end();
+  // A client that keeps its side open would hold the connection for ever.
+  socket.resume();
+}
+
 /** What begins the answer to a client that now owns the connection. */
 export function upgradedHead(contentType: string, more: Readonly<Record<string, string>> = {}): string {
   const headers = Object.entries({ "Content-Type": contentType, ...more });

@@ -33,8 +33,6 @@ export default command({
       stdin,
       proxySignals: flags["sig-proxy"] === "true",
       detachKeys: flags["detach-keys"],
-      start: false,
-      until: "not-running",
     });
     return { kind: "exit", code };
   },

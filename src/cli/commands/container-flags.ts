@@ -133,26 +133,40 @@ function labelFile(path: string): string[] {
 export async function createContainer(
   context: CommandContext,
   flags: ContainerFlags,
-  request: DockerCreateRequest,
+  json: DockerCreateRequest,
 ): Promise<string> {
-  const create = (): Promise<DockerCreateResponse> =>
-    context.engine.json("POST", "/containers/create", {
-      query: { name: flags.name, platform: flags.platform },
-      json: request,
-    });
-  if (flags.pull === "always") await pull(context, flags, request.Image, { isMissing: false });
-  const created = await create().catch(async (error: unknown) => {
+  const query = { name: flags.name, platform: flags.platform };
+  const created = await withImage(context, flags, json.Image, () =>
+    context.engine.json<DockerCreateResponse>("POST", "/containers/create", { query, json }),
+  );
+  printWarnings(context, created.Warnings ?? []);
+  return created.Id;
+}
+
+export function printWarnings({ stdio }: CommandContext, warnings: readonly string[]): void {
+  for (const warning of warnings) stdio.err(`WARNING: ${warning}\n`);
+}
+
+/** Creates what needs the image, which is pulled as `--pull` says. */
+export async function withImage<T>(
+  context: CommandContext,
+  flags: ContainerFlags,
+  image: string,
+  create: () => Promise<T>,
+): Promise<T> {
+  if (flags.pull === "always") await pull(context, flags, image, { isMissing: false });
+  try {
+    return await create();
+  } catch (error) {
     if (
       !isPlyError(error, "not-found") ||
       !/no such image|does not match the specified platform/i.test(error.message) ||
       flags.pull !== "missing"
     )
       throw error;
-    await pull(context, flags, request.Image, { isMissing: true });
+    await pull(context, flags, image, { isMissing: true });
     return create();
-  });
-  for (const warning of created.Warnings ?? []) context.stdio.err(`WARNING: ${warning}\n`);
-  return created.Id;
+  }
 }
 
 async function pull(

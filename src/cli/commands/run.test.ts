@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import type { IncomingMessage } from "node:http";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Duplex } from "node:stream";
 import { after, before, describe, test } from "node:test";
-import { encodeFrame } from "../../wire/index.ts";
+import { type ErrorBody, encodeFrame, type PlyRunMessage } from "../../wire/index.ts";
 import { startFailureCode } from "../session/index.ts";
 import { type Answer, type FakeEngine, jsonLines, startFakeEngine } from "../testing/fake-engine.ts";
 import { runPly } from "../testing/run.ts";
@@ -13,45 +12,52 @@ import { runPly } from "../testing/run.ts";
 const UPGRADED = "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n";
 const text = (stream: "stdout" | "stderr", words: string): Uint8Array =>
   encodeFrame({ stream, bytes: Buffer.from(words) });
+const message = (said: PlyRunMessage): Uint8Array =>
+  encodeFrame({ stream: "system", bytes: Buffer.from(`${JSON.stringify(said)}\n`) });
 
-/** An engine with one container, `c1`, that does what the test says once it was started. */
+/** An engine that runs one container, `c1`, which does what the test says once it was started. */
 async function engineWithContainer(options: {
-  readonly create?: Answer;
-  readonly start?: Answer;
-  readonly exitCode?: number;
+  /** Refuses the first of the requests with this. */
+  readonly refusal?: { readonly status: number; readonly message: string };
+  readonly warnings?: readonly string[];
+  readonly tty?: boolean;
+  readonly failure?: ErrorBody;
+  readonly exitCode?: number | null;
   /** What the process does with its streams; returns when it ends. */
   readonly process: (socket: Duplex) => Promise<void> | void;
   readonly more?: Readonly<Record<string, Answer>>;
 }): Promise<FakeEngine> {
-  const attached = Promise.withResolvers<Duplex>();
-  const exited = Promise.withResolvers<void>();
+  let refusal = options.refusal;
   return startFakeEngine(
-    {
-      "POST /containers/create": options.create ?? { status: 201, json: { Id: "c1", Warnings: [] } },
-      "POST /containers/c1/start":
-        options.start ??
-        (async (_request, response) => {
-          response.writeHead(204).end();
-          const socket = await attached.promise;
-          await options.process(socket);
-          socket.end();
-          exited.resolve();
-        }),
-      "POST /containers/c1/wait": async (_request, response) => {
-        response.writeHead(200, { "Content-Type": "application/json" });
-        response.flushHeaders();
-        await exited.promise;
-        response.end(JSON.stringify({ StatusCode: options.exitCode ?? 0 }));
-      },
-      "POST /containers/c1/resize": { json: null },
-      ...options.more,
-    },
-    (socket: Duplex, _request: IncomingMessage) => {
+    { "POST /containers/c1/resize": { json: null }, ...options.more },
+    async (socket: Duplex) => {
       socket.on("error", () => {});
+      if (refusal !== undefined) {
+        const body = JSON.stringify({ message: refusal.message });
+        socket.end(`HTTP/1.1 ${refusal.status} Failed\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+        refusal = undefined;
+        return;
+      }
+      const { tty = false, warnings = [], failure, exitCode = 0 } = options;
       socket.write(UPGRADED);
-      attached.resolve(socket);
+      socket.write(message({ type: "attached", id: "c1", tty, warnings }));
+      if (failure !== undefined) return void socket.end(message({ type: "failed", error: failure }));
+      if (tty) socket.write(message({ type: "started" }));
+      await options.process(socket);
+      socket.end(message({ type: "ended", exitCode }));
     },
   );
+}
+
+interface Listening {
+  signal(name: NodeJS.Signals): void;
+  listenedTo(): readonly string[];
+}
+
+/** Waits until the client passes signals on; returns which it listens to. */
+async function listened(stdio: Listening | undefined): Promise<readonly string[]> {
+  while (!stdio?.listenedTo().includes("SIGTERM")) await new Promise((resolve) => setImmediate(resolve));
+  return stdio.listenedTo();
 }
 
 let dir = "";
@@ -74,10 +80,9 @@ describe("ply run", () => {
     });
     assert.deepEqual({ code, stdout, stderr }, { code: 42, stdout: "to out\n", stderr: "to err\n" });
     const order = engine.requests.map(({ method, path }) => `${method} ${path}`);
-    assert.equal(order[0], "POST /containers/create");
-    assert.equal(order.at(-1), "POST /containers/c1/start");
-    const wait = engine.requests.find(({ path }) => path.endsWith("/wait"));
-    assert.equal(wait?.query.get("condition"), "removed");
+    assert.deepEqual(order, ["POST /ply/containers/run"]);
+    const body = JSON.parse(engine.requests[0]?.body ?? "") as { HostConfig: { AutoRemove: boolean } };
+    assert.equal(body.HostConfig.AutoRemove, true);
   });
 
   test("passes stdin on and closes it at its end", async () => {
@@ -90,11 +95,8 @@ describe("ply run", () => {
     });
     const { stdout } = await runPly(["run", "-i", "debian", "cat"], { engine, input: ["one ", "two"] });
     assert.equal(stdout, "got one two");
-    const attach = engine.requests.find(({ path }) => path.endsWith("/attach"));
-    assert.deepEqual(
-      ["stream", "stdin", "stdout", "stderr"].map((name) => attach?.query.get(name)),
-      ["1", "1", "1", "1"],
-    );
+    const body = JSON.parse(engine.requests[0]?.body ?? "") as { AttachStdin: boolean; StdinOnce: boolean };
+    assert.deepEqual([body.AttachStdin, body.StdinOnce], [true, true]);
   });
 
   test("a terminal is raw while it runs, told its size, and put back", async () => {
@@ -103,13 +105,14 @@ describe("ply run", () => {
     const sizes: string[] = [];
     const resized = Promise.withResolvers<void>();
     await using engine = await engineWithContainer({
+      tty: true,
       process: async (socket) => {
-        wasRaw = stdioOf?.raw();
-        socket.write("raw \x1b[1mbytes");
+        socket.write(text("stdout", "raw \x1b[1mbytes"));
         await resized.promise;
       },
       more: {
         "POST /containers/c1/resize": (request, response) => {
+          wasRaw = stdioOf?.raw();
           sizes.push(`${request.query.get("w")}x${request.query.get("h")}`);
           response.writeHead(200).end();
           if (sizes.length === 1) stdioOf?.signal("SIGWINCH");
@@ -150,13 +153,13 @@ describe("ply run", () => {
   test("the keys that detach leave it running", async () => {
     const typed = Promise.withResolvers<void>();
     await using engine = await engineWithContainer({
+      tty: true,
+      exitCode: null,
       process: async (socket) => {
         socket.on("data", (bytes: Buffer) => {
-          if (!bytes.includes(0x11)) return;
-          socket.end();
-          typed.resolve();
+          if (bytes.includes(0x11)) typed.resolve();
         });
-        await new Promise(() => {});
+        await typed.promise;
       },
     });
     const { code } = await runPly(["run", "-it", "debian"], {
@@ -171,11 +174,12 @@ describe("ply run", () => {
 
   test("signals are passed on", async () => {
     const killed = Promise.withResolvers<string | null>();
-    let signal: ((name: NodeJS.Signals) => void) | undefined;
+    let stdioOf: Listening | undefined;
     await using engine = await engineWithContainer({
       exitCode: 143,
       process: async () => {
-        signal?.("SIGTERM");
+        await listened(stdioOf);
+        stdioOf?.signal("SIGTERM");
         await killed.promise;
       },
       more: {
@@ -188,7 +192,7 @@ describe("ply run", () => {
     const { code } = await runPly(["run", "debian"], {
       engine,
       during: (stdio) => {
-        signal = stdio.signal;
+        stdioOf = stdio;
       },
     });
     assert.equal(await killed.promise, "TERM");
@@ -203,7 +207,7 @@ describe("ply run", () => {
     ] as const) {
       await using engine = await engineWithContainer({
         process: () => {},
-        start: { status: 400, json: { message } },
+        failure: { message },
         more: { "DELETE /containers/c1": { status: 204, json: null } },
       });
       const { code, stderr } = await runPly(["run", "--rm", "debian", "nope"], { engine });
@@ -215,18 +219,11 @@ describe("ply run", () => {
   });
 
   test("a missing image is pulled, with words on stderr, and created again", async () => {
-    let calls = 0;
+    const refusal = { status: 404, message: "No such image: debian:latest" };
     await using engine = await engineWithContainer({
+      refusal,
+      warnings: ["careful"],
       process: (socket) => void socket.write(text("stdout", "out")),
-      create: (_request, response) => {
-        calls++;
-        response.writeHead(calls === 1 ? 404 : 201, { "Content-Type": "application/json" });
-        response.end(
-          JSON.stringify(
-            calls === 1 ? { message: "No such image: debian:latest" } : { Id: "c1", Warnings: ["careful"] },
-          ),
-        );
-      },
       more: {
         "POST /ply/images/pull": jsonLines(
           {
@@ -248,11 +245,8 @@ describe("ply run", () => {
       stderr,
       /^Unable to find image 'debian:latest' locally\nDigest: sha256:1\nStatus: .*\n.*\nWARNING: careful\n$/,
     );
-    const never = await runPly(["run", "--pull", "never", "debian"], {
-      engine: await startFakeEngine({
-        "POST /containers/create": { status: 404, json: { message: "No such image: debian:latest" } },
-      }),
-    });
+    await using other = await engineWithContainer({ refusal, process: () => {} });
+    const never = await runPly(["run", "--pull", "never", "debian"], { engine: other });
     assert.equal(never.code, 125);
     assert.equal(never.stderr, "Error: No such image: debian:latest\n");
   });
@@ -260,20 +254,15 @@ describe("ply run", () => {
   test("after a pull, Ctrl-C is the container's again", async () => {
     const signals: (string | null)[] = [];
     const twice = Promise.withResolvers<void>();
-    let created = false;
-    let stdioOf: { signal: (name: NodeJS.Signals) => void; listenedTo: () => readonly string[] } | undefined;
+    let stdioOf: Listening | undefined;
     let listeners: readonly string[] = [];
     await using engine = await engineWithContainer({
+      refusal: { status: 404, message: "No such image: x" },
       process: async () => {
-        listeners = stdioOf?.listenedTo() ?? [];
+        listeners = await listened(stdioOf);
         stdioOf?.signal("SIGINT");
         stdioOf?.signal("SIGINT");
         await twice.promise;
-      },
-      create: (_request, response) => {
-        response.writeHead(created ? 201 : 404, { "Content-Type": "application/json" });
-        response.end(JSON.stringify(created ? { Id: "c1", Warnings: [] } : { message: "No such image: x" }));
-        created = true;
       },
       more: {
         "POST /ply/images/pull": jsonLines({ type: "done" }),

@@ -1,8 +1,15 @@
 import { command } from "../command.ts";
 import { ExitError } from "../failure.ts";
 import { lines } from "../output/index.ts";
-import { runAttached, startContainer } from "../session/index.ts";
-import { CONTAINER_FLAGS, createContainer, createRequest, reserveCidFile } from "./container-flags.ts";
+import { openRun, startContainer } from "../session/index.ts";
+import {
+  CONTAINER_FLAGS,
+  createContainer,
+  createRequest,
+  printWarnings,
+  reserveCidFile,
+  withImage,
+} from "./container-flags.ts";
 
 export default command({
   args: { usage: "IMAGE [COMMAND] [ARG...]", min: 1, complete: "image", stopsFlags: true },
@@ -33,27 +40,27 @@ export default command({
     const recordId = await reserveCidFile(flags.cidfile);
     const attach = { stdin: !flags.detach, output: !flags.detach };
     const size = flags.tty ? stdio.size("stdin") : undefined;
-    const id = await createContainer(
-      context,
-      flags,
-      createRequest(flags, args, { attach, env: context.env, size }),
-    );
-    recordId(id);
-    try {
-      if (flags.detach) {
-        await startContainer(context, `/containers/${id}`);
-        return lines(id);
-      }
-      const code = await runAttached(context, {
-        id,
-        tty: flags.tty,
+    const request = createRequest(flags, args, { attach, env: context.env, size });
+    if (flags.detach) {
+      const id = await createContainer(context, flags, request);
+      recordId(id);
+      await startContainer(context, `/containers/${id}`);
+      return lines(id);
+    }
+    using running = await withImage(context, flags, request.Image, () =>
+      openRun(context, {
+        path: "/ply/containers/run",
+        request: { query: { name: flags.name, platform: flags.platform }, json: request },
         stdin: flags.interactive,
         proxySignals: flags["sig-proxy"] === "true",
         detachKeys: flags["detach-keys"],
-        start: true,
-        until: flags.rm ? "removed" : "next-exit",
-      });
-      return { kind: "exit", code };
+      }),
+    );
+    const { id, warnings } = running;
+    recordId(id);
+    printWarnings(context, warnings);
+    try {
+      return { kind: "exit", code: await running.finish() };
     } catch (error) {
       // It did not start, or nobody reads any more. One whose engine was lost goes on, and is adopted by the next.
       if (flags.rm && error instanceof ExitError) await removeQuietly(context, id);

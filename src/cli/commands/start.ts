@@ -1,7 +1,6 @@
-import type { DockerContainerInspect } from "../../wire/index.ts";
 import { command } from "../command.ts";
 import { UsageError } from "../failure.ts";
-import { runAttached } from "../session/index.ts";
+import { openRun } from "../session/index.ts";
 import { eachName } from "./each-name.ts";
 import { segment } from "./ids.ts";
 
@@ -21,19 +20,13 @@ export default command({
       });
     const [name = ""] = names;
     if (names.length > 1) throw new UsageError("you cannot start and attach multiple containers at once", 1);
-    const { Id, Config, HostConfig } = await engine.json<DockerContainerInspect>(
-      "GET",
-      `/containers/${segment(name)}/json`,
-    );
-    const code = await runAttached(context, {
-      id: Id,
-      tty: Config.Tty === true,
-      stdin: flags.interactive && Config.OpenStdin === true,
+    using running = await openRun(context, {
+      path: `/ply/containers/${segment(name)}/run`,
+      request: { query: { stdin: flags.interactive } },
+      stdin: flags.interactive,
       proxySignals: true,
       detachKeys: flags["detach-keys"],
-      start: true,
-      until: HostConfig.AutoRemove === true ? "removed" : "next-exit",
     });
-    return { kind: "exit", code };
+    return { kind: "exit", code: await running.finish() };
   },
 });

@@ -13,10 +13,6 @@ export interface AttachedOptions {
   /** Pass signals on (INT, TERM, HUP, QUIT, USR1, USR2…). */
   readonly proxySignals: boolean;
   readonly detachKeys?: string | undefined;
-  /** Start it once the streams are attached; else it runs already. */
-  readonly start: boolean;
-  /** What tells that it is over: with autoRemove, that it is gone. */
-  readonly until: "next-exit" | "not-running" | "removed";
 }
 
 const PROXIED: readonly NodeJS.Signals[] = [
@@ -30,16 +26,15 @@ const PROXIED: readonly NodeJS.Signals[] = [
 ];
 
 /**
- * Joins this process's streams, terminal and signals to a container until it ends; returns its exit code. The
- * terminal is as it was afterwards, whatever happens. Throws ExitError 125, 126 or 127 when it cannot start.
+ * Joins this process's streams, terminal and signals to a container that runs until it ends; returns its exit code.
+ * The terminal is as it was afterwards, whatever happens.
  */
 export async function runAttached(context: CommandContext, options: AttachedOptions): Promise<number> {
   const { engine, stdio } = context;
   const path = `/containers/${options.id}`;
-  // Both on their way before the start: no output and no exit is missed. The engine answers the wait at once and
-  // sends the code later.
+  // The engine answers the wait at once and sends the code later.
   const [waiting, { connection }] = await Promise.all([
-    engine.request("POST", `${path}/wait`, { query: { condition: options.until } }),
+    engine.request("POST", `${path}/wait`, { query: { condition: "not-running" } }),
     engine.hijack(`${path}/attach`, {
       query: {
         stream: true,
@@ -52,10 +47,8 @@ export async function runAttached(context: CommandContext, options: AttachedOpti
   ]);
   const undo: (() => void)[] = [() => connection.destroy(), () => waiting.destroy()];
   try {
-    if (options.proxySignals)
-      undo.push(stdio.onSignal(PROXIED, (signal) => void sendSignal(context, path, signal)));
+    if (options.proxySignals) undo.push(proxySignals(context, path));
     if (options.tty && options.stdin && stdio.isTerminal("stdin")) undo.push(stdio.rawInput());
-    if (options.start) await startContainer(context, path);
     if (options.tty) undo.push(followSize(context, path));
     const watch = createDetachWatch(parseDetachKeys(options.detachKeys ?? DEFAULT_DETACH_KEYS));
     if (options.stdin) void pumpInput(context, connection, options.tty ? watch : undefined);
@@ -94,6 +87,11 @@ async function exitCodeOf(body: AsyncIterable<Uint8Array>): Promise<number> {
   if (answer.Error !== undefined && answer.Error.Message !== "")
     throw new ExitError(answer.StatusCode || 125, `Error: ${answer.Error.Message}`);
   return answer.StatusCode;
+}
+
+/** Passes signals on until the returned function is called. */
+export function proxySignals(context: CommandContext, path: string): () => void {
+  return context.stdio.onSignal(PROXIED, (signal) => void sendSignal(context, path, signal));
 }
 
 async function sendSignal(context: CommandContext, path: string, signal: string): Promise<void> {

@@ -66,14 +66,16 @@ export async function startFakeEngine(
     connections++;
     sockets.add(socket);
   });
-  server.on("upgrade", (request, socket) => {
+  server.on("upgrade", async (request: IncomingMessage, socket: Duplex) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
     const url = new URL(request.url ?? "/", "http://ply");
     requests.push({
       method: request.method ?? "",
       path: decodeURIComponent(url.pathname),
       query: url.searchParams,
       headers: request.headers,
-      body: "",
+      body: Buffer.concat(chunks).toString("utf8"),
     });
     onAttach?.(socket, request);
   });

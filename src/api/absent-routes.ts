@@ -96,7 +96,8 @@ function routeOf(route: string, handler: Handler): ApiRoute {
   return { method, path, handler };
 }
 
-function notASwarm(): never {
+/** Throws "unavailable" in Docker's words. */
+export function notASwarm(): never {
   throw new PlyError(
     "unavailable",
     'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.',

@@ -112,37 +112,8 @@ export interface DockerVolumePrune {
   readonly SpaceReclaimed: number;
 }
 
-/** `POST /networks/prune`. */
-export interface DockerNetworkPrune {
-  readonly NetworksDeleted: readonly string[] | null;
-}
-
 /** `POST /build/prune`. */
 export interface DockerBuildPrune {
   readonly CachesDeleted: readonly string[] | null;
   readonly SpaceReclaimed: number;
-}
-
-/** One of `GET /networks`; `GET /networks/{id}` has `Containers` as well. */
-export interface DockerNetwork {
-  readonly Name: string;
-  readonly Id: string;
-  readonly Created: string;
-  readonly Scope: string;
-  readonly Driver: string;
-  readonly EnableIPv4: boolean;
-  readonly EnableIPv6: boolean;
-  readonly IPAM: {
-    readonly Driver: string;
-    readonly Options: Readonly<Record<string, string>> | null;
-    readonly Config: readonly object[];
-  };
-  readonly Internal: boolean;
-  readonly Attachable: boolean;
-  readonly Ingress: boolean;
-  readonly ConfigFrom: { readonly Network: string };
-  readonly ConfigOnly: boolean;
-  readonly Containers: Readonly<Record<string, object>>;
-  readonly Options: Readonly<Record<string, string>>;
-  readonly Labels: Readonly<Record<string, string>>;
 }

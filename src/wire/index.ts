@@ -2,6 +2,7 @@ export * from "./answered-error.ts";
 export type * from "./docker-container.ts";
 export type * from "./docker-exec.ts";
 export type * from "./docker-image.ts";
+export type * from "./docker-network.ts";
 export type * from "./docker-stats.ts";
 export type * from "./docker-system.ts";
 export * from "./json-lines.ts";

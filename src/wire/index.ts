@@ -11,7 +11,7 @@ export type * from "./ply.ts";
 export * from "./ply-exec.ts";
 export type * from "./ply-files.ts";
 export type * from "./ply-run.ts";
-export type * from "./ply-run.ts";
 export * from "./ply-session.ts";
+export type * from "./ply-snapshot.ts";
 export * from "./registry-auth.ts";
 export * from "./stream-frame.ts";

@@ -6,6 +6,7 @@ import { readJsonObject } from "./exchange.ts";
 import { errorBody } from "./failure.ts";
 import { flag } from "./fields.ts";
 import { queryBoolean } from "./query.ts";
+import { withSessionLabel } from "./session-routes.ts";
 import { inputOf, pumpInput, pumpOutput, type StreamTarget } from "./stream-pump.ts";
 import { hangUp, type UpgradeContext, upgradedHead } from "./upgrade.ts";
 
@@ -20,8 +21,13 @@ export async function runByUpgrade(
   if (context.request.method !== "POST") return false;
   const detachKeys = query.get("detachKeys");
   if (path === RUN_PATH) {
-    const body = await readJsonObject(context);
-    const { id, warnings } = await createContainer(context.service.engine, body, query);
+    const body = withSessionLabel(context, await readJsonObject(context));
+    const { engine } = context.service;
+    const create = () => createContainer(engine, body, query);
+    const { session } = context;
+    const { id, warnings } = await (session === undefined
+      ? create()
+      : engine.sessions.during(session, create));
     await run(context, { id, warnings, detachKeys, stdin: flag(body, "AttachStdin") });
     return true;
   }

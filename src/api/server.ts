@@ -199,7 +199,11 @@ async function upgrade(context: UpgradeContext, door: DoorOptions): Promise<void
   context.socket.on("error", () => {});
   try {
     if (door.guardBrowsers) refuseForeignPages(context.request.headers);
-    await answerUpgrade(context, parseTarget(context.request.url ?? "/"));
+    const session = sessionOf(context.request, door);
+    await answerUpgrade(
+      session === undefined ? context : { ...context, session },
+      parseTarget(context.request.url ?? "/"),
+    );
   } catch (error) {
     const { socket } = context;
     if (socket.writableEnded || socket.destroyed) return;

@@ -78,8 +78,7 @@ export function claimImage(exchange: Exchange, engine: Engine, id: string): void
 }
 
 /** A create body with the session's label among its own. */
-export function withSessionLabel(exchange: Exchange, body: Fields): Fields {
-  const { session } = exchange;
+export function withSessionLabel({ session }: Pick<Exchange, "session">, body: Fields): Fields {
   if (session === undefined) return body;
   const own = body["Labels"];
   const labels = typeof own === "object" && own !== null ? own : {};

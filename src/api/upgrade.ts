@@ -9,6 +9,8 @@ export interface UpgradeContext {
   /** What came with the head: the client may have sent first. */
   readonly head: Uint8Array;
   readonly service: Service;
+  /** The session that what it creates belongs to. */
+  readonly session?: string;
   /** Aborted when the server closes. */
   readonly closing: AbortSignal;
 }

@@ -1,4 +1,5 @@
 export { type FilesystemOption, fsopenMount, type MountAttribute, reconfigureFilesystem } from "./fsopen.ts";
+export { holdPort } from "./hold-port.ts";
 export {
   type IdMap,
   type IdRange,
@@ -27,10 +28,12 @@ export {
   text,
 } from "./netlink.ts";
 export { createNetworkNamespace, type NetworkNamespace, openNetworkNamespace } from "./netns.ts";
+export { changeElements, concatenated, countRules, rulesetGeneration, type SetElement } from "./nftables.ts";
 export { type OpenInRootOptions, openInRoot } from "./open-in-root.ts";
 export type { Path } from "./path.ts";
 export { openPipe, type Pipe } from "./pipe.ts";
 export { type ResourceLimit, resourceLimits } from "./rlimit.ts";
+export * as rtnetlink from "./rtnetlink.ts";
 export { sealProgram } from "./sealed-file.ts";
 export { connectSeqpacket } from "./seqpacket.ts";
 export { sizeOfTree } from "./size-of-tree.ts";

@@ -12,8 +12,6 @@ export interface NetlinkMessage {
   readonly what: string;
   /** The kernel does not answer it: the ends of a netfilter batch, before Linux 6.10. */
   readonly isQuiet?: boolean;
-  /** The kernel answers to it only when it fails. */
-  readonly withoutAck?: boolean;
   /** Errors that mean it is so already. */
   readonly passes?: readonly ("EEXIST" | "ENOENT" | "ENODEV" | "ESRCH" | "EADDRNOTAVAIL")[];
 }

@@ -1,0 +1,86 @@
+import { must } from "../test/support/process.ts";
+import type { RegistryFixture } from "../test/support/registry.ts";
+import type { BenchImage } from "./images.ts";
+import { startContainerdOf } from "./peers/containerd.ts";
+import { startDockerOf } from "./peers/docker.ts";
+import { installed, installNewest, newest } from "./peers/installation.ts";
+import type { Peer, StartPeer } from "./peers/peer.ts";
+import { startPly } from "./peers/ply.ts";
+import { startPodmanOf } from "./peers/podman.ts";
+import { type Chart, tableOf } from "./report.ts";
+
+/** Those that also run containers and list images come first. */
+export const ENGINES: readonly StartPeer[] = [
+  startPly("erofs"),
+  startDockerOf(installed),
+  startPodmanOf(installed),
+  startDockerOf(newest),
+  startPodmanOf(newest),
+];
+export const PULLERS: readonly StartPeer[] = [
+  ...ENGINES,
+  startContainerdOf(installed, "overlayfs"),
+  startContainerdOf(newest, "overlayfs"),
+  startContainerdOf(newest, "erofs"),
+];
+
+/** What follows `--NAME` on the command line. */
+export function option(name: string, fallback: string): string {
+  const at = process.argv.indexOf(`--${name}`);
+  return at < 0 ? fallback : (process.argv[at + 1] ?? fallback);
+}
+
+export async function timed(work: () => Promise<unknown>): Promise<number> {
+  const startedAt = performance.now();
+  await work();
+  return performance.now() - startedAt;
+}
+
+export async function startPeers(home: string, wanted: readonly StartPeer[]): Promise<Peer[]> {
+  await installNewest();
+  const filter = option("peer", "");
+  const peers: Peer[] = [];
+  for (const start of wanted) {
+    const peer = await start(home);
+    if ("absent" in peer) console.log(`not measured: ${peer.absent}`);
+    else if (filter === "" || peer.name.startsWith("ply") || peer.name.includes(filter)) peers.push(peer);
+    else await peer[Symbol.asyncDispose]();
+  }
+  for (const peer of peers) console.log(`measured: ${peer.name} (${peer.version})`);
+  return peers;
+}
+
+/** Runs every peer's turn `rounds` times, alternating; the first round only warms up. */
+export async function alternate(
+  title: string,
+  peers: readonly Peer[],
+  rounds: number,
+  turn: (peer: Peer) => Promise<number>,
+): Promise<Chart> {
+  const samples = new Map<string, number[]>(peers.map((peer) => [peer.name, []]));
+  for (let round = -1; round < rounds; round++)
+    for (const peer of peers) {
+      const milliseconds = await turn(peer);
+      if (round >= 0) samples.get(peer.name)?.push(milliseconds);
+    }
+  const chart = {
+    title,
+    unit: "ms",
+    series: [...samples].map(([peer, values]) => ({ peer, samples: values })),
+  };
+  console.log(`\n${tableOf(chart)}`);
+  return chart;
+}
+
+/** Puts an image into the registry; returns its reference. */
+export async function publish(registry: RegistryFixture, image: BenchImage): Promise<string> {
+  const reference = `${registry.host}/bench/${image.name}:1`;
+  const target = ["--dest-tls-verify=false", `oci:${image.layout}:1`, `docker://${reference}`];
+  await must("skopeo", ["copy", "-q", ...target]);
+  return reference;
+}
+
+/** A verb of Docker's by a peer's own program. */
+export function call({ verbs = ["false"], environment }: Peer, ...words: readonly string[]) {
+  return must(verbs[0] ?? "false", [...verbs.slice(1), ...words], { env: environment, timeoutMs: 600_000 });
+}

@@ -1,0 +1,46 @@
+import { must } from "../test/support/process.ts";
+import { startRegistry } from "../test/support/registry.ts";
+import { alternate, call, ENGINES, publish, startPeers, timed } from "./harness.ts";
+import { debianImage } from "./images.ts";
+import type { Peer } from "./peers/peer.ts";
+import type { Chart } from "./report.ts";
+
+const MEGABYTE = 1_000_000;
+
+/**
+ * What a container printed in lines of 100 bytes, from the engine's file to a client that throws it away: 100 MB of
+ * every peer, for some take a quarter of an hour for the gigabyte, and that of ply alone.
+ */
+export async function benchLogs(work: string, rounds: number): Promise<Chart[]> {
+  await using registry = await startRegistry({});
+  const reference = await publish(registry, await debianImage(work));
+  const peers = (await startPeers(work, ENGINES)).filter((peer) => peer.verbs !== undefined);
+  const print = async (peer: Peer, name: string, bytes: number) => {
+    const limits = peer.name.startsWith("ply") ? ["--log-opt", "max-size=-1"] : [];
+    const flags = ["-d", "--name", name, "--network", "host", ...limits, ...(peer.runFlags ?? [])];
+    const script = `yes ${"x".repeat(99)} | head -c ${bytes}`;
+    await call(peer, "run", ...flags, reference, "sh", "-c", script);
+    await call(peer, "wait", name);
+  };
+  const show = ({ verbs = ["false"], environment }: Peer, name: string) =>
+    timed(() =>
+      must("sh", ["-c", '"$@" > /dev/null', "sh", ...verbs, "logs", name], {
+        env: environment,
+        timeoutMs: 600_000,
+      }),
+    );
+  try {
+    for (const peer of peers) {
+      await peer.pull(reference);
+      await print(peer, "bench", 100 * MEGABYTE);
+    }
+    const ply = peers.filter(({ name }) => name.startsWith("ply"));
+    for (const peer of ply) await print(peer, "long", 1000 * MEGABYTE);
+    return [
+      await alternate("logs of 100 MB", peers, rounds, (peer) => show(peer, "bench")),
+      await alternate("logs of 1 GB", ply, rounds, (peer) => show(peer, "long")),
+    ];
+  } finally {
+    for (const peer of peers) await peer[Symbol.asyncDispose]();
+  }
+}

@@ -66,6 +66,8 @@ export interface Execs {
   start(id: string, options: ExecStart): Promise<ExecSession | undefined>;
   /** Tells that its user left it by the detach keys. */
   detached(id: string): void;
+  /** Kills it and what it started in its session. Does nothing when it does not run. */
+  kill(id: string): Promise<void>;
   /** Throws "conflict" when it does not run or has no terminal. */
   resize(id: string, size: TerminalSize): Promise<void>;
   /** Ids of the sessions of a container that have not ended. */

@@ -49,7 +49,7 @@ function monitored(options: {
   const acts: string[] = [];
   const enough = Promise.withResolvers<void>();
   let probe = 0;
-  const execs: Pick<Execs, "create" | "start" | "get"> = {
+  const execs: Pick<Execs, "create" | "start" | "get" | "kill"> = {
     create: async (_, { cmd }) => `${cmd.join(" ")} ${probe++}`,
     async start(id) {
       const code = options.probes[Number(id.split(" ")[1])];
@@ -64,6 +64,7 @@ function monitored(options: {
         [Symbol.asyncDispose]: async () => undefined,
       } as unknown as ExecSession;
     },
+    kill: async () => undefined,
     get: (id) =>
       ({ exitCode: options.probes[Number(id.split(" ")[1])], pid: 0 }) as unknown as ReturnType<Execs["get"]>,
   };

@@ -10,14 +10,13 @@ import type { ContainerTable } from "./table.ts";
 /** Results that are kept, and bytes of each one's output. */
 const LOG_LIMIT = 5;
 const OUTPUT_LIMIT = 4096;
-const SIGKILL = 9;
 const NOT_RUN = -1;
 
 export interface HealthParts {
   readonly table: Pick<ContainerTable, "get" | "list" | "put">;
   readonly events: EventBus;
   readonly clock: () => number;
-  readonly execs: () => Pick<Execs, "create" | "start" | "get">;
+  readonly execs: () => Pick<Execs, "create" | "start" | "get" | "kill">;
   /** Does what the container asks for when it has become unhealthy. */
   readonly act: (id: string, action: "stop" | "restart") => Promise<unknown>;
   readonly report: (message: string, error: unknown) => void;
@@ -138,8 +137,11 @@ export function createHealth(parts: HealthParts): Health {
       run.catch(() => undefined);
       const ended = await Promise.race([run, timeUp]);
       if (ended !== "late") return done(ended, printed.text);
-      const { pid } = execs.get(execId);
-      if (pid > 0) process.kill(pid, SIGKILL);
+      execs
+        .kill(execId)
+        .catch((error: unknown) =>
+          parts.report(`container ${id}: a health check that takes too long`, error),
+        );
       const words = `Health check exceeded timeout (${plan.timeoutMs / 1000}s)`;
       return done(NOT_RUN, printed.text === "" ? words : `${words}: ${printed.text}`);
     } catch (error) {

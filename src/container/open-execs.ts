@@ -154,6 +154,10 @@ export function openExecs({ find, runtime, capabilities, emit, clock }: ExecPart
       if (exists(containerId)) emit(find(containerId), "exec_detach", { execID: id });
     },
 
+    async kill(given) {
+      await (await sessionOf(given).exec)?.kill();
+    },
+
     async resize(given, size) {
       const { id, exec, status } = sessionOf(given);
       if (exec === undefined || status !== "running")

@@ -6,6 +6,7 @@ import { openPipe } from "../linux/index.ts";
 import type { ExecEnd, ExecOptions, RuntimeExec } from "./exec.ts";
 import { mergeOutput } from "./exec-output.ts";
 import { execFailure, runtimeErrors } from "./failure.ts";
+import { killSession } from "./kill-session.ts";
 
 export interface ExecContext {
   readonly id: string;
@@ -16,6 +17,8 @@ export interface ExecContext {
   /** What to execute for it: itself, or a copy that starts faster. */
   readonly runtimeFile: string;
   readonly runtimeArgs: readonly string[];
+  /** The processes of the container. */
+  readonly members: () => Promise<readonly number[]>;
 }
 
 /** How often a detached process is looked at until it runs its own program. */
@@ -95,6 +98,14 @@ export async function execWithPipes(context: ExecContext, options: ExecOptions):
     isRunning: () => runsOwnProgram(child.pid, pid()),
   });
   const input = openInput(stdin?.ours);
+  async function running(): Promise<void> {
+    let over = false;
+    void ended.then(() => {
+      over = true;
+    });
+    while (!over && !runsOwnProgram(child.pid, pid()))
+      await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, START_CHECK_MS))]);
+  }
   return {
     streams: {
       output: output.chunks,
@@ -106,15 +117,13 @@ export async function execWithPipes(context: ExecContext, options: ExecOptions):
       },
     },
     pid,
-    async running() {
-      let over = false;
-      void ended.then(() => {
-        over = true;
-      });
-      while (!over && !runsOwnProgram(child.pid, pid()))
-        await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, START_CHECK_MS))]);
-    },
+    running,
     ended,
+    async kill() {
+      await running();
+      const id = pid();
+      if (id > 0) await killSession(id, context.members);
+    },
     async resize() {
       throw new PlyError("conflict", `exec ${execId} has no terminal to resize`);
     },

@@ -8,6 +8,7 @@ import { attachTo } from "./attach.ts";
 import type { ExecEnd, ExecOptions, RuntimeExec } from "./exec.ts";
 import type { ExecContext } from "./exec-pipes.ts";
 import { execFailure, runtimeErrors } from "./failure.ts";
+import { killSession } from "./kill-session.ts";
 import type { RuntimeStreams } from "./streams.ts";
 
 /** What conmon says in the two lines of its answer is far shorter. */
@@ -105,6 +106,10 @@ export async function execOnTerminal(
       await started;
     },
     ended,
+    async kill() {
+      await started;
+      if (pid > 0) await killSession(pid, context.members);
+    },
     async resize({ columns, rows }) {
       await started;
       try {

@@ -30,6 +30,8 @@ export interface RuntimeExec {
   readonly running: () => Promise<void>;
   /** Never rejects. Its output may still be on the way. */
   readonly ended: Promise<ExecEnd>;
+  /** Kills it and what it started in its session; waits for it to run first. */
+  kill(): Promise<void>;
   /** Throws "conflict" when it has no terminal. */
   resize(size: { readonly columns: number; readonly rows: number }): Promise<void>;
 }

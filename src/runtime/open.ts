@@ -213,6 +213,10 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
     return { process: spec, hostname };
   }
 
+  async function members(id: string): Promise<number[]> {
+    return processIds(cgroups, chosen.hasCgroups ? cgroupPathOf(id) : null, (await pidOf(id)) ?? 0);
+  }
+
   async function remove(id: string): Promise<void> {
     const pid = await pidOf(id);
     // Known, but without the pid that a monitor writes when all is made: its maker may still be at it.
@@ -250,8 +254,7 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
     usage: async (id, { ownNetwork }) =>
       readUsage(cgroups, cgroupPathOf(id), { pid: (await pidOf(id)) ?? 0, ownNetwork, at: Date.now() }),
     processOf,
-    processIds: async (id) =>
-      processIds(cgroups, chosen.hasCgroups ? cgroupPathOf(id) : null, (await pidOf(id)) ?? 0),
+    processIds: members,
     announceExec: announceMove,
     exec(id, options) {
       const context = {
@@ -261,6 +264,7 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
         runtimePath: chosen.path,
         runtimeFile: sealed.path(),
         runtimeArgs,
+        members: () => members(id),
       };
       return options.process.terminal
         ? execOnTerminal({ ...context, conmonPath }, options)

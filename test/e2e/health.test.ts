@@ -92,7 +92,14 @@ describe("health checks", { skip: unless("root", "crun", "conmon", "docker") }, 
         await ok(["rm", made.trim()]);
 
         await ok([...run, "--name", `none-${name}`, "--no-healthcheck", "bb:1"]);
-        const slow = ["--health-cmd", "sleep 100", "--health-timeout", "200ms", "--health-retries", "1"];
+        const slow = [
+          "--health-cmd",
+          "sleep 99 & sleep 98; true",
+          "--health-timeout",
+          "200ms",
+          "--health-retries",
+          "1",
+        ];
         await ok([...run, "--name", `slow-${name}`, ...slow, "bb:1"]);
         const ready = ["--health-cmd", "false", "--health-retries", "1", "--health-start-period", "1h"];
         await ok([...run, "--name", `ready-${name}`, ...ready, "--health-start-interval", "50ms", "bb:1"]);
@@ -100,6 +107,10 @@ describe("health checks", { skip: unless("root", "crun", "conmon", "docker") }, 
         const { Health } = await stateOf(`slow-${name}`);
         assert.equal(Health.Log[0].ExitCode, -1);
         assert.match(Health.Log[0].Output, /^Health check exceeded timeout/);
+        // Each is ended with what it started: of several probes no more than the last one is there.
+        await until("it was asked again", async () => (await stateOf(`slow-${name}`)).Health.Log.length >= 3);
+        const left = (await ok(["top", `slow-${name}`])).match(/sleep 9[89]/g) ?? [];
+        assert.ok(left.length <= 2, left.join(", "));
         await until("it was asked", async () => (await stateOf(`ready-${name}`)).Health.Log.length >= 2);
         const getting = (await stateOf(`ready-${name}`)).Health;
         assert.deepEqual([getting.Status, getting.FailingStreak], ["starting", 0]);

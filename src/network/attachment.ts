@@ -26,6 +26,8 @@ export interface AttachOptions {
   readonly ports: readonly PortRequest[];
   /** `-P`: a random host port for each of these (`80/tcp`) that `ports` leaves out. */
   readonly publishAll?: readonly string[];
+  /** The runtime makes the namespace, one that belongs to a user namespace: the devices come with `moveIn`. */
+  readonly isNamespaceLater?: boolean;
 }
 
 /** A container on a network, while it runs. */
@@ -58,7 +60,7 @@ export interface Endpoint {
 /** The network of a running container. */
 export interface Attachment {
   readonly containerId: string;
-  /** For the OCI spec: good until the container's first process runs. */
+  /** For the OCI spec: good until the container's first process runs. "" before `moveIn`. */
   readonly netnsPath: string;
   /** In the order of `options.endpoints`. */
   readonly endpoints: readonly Endpoint[];

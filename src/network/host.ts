@@ -8,6 +8,8 @@ export interface Host extends Disposable {
   readonly socket: NetlinkSocket;
   /** Undefined when there is no such device. */
   link(name: string): rtnetlink.Link | undefined;
+  /** Takes a device away, if it is there. The kernel takes some 30 ms for it. */
+  deleteLink(name: string): void;
   /** Subnets that addresses and routes of the host lie in; those of `except` (a device's index) left out. */
   subnets(except?: number): Cidr[];
   /** Makes the host a router, if it is none; says so. */
@@ -17,11 +19,16 @@ export interface Host extends Disposable {
 export function openHost(options: { readonly onNotice: (message: string) => void }): Host {
   const socket = openNetlink(NETLINK.route);
   const forwarding = new Set<4 | 6>();
+  function link(name: string): rtnetlink.Link | undefined {
+    const [[reply] = []] = socket.request([rtnetlink.getLink(name)]);
+    return reply && rtnetlink.decodeLink(reply);
+  }
   return {
     socket,
-    link(name) {
-      const [[reply] = []] = socket.request([rtnetlink.getLink(name)]);
-      return reply && rtnetlink.decodeLink(reply);
+    link,
+    deleteLink(name) {
+      const index = link(name)?.index;
+      if (index !== undefined) socket.request([rtnetlink.deleteLink({ index })]);
     },
     subnets(except) {
       const [addresses = []] = socket.request([rtnetlink.listAddresses()]);

@@ -2,7 +2,7 @@ import { PlyError } from "../error.ts";
 import { type Cidr, formatAddress, formatCidr } from "./address.ts";
 import type { Network } from "./networks.ts";
 import { defaultBridge, namedOnly } from "./new-network.ts";
-import type { NetworkDocuments } from "./open-networks.ts";
+import type { NetworkDocuments } from "./records.ts";
 
 interface Kept {
   readonly network: Network;

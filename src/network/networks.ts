@@ -104,6 +104,8 @@ export interface Networks {
    * that is taken (`driver failed programming external connectivity on endpoint …`), "conflict" for a taken address.
    */
   attach(containerId: string, options: AttachOptions): Promise<Attachment>;
+  /** The second half of an attach with `isNamespaceLater`, in the namespace of the process; nothing happens otherwise. */
+  moveIn(containerId: string, pid: number): Promise<void>;
   /** Takes everything back; nothing happens when there is none. Quick: devices go in the background. */
   detach(containerId: string): void;
   /** Of a container that runs; undefined when it has no network of its own (host, none, container:ID). */

@@ -19,22 +19,19 @@ const SYSCTLS: readonly (readonly [path: string, value: string])[] = [
 ];
 const LOOPBACK_INDEX = 1;
 
-/** A namespace for a container that is about to start: its loopback device is up. */
-export function makeSandbox(): NetworkNamespace {
-  const netns = createNetworkNamespace();
-  try {
-    netns.run(() => {
-      for (const [path, value] of SYSCTLS) trySysctl(path, value);
-      using socket = openNetlink(NETLINK.route);
-      socket.request([rtnetlink.setLink({ index: LOOPBACK_INDEX, up: true })]);
-    });
-    return netns;
-  } catch (error) {
-    netns[Symbol.dispose]();
-    throw error;
-  }
+/** A namespace for a container that is about to start. */
+export { createNetworkNamespace as makeSandbox };
+
+/** Docker's settings, and the loopback device up. */
+export function prepareSandbox(netns: NetworkNamespace): void {
+  netns.run(() => {
+    for (const [path, value] of SYSCTLS) trySysctl(path, value);
+    using socket = openNetlink(NETLINK.route);
+    socket.request([rtnetlink.setLink({ index: LOOPBACK_INDEX, up: true })]);
+  });
 }
 
+/** The one that a process is in. */
 export const sandboxOf = (pid: number): NetworkNamespace => openNetworkNamespace(`/proc/${pid}/ns/net`);
 
 /** A kernel may have been built without one of them. */

@@ -31,6 +31,10 @@ export interface EngineOptions {
   readonly storageDriver?: string;
   /** User namespaces of containers that say nothing, as Docker's `userns-remap`: `default`, `user`, `user:group`. */
   readonly usernsRemap?: string;
+  /** OCI runtimes that containers may ask for besides crun and runc: name → path. */
+  readonly runtimes?: Readonly<Record<string, string>>;
+  /** Name of the OCI runtime of containers that ask for none. */
+  readonly defaultRuntime?: string;
   /** Told of what went wrong where nobody waits for an answer. */
   readonly onTrouble?: (message: string) => void;
 }
@@ -43,6 +47,8 @@ export interface EngineInfo {
   /** `why`: how it came to be this one. */
   readonly storageDriver: { readonly name: string; readonly description: string; readonly why: string };
   readonly runtime: { readonly name: string; readonly version: string };
+  /** Name → path of those that containers may ask for. */
+  readonly runtimes: Readonly<Record<string, string>>;
   readonly conmonVersion: string;
   readonly warnings: readonly string[];
 }
@@ -85,7 +91,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     openStore({ root, ingest: (job, open, ingest) => pool.ingest(job, open, ingest) }).then((it) =>
       parts.use(it),
     ),
-    openRuntime({ runRoot }).then((it) => parts.use(it)),
+    openRuntime({ runRoot, ...runtimeOptions(options) }).then((it) => parts.use(it)),
     readRegistriesConfig(join(configDir, "registries.json")),
   ]);
   const snapshots = parts.use(await openSnapshots(options, store));
@@ -150,6 +156,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
         why: store.settings.get(WHY_DRIVER) ?? "this root was made with it",
       },
       runtime: { name: runtime.name, version: runtime.version },
+      runtimes: Object.fromEntries(runtime.runtimes),
       conmonVersion: runtime.conmonVersion,
       warnings: runtime.warnings,
     },
@@ -217,6 +224,13 @@ function sessionParts({
 function ignoring(...kinds: readonly ErrorKind[]): (error: unknown) => void {
   return (error) => {
     if (!kinds.some((kind) => isPlyError(error, kind))) throw error;
+  };
+}
+
+function runtimeOptions({ runtimes, defaultRuntime }: EngineOptions) {
+  return {
+    ...(runtimes === undefined ? {} : { runtimes }),
+    ...(defaultRuntime === undefined ? {} : { defaultRuntime }),
   };
 }
 

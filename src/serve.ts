@@ -13,6 +13,9 @@ export interface ServeOptions {
   readonly storageDriver?: string;
   /** As Docker's `userns-remap`. */
   readonly usernsRemap?: string;
+  /** Name → path. */
+  readonly runtimes?: Readonly<Record<string, string>>;
+  readonly defaultRuntime?: string;
   /** Folder with `registries.json` and `certs.d/`. */
   readonly configDir?: string;
   /** Makes the engine: `openEngine` of engine.ts. */
@@ -59,6 +62,7 @@ export async function serve(options: ServeOptions): Promise<void> {
 
 async function openEngine(options: ServeOptions, log: (line: string) => void): Promise<Engine> {
   const { openEngine: open, root, runRoot, storageDriver, configDir, usernsRemap } = options;
+  const { runtimes, defaultRuntime } = options;
   for (const [name, path] of Object.entries({
     root,
     runRoot,
@@ -75,6 +79,8 @@ async function openEngine(options: ServeOptions, log: (line: string) => void): P
     ...(storageDriver === undefined ? {} : { storageDriver }),
     ...(configDir === undefined ? {} : { configDir }),
     ...(usernsRemap === undefined ? {} : { usernsRemap }),
+    ...(runtimes === undefined ? {} : { runtimes }),
+    ...(defaultRuntime === undefined ? {} : { defaultRuntime }),
   });
 }
 

@@ -116,6 +116,7 @@ async function inspect(exchange: Exchange, service: Service): Promise<void> {
     : undefined;
   const body = dockerContainerInspect(container, {
     driver: engine.info.storageDriver.name,
+    runtime: engine.info.runtime.name,
     root: engine.info.root,
     execIds: engine.containers.execs.idsOf(container.id),
     ...(sizes === undefined ? {} : { sizes }),

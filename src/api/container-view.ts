@@ -84,6 +84,8 @@ export function dockerContainerInspect(
   container: ContainerRecord,
   options: {
     readonly driver: string;
+    /** Of containers that ask for none. */
+    readonly runtime?: string;
     readonly root: string;
     readonly sizes?: ContainerSizes;
     readonly execIds?: readonly string[];
@@ -123,7 +125,12 @@ export function dockerContainerInspect(
     ProcessLabel: "",
     AppArmorProfile: "",
     ExecIDs: options.execIds === undefined || options.execIds.length === 0 ? null : options.execIds,
-    HostConfig: { ...USUAL_HOST_CONFIG, ...logConfig(host), ...hostConfigOf(host) },
+    HostConfig: {
+      ...USUAL_HOST_CONFIG,
+      ...(options.runtime === undefined ? {} : { Runtime: options.runtime }),
+      ...logConfig(host),
+      ...hostConfigOf(host),
+    },
     GraphDriver: { Name: options.driver, Data: null },
     ...(options.sizes === undefined
       ? {}

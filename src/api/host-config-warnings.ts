@@ -16,7 +16,6 @@ const HOST_RULES: readonly Rule[] = [
   { field: "PortBindings", what: "published ports" },
   { field: "PublishAllPorts", what: "published ports" },
   { field: "LogConfig", what: "the log driver", asks: isRemoteLogDriver },
-  { field: "DeviceRequests", what: "device requests (GPUs)" },
   { field: "Links", what: "links" },
   { field: "StorageOpt", what: "storage options" },
   { field: "CgroupParent", what: "the cgroup parent" },
@@ -25,6 +24,10 @@ const HOST_RULES: readonly Rule[] = [
 /** One line per setting that will not take effect. */
 export function unhonoured(hostConfig: Fields): string[] {
   const lines = new Set<string>();
+  if (asksSomething(hostConfig["KernelMemory"]))
+    lines.add(
+      "Specifying a kernel memory limit is deprecated and has no effect: the memory limit counts it.",
+    );
   for (const { field, what, asks } of HOST_RULES)
     if ((asks ?? asksSomething)(hostConfig[field]))
       lines.add(`${what} (${field}): not supported by this version of ply, left out`);

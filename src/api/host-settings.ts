@@ -12,6 +12,7 @@ export function parseHostSettings(hostConfig: Fields): HostSettings {
     throw new PlyError("invalid", `invalid OnUnhealthy: ${JSON.stringify(onUnhealthy)}`, {
       hint: "none, stop or restart",
     });
+  checkDrivers(hostConfig);
   return filled({
     init: flag(hostConfig, "Init"),
     ulimits: objects(hostConfig, "Ulimits").map(ulimitOf),
@@ -33,10 +34,36 @@ export function parseHostSettings(hostConfig: Fields): HostSettings {
     utsMode: text(hostConfig, "UTSMode"),
     usernsMode: text(hostConfig, "UsernsMode"),
     cgroupnsMode: text(hostConfig, "CgroupnsMode"),
+    runtime: text(hostConfig, "Runtime"),
     annotations: stringMap(hostConfig, "Annotations"),
     ...pathsOf(hostConfig),
     onUnhealthy: onUnhealthy as "" | "none" | "stop" | "restart",
   });
+}
+
+/** Throws in Docker's words for drivers that are not there. */
+function checkDrivers(hostConfig: Fields): void {
+  const driver = text(hostConfig, "VolumeDriver");
+  if (driver !== "" && driver !== "local")
+    throw new PlyError(
+      "not-found",
+      `error looking up volume plugin ${driver}: plugin "${driver}" not found`,
+      {
+        hint: "the driver of all volumes is: local",
+        // A 404 of `create` means a missing image to Docker's client, which would pull it and try again.
+        details: { httpStatus: 400 },
+      },
+    );
+  const [request] = objects(hostConfig, "DeviceRequests");
+  if (request !== undefined) {
+    const capabilities = Array.isArray(request["Capabilities"]) ? request["Capabilities"] : [];
+    const lists = capabilities.map((list) => (Array.isArray(list) ? `[${list.join(" ")}]` : "[]"));
+    throw new PlyError(
+      "unsupported",
+      `could not select device driver ${JSON.stringify(text(request, "Driver"))} with capabilities: [${lists.join(" ")}]`,
+      { hint: "give it the devices themselves: --device /dev/dri, --device /dev/nvidia0" },
+    );
+  }
 }
 
 /** An empty list has a meaning here: nothing is masked. */
@@ -168,6 +195,7 @@ export function viewHostSettings(settings: HostSettings = {}) {
     PidMode: settings.pidMode ?? "",
     UTSMode: settings.utsMode ?? "",
     UsernsMode: settings.usernsMode ?? "",
+    ...(settings.runtime === undefined ? {} : { Runtime: settings.runtime }),
     ...(settings.cgroupnsMode === undefined ? {} : { CgroupnsMode: settings.cgroupnsMode }),
     ...(annotations === undefined ? {} : { Annotations: annotations }),
     ...(maskedPaths === undefined ? {} : { MaskedPaths: maskedPaths }),

@@ -3,6 +3,7 @@ import { PlyError } from "../error.ts";
 import { isObject } from "../oci/index.ts";
 import type { Resources } from "../runtime/index.ts";
 import type { DockerHostConfig, DockerRestartPolicy } from "../wire/index.ts";
+import { flag, integer, objects, text } from "./fields.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -16,13 +17,26 @@ const NUMBERS = {
   CpuQuota: "cpuQuota",
   PidsLimit: "pidsLimit",
   BlkioWeight: "blkioWeight",
+  CpuRealtimePeriod: "cpuRealtimePeriod",
+  CpuRealtimeRuntime: "cpuRealtimeRuntime",
 } as const;
+
+/** Lists of devices, and what each entry calls its value. */
+const DEVICES = {
+  BlkioWeightDevice: ["deviceWeights", "Weight"],
+  BlkioDeviceReadBps: ["readBps", "Rate"],
+  BlkioDeviceWriteBps: ["writeBps", "Rate"],
+  BlkioDeviceReadIOps: ["readIops", "Rate"],
+  BlkioDeviceWriteIOps: ["writeIops", "Rate"],
+} as const;
+/** What Docker's clients send for a swappiness that nobody chose. */
+const NO_SWAPPINESS = -1;
 
 const TEXTS = { CpusetCpus: "cpusetCpus", CpusetMems: "cpusetMems" } as const;
 
 /** The limits that a `HostConfig`, or the body of an update, asks for; what is absent, null, zero or empty is left out. */
 export function resourcesOf(fields: Fields): Partial<Resources> {
-  const found: Record<string, number | string> = {};
+  const found: Record<string, Resources[keyof Resources]> = {};
   for (const [field, name] of Object.entries(NUMBERS)) {
     const value = fields[field];
     if (value === undefined || value === null || value === 0) continue;
@@ -36,6 +50,17 @@ export function resourcesOf(fields: Fields): Partial<Resources> {
     if (typeof value !== "string") throw new PlyError("invalid", `invalid JSON: ${field} is not a string`);
     found[name] = value;
   }
+  for (const [field, [name, key]] of Object.entries(DEVICES)) {
+    const limits = objects(fields, field).map((each) => ({
+      path: text(each, "Path"),
+      value: integer(each, key),
+    }));
+    if (limits.length > 0) found[name] = limits;
+  }
+  const swappiness = fields["MemorySwappiness"];
+  if (swappiness !== undefined && swappiness !== null && swappiness !== NO_SWAPPINESS)
+    found["memorySwappiness"] = integer(fields, "MemorySwappiness");
+  if (flag(fields, "OomKillDisable")) found["oomKillDisable"] = true;
   return found;
 }
 
@@ -69,6 +94,16 @@ export function dockerLimits(
     CpusetMems: resources?.cpusetMems ?? "",
     PidsLimit: resources?.pidsLimit ? resources.pidsLimit : null,
     BlkioWeight: resources?.blkioWeight ?? 0,
+    CpuRealtimePeriod: resources?.cpuRealtimePeriod ?? 0,
+    CpuRealtimeRuntime: resources?.cpuRealtimeRuntime ?? 0,
+    MemorySwappiness: resources?.memorySwappiness ?? null,
+    OomKillDisable: resources?.oomKillDisable ?? null,
+    ...Object.fromEntries(
+      Object.entries(DEVICES).map(([field, [name, key]]) => [
+        field,
+        resources?.[name]?.map(({ path, value }) => ({ Path: path, [key]: value })) ?? null,
+      ]),
+    ),
     RestartPolicy: { Name: restart?.name ?? "no", MaximumRetryCount: restart?.maximumRetries ?? 0 },
   };
 }

@@ -128,7 +128,9 @@ async function info(exchange: Exchange, { engine, clock }: Service): Promise<voi
     Name: host.name,
     Labels: [],
     ServerVersion: VERSION,
-    Runtimes: { [runtime.name]: { path: runtime.name } },
+    Runtimes: Object.fromEntries(
+      Object.entries(engine.info.runtimes).map(([name, path]) => [name, { path }]),
+    ),
     DefaultRuntime: runtime.name,
     SecurityOptions: [
       ...(host.hasAppArmor ? ["name=apparmor"] : []),

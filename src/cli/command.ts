@@ -31,6 +31,8 @@ export interface ServeOptions {
   readonly hosts: readonly string[];
   readonly storageDriver?: string;
   readonly usernsRemap?: string;
+  readonly runtimes?: Readonly<Record<string, string>>;
+  readonly defaultRuntime?: string;
   readonly configDir?: string;
   readonly signal: AbortSignal;
   /** Called once everything listens. */

@@ -15,7 +15,7 @@ const LATER_FLAGS: readonly (readonly [what: string, flags: readonly string[]])[
   ],
   [
     "it comes with a later version",
-    ["-a", "--attach", "--gpus", "--network-alias", "--oom-kill-disable", "--runtime", "--volume-driver"],
+    ["-a", "--attach", "--network-alias"],
   ],
 ];
 

@@ -40,7 +40,7 @@ export async function bringUp(
   let idMap: IdMap | undefined;
   const prepareSpec = async () => {
     idMap = usersOf(record, launch.find).idMap;
-    const rootfs = await snapshots.prepare(dir, stack, { isEphemeral: host.autoRemove, strata, idMap });
+    const rootfs = await snapshots.prepare(dir, stack, { isEphemeral: host.autoRemove || host.isStep === true, strata, idMap });
     upper = rootfs.upper;
     await holdVolumes(volumes, record);
     time.lap("mount");
@@ -52,6 +52,7 @@ export async function bringUp(
   const { pid } = await runtime.create({
     id,
     spec: prepareSpec(),
+    runtime: host.settings?.runtime ?? "",
     terminal: process.tty,
     stdin: process.openStdin,
     stdinOnce: closesStdin(process),

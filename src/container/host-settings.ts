@@ -29,6 +29,8 @@ export interface HostSettings {
   readonly usernsMode?: string;
   /** `host`, `private`; absent: as the cgroup layout has it. */
   readonly cgroupnsMode?: string;
+  /** Name of an OCI runtime. */
+  readonly runtime?: string;
   readonly annotations?: Readonly<Record<string, string>>;
   readonly maskedPaths?: readonly string[];
   readonly readonlyPaths?: readonly string[];

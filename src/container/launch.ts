@@ -6,6 +6,7 @@ import { type IdMap, outsideId } from "../linux/index.ts";
 import {
   buildSpec,
   cgroupPathOf,
+  hasSelinux,
   inspectCgroups,
   type LimitAbilities,
   listHostDevices,
@@ -14,11 +15,13 @@ import {
   type OciRuntime,
   type OciSpec,
   ociLimits,
+  openAppArmor,
   openSeccompProfiles,
   ownCapabilities,
   resolveCapabilities,
   resolveInRoot,
   resolveUser,
+  selinuxContexts,
 } from "../runtime/index.ts";
 import type { Volumes } from "../volume/index.ts";
 import type { ContainerRecord, HostOptions } from "./containers.ts";
@@ -27,7 +30,7 @@ import { checkSettings, launchMounts, launchSettings } from "./host-launch.ts";
 import { type Mountpoint, makeMountpoint } from "./mountpoint.ts";
 import { launchNamespaces, ownsCgroupNamespace } from "./namespaces.ts";
 import { commandLine, processEnv } from "./process-config.ts";
-import { resolveSecurity } from "./security-option.ts";
+import { type Confinement, resolveSecurity } from "./security-option.ts";
 
 /** What stays the same for all containers of an engine, looked up once. */
 export interface LaunchContext {
@@ -37,7 +40,7 @@ export interface LaunchContext {
   readonly find: (name: string) => ContainerRecord;
   readonly limits: LimitAbilities;
   readonly capabilities: ReadonlySet<string>;
-  readonly seccomp: ReturnType<typeof openSeccompProfiles>;
+  readonly confinement: Confinement;
 }
 
 export async function openLaunchContext(
@@ -53,7 +56,11 @@ export async function openLaunchContext(
     limits,
     unifiedCgroups: cgroups.layout === "v2",
     capabilities: ownCapabilities(),
-    seccomp: openSeccompProfiles(),
+    confinement: {
+      seccomp: openSeccompProfiles(),
+      apparmor: openAppArmor(),
+      selinux: hasSelinux() ? selinuxContexts() : undefined,
+    },
   };
 }
 
@@ -62,7 +69,7 @@ export async function checkLaunch(context: LaunchContext, host: HostOptions): Pr
   ownsCgroupNamespace(host, context.unifiedCgroups);
   const settings = await checkSettings(host, networkOf(host), context.capabilities);
   const { capabilities, warnings } = capabilitiesOf(context, host);
-  const security = await resolveSecurity(host, capabilities, context.seccomp);
+  const security = await resolveSecurity(host, capabilities, context.confinement);
   return [...settings, ...warnings, ...security.warnings];
 }
 
@@ -89,7 +96,7 @@ export async function prepareLaunch(
   const [etc, user, security, hostDevices, more] = await Promise.all([
     writeEtcFiles(place.dir, { network, hostname, settings: host.settings, idMapped: idMap !== undefined }),
     resolveUser(place.rootfs, config.User ?? ""),
-    resolveSecurity(host, capabilities, context.seccomp),
+    resolveSecurity(host, capabilities, context.confinement, record.id),
     host.privileged ? listHostDevices() : [],
     launchSettings(host, { rootfs: place.rootfs, capabilities: context.capabilities }),
   ]);
@@ -128,6 +135,8 @@ export async function prepareLaunch(
     privileged: host.privileged,
     capabilities,
     seccomp: security.seccomp,
+    apparmor: security.apparmor,
+    selinux: security.selinux,
     noNewPrivileges: security.noNewPrivileges,
     cgroupsPath: context.hasCgroups ? cgroupPathOf(record.id) : null,
     ownCgroupNamespace: ownsCgroupNamespace(host, context.unifiedCgroups),

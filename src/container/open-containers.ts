@@ -87,7 +87,8 @@ export async function openContainers(parts: ContainersParts): Promise<OpenContai
   async function create(options: CreateOptions): Promise<{ id: string; warnings: string[] }> {
     const id = randomBytes(32).toString("hex");
     if (options.name !== undefined) checkName(options.name);
-    const image = parts.images.resolve(options.image);
+    const { over } = options;
+    const image = over === undefined ? parts.images.resolve(options.image) : imageOver(over);
     const logging = resolveLogging(options.host.logging);
     const name = options.name ?? freeName(table.isTaken);
     table.claimName(name, id);
@@ -96,9 +97,10 @@ export async function openContainers(parts: ContainersParts): Promise<OpenContai
       const host = withJoinedIds(limits.host, launch.find);
       const taken = table.list().flatMap(({ record }) => record.idMap ?? []);
       const [config, warnings, idMap] = await Promise.all([
-        parts.images.configOf(image.id),
+        over ?? parts.images.configOf(image.id),
         checkLaunch(launch, options.host),
         userNamespaces.mapFor(host, taken),
+        parts.runtime.checkRuntime(host.settings?.runtime ?? ""),
       ]);
       const process = mergeProcess(config.config ?? {}, options.process);
       if (process.StopSignal) parseSignal(process.StopSignal);
@@ -109,7 +111,7 @@ export async function openContainers(parts: ContainersParts): Promise<OpenContai
         lentMounts(options.host.settings?.volumesFrom ?? []),
       );
       for (const mount of wanted) checkSource(mount);
-      const stack = await parts.images.stackOf(image.id);
+      const stack = over === undefined ? await parts.images.stackOf(image.id) : over.stack;
       const mounts: ContainerMount[] = [];
       for (const mount of wanted) {
         const source =
@@ -142,7 +144,7 @@ export async function openContainers(parts: ContainersParts): Promise<OpenContai
         mounts,
       };
       table.put({ record, image, stack, mountpoints: [], upper: null });
-      parts.leases.addImage(parts.leases.hold(`container:${id}`), image.id);
+      if (over === undefined) parts.leases.addImage(parts.leases.hold(`container:${id}`), image.id);
       emit(record, "create");
       return { id, warnings: [...limits.warnings, ...warnings] };
     } catch (error) {

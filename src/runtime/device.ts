@@ -1,4 +1,4 @@
-import type { Dirent, Stats } from "node:fs";
+import { type Dirent, type Stats, statSync } from "node:fs";
 import { lstat, readdir, stat } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { PlyError } from "../error.ts";
@@ -58,6 +58,15 @@ export async function findDevices(hostPath: string, containerPath: string): Prom
     ...device,
     path: posix.join(containerPath, device.path.slice(hostPath.length)),
   }));
+}
+
+/** The numbers of a block device. Throws "invalid" when the path is none. */
+export function blockDevice(path: string): { readonly major: number; readonly minor: number } {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (stats === undefined)
+    throw new PlyError("invalid", `no such device: ${path}: no such file or directory`);
+  if (!stats.isBlockDevice()) throw new PlyError("invalid", `${path} is not a block device`);
+  return decodeDevice(stats.rdev);
 }
 
 function describe(path: string, stats: Stats): OciDevice {

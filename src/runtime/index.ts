@@ -1,22 +1,24 @@
+export { type AppArmor, DEFAULT_APPARMOR_PROFILE, openAppArmor, profileText } from "./apparmor.ts";
 export { ownCapabilities, resolveCapabilities } from "./capability.ts";
 export { type CgroupLayout, type Cgroups, inspectCgroups } from "./cgroup.ts";
 export type { NetworkUsage, ResourceUsage } from "./cgroup-stats.ts";
 export { findDevices, listHostDevices } from "./device.ts";
 export type * from "./exec.ts";
 export { findInit } from "./init.ts";
+export { type OciLimits, ociLimits } from "./oci-limits.ts";
 export { cgroupPathOf, type OpenRuntimeOptions, openRuntime } from "./open.ts";
 export {
   checkResources,
+  type DeviceLimit,
   type LimitAbilities,
   NO_LIMITS,
-  type OciLimits,
-  ociLimits,
   type Resources,
 } from "./resources.ts";
 export { clampRlimits } from "./rlimits.ts";
 export { readInRoot, resolveInRoot } from "./root-path.ts";
 export type * from "./runtime.ts";
 export { openSeccompProfiles, type SeccompProfile, type SeccompProfiles } from "./seccomp.ts";
+export { hasSelinux, type SelinuxLabels, selinuxContexts, selinuxLabels } from "./selinux.ts";
 export {
   buildSpec,
   DEFAULT_SHM_SIZE,

@@ -1,9 +1,9 @@
 import { constants, readFileSync } from "node:fs";
 import { access, mkdir, open, readdir, readFile, rm, unlink, writeFile } from "node:fs/promises";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { PlyError } from "../error.ts";
 import { attachTo } from "./attach.ts";
-import { cureHybrid, inspectCgroups, removeCgroup, writeLimit } from "./cgroup.ts";
+import { inspectCgroups, removeCgroup, writeLimit } from "./cgroup.ts";
 import { openMoveAnnouncer } from "./cgroup-moves.ts";
 import { readOomKills, readUsage } from "./cgroup-stats.ts";
 import { CONMON_PID_FILE, launchConmon, PID_FILE } from "./conmon.ts";
@@ -13,26 +13,24 @@ import { watchExits } from "./exits.ts";
 import { launchFailure } from "./failure.ts";
 import { createFreezer } from "./freezer.ts";
 import { keepNullDevice } from "./null-device.ts";
+import type { OciLimits } from "./oci-limits.ts";
 import { processIds } from "./processes.ts";
+import { findConmon, openRuntimePrograms, type ProgramsOptions, type RuntimeProgram } from "./programs.ts";
 import { favorQuickMoves } from "./quick-moves.ts";
 import { reopenLog } from "./reopen-log.ts";
-import { type OciLimits, probeLimits } from "./resources.ts";
+import { probeLimits } from "./resources.ts";
 import type { LaunchOptions, OciRuntime, RuntimeProcess } from "./runtime.ts";
 import { openSealedRuntime } from "./sealed-runtime.ts";
 import { openSeccompCache } from "./seccomp-cache.ts";
 import type { OciSpec } from "./spec.ts";
 import { runTool } from "./tool.ts";
-import { openToolVersions, type ToolVersions } from "./tool-version.ts";
+import { openToolVersions } from "./tool-version.ts";
 import { endUnfinishedLaunch } from "./unfinished.ts";
 
-export interface OpenRuntimeOptions {
+export interface OpenRuntimeOptions extends ProgramsOptions {
   /** Where bundles, sockets and exit codes live; lost with a reboot: `/run/ply`. */
   readonly runRoot: string;
-  /** An OCI runtime to use instead of looking for crun, then runc. */
-  readonly runtimePath?: string;
   readonly conmonPath?: string;
-  /** True: containers get no cgroups of their own (crun only). */
-  readonly withoutCgroups?: boolean;
 }
 
 const CGROUP_PARENT = "/ply";
@@ -43,15 +41,8 @@ export function cgroupPathOf(id: string): string {
 }
 
 const EXEC_FIFO = "exec.fifo";
-const RUNTIMES = ["crun", "runc"] as const;
-
-interface Chosen {
-  readonly path: string;
-  readonly name: string;
-  readonly version: string;
-  readonly hasCgroups: boolean;
-  readonly warnings: readonly string[];
-}
+/** In the bundle of a container that has another runtime than crun: the runtime's name. */
+const RUNTIME_FILE = "runtime";
 
 /** Finds crun (or runc) and conmon, looks at the host's cgroups and cures them where crun needs it. */
 export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRuntime> {
@@ -64,20 +55,21 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
   );
   const conmonPath = await findConmon(options.conmonPath);
   const versions = openToolVersions(join(home, "versions.json"));
-  const [conmonVersion, chosen] = await Promise.all([
+  const [conmonVersion, programs] = await Promise.all([
     versions.of(conmonPath),
-    chooseRuntime(options, versions),
+    openRuntimePrograms(options, versions),
   ]);
+  const { usual, hasCgroups } = programs;
   const cgroups = await inspectCgroups();
   const freezer = createFreezer(cgroups);
-  const limits = await probeLimits(cgroups, chosen.hasCgroups, CGROUP_PARENT);
+  const limits = await probeLimits(cgroups, hasCgroups, CGROUP_PARENT);
   const runtimeArgs = [`--root=${stateDir}`];
-  if (!chosen.hasCgroups) runtimeArgs.push("--cgroup-manager=disabled");
-  const filters = openSeccompCache(join(home, "seccomp"), chosen.version);
-  const compilesOnce = chosen.name === "crun";
-  const sealed = openSealedRuntime(chosen.path);
+  if (!hasCgroups) runtimeArgs.push("--cgroup-manager=disabled");
+  const filters = openSeccompCache(join(home, "seccomp"), usual.version);
+  const sealed = openSealedRuntime(usual.path);
+  const running = new Map<string, RuntimeProgram>();
   const restoreNull = keepNullDevice();
-  const moves = chosen.hasCgroups ? favorQuickMoves() : { isQuick: true, words: [] };
+  const moves = hasCgroups ? favorQuickMoves() : { isQuick: true, words: [] };
   const announceMove = moves.isQuick ? () => undefined : openMoveAnnouncer(cgroups);
   const bundleOf = (id: string): string => join(bundlesDir, id);
   const statePath = (id: string): string => join(stateDir, id);
@@ -93,10 +85,20 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
     return /^\d+$/.test(text.trim()) ? Number(text) : undefined;
   }
 
+  async function programOf(id: string): Promise<RuntimeProgram> {
+    const known = running.get(id);
+    if (known !== undefined) return known;
+    const name = await readFile(join(bundleOf(id), RUNTIME_FILE), "utf8").catch(() => "");
+    // One that is not there any more cannot be asked: the usual one clears away as well as it can.
+    const program = await programs.get(name || (programs.known.has("crun") ? "crun" : "")).catch(() => usual);
+    running.set(id, program);
+    return program;
+  }
+
   async function forceDelete(id: string): Promise<void> {
     // With v1 nothing that is frozen can be killed.
     await freezer.thaw(cgroupPathOf(id));
-    await runTool(chosen.path, [...runtimeArgs, "delete", "--force", id]);
+    await runTool((await programOf(id)).path, [...runtimeArgs, "delete", "--force", id]);
   }
 
   async function removeFiles(id: string): Promise<void> {
@@ -104,20 +106,23 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
     // The bundle last: as long as it is there the next engine knows of the rest, and a stale exit would be the next run's.
     await rm(join(exitDir, id), { force: true });
     await rm(bundleOf(id), { recursive: true, force: true });
+    running.delete(id);
   }
 
   async function create(launch: LaunchOptions): Promise<RuntimeProcess> {
     const { id } = launch;
     announceMove();
     const bundle = bundleOf(id);
-    const bundled = writeBundle(bundle, launch.spec);
+    const program = await programs.get(launch.runtime ?? "");
+    running.set(id, program);
+    const bundled = writeBundle(bundle, launch.spec, program);
     bundled.catch(() => undefined);
     try {
       await mkdir(bundle, { recursive: true, mode: 0o700 });
       const { pid, conmonPid, ended } = await launchConmon({
         ...launch,
         conmonPath,
-        runtimePath: sealed.path(),
+        runtimePath: program === usual ? sealed.path() : program.path,
         runtimeArgs,
         bundle,
         exitDir,
@@ -127,7 +132,7 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
       restoreNull();
       await writeFile(join(bundle, CONMON_PID_FILE), String(conmonPid));
       const { spec, isCompiled } = await bundled;
-      if (compilesOnce && !isCompiled) await filters.learn(spec, statePath(id));
+      if (program.isCrun && !isCompiled) await filters.learn(spec, statePath(id));
       return { id, pid, conmonPid };
     } catch (error) {
       const bundle = await bundled.catch(() => undefined);
@@ -137,22 +142,24 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
       await removeFiles(id);
       throw bundle === undefined
         ? error
-        : launchFailure(chosen.name, error, bundle.spec.process.args[0] ?? "");
+        : launchFailure(program.name, error, bundle.spec.process.args[0] ?? "");
     }
   }
 
-  async function writeBundle(bundle: string, given: LaunchOptions["spec"]) {
+  async function writeBundle(bundle: string, given: LaunchOptions["spec"], { name, isCrun }: RuntimeProgram) {
     const spec = await given;
-    const final = compilesOnce ? await filters.apply(spec) : spec;
+    const final = isCrun ? await filters.apply(spec) : spec;
     await mkdir(bundle, { recursive: true, mode: 0o700 });
     await writeFile(join(bundle, "config.json"), JSON.stringify(final), { mode: 0o600 });
+    if (name !== "crun") await writeFile(join(bundle, RUNTIME_FILE), name);
     return { spec, isCompiled: final !== spec };
   }
 
   async function start(id: string): Promise<void> {
-    if (chosen.name === "crun" && (await releaseFifo(join(statePath(id), EXEC_FIFO)))) return;
-    const { exitCode, output } = await runTool(chosen.path, [...runtimeArgs, "start", id]);
-    if (exitCode !== 0) throw launchFailure(chosen.name, new Error(output), await commandOf(bundleOf(id)));
+    const { name, path, isCrun } = await programOf(id);
+    if (isCrun && (await releaseFifo(join(statePath(id), EXEC_FIFO)))) return;
+    const { exitCode, output } = await runTool(path, [...runtimeArgs, "start", id]);
+    if (exitCode !== 0) throw launchFailure(name, new Error(output), await commandOf(bundleOf(id)));
   }
 
   async function kill(id: string, signal: number): Promise<void> {
@@ -194,8 +201,9 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
     await writeFile(path, JSON.stringify(isUnbounded ? others : given), { mode: 0o600 });
     try {
       const args = [...runtimeArgs, "update", "--resources", path, id];
-      const { exitCode, output } = await runTool(chosen.path, args);
-      if (exitCode !== 0) throw new PlyError("internal", output.trim() || `${chosen.name} update failed`);
+      const program = await programOf(id);
+      const { exitCode, output } = await runTool(program.path, args);
+      if (exitCode !== 0) throw new PlyError("internal", output.trim() || `${program.name} update failed`);
     } finally {
       await rm(path, { force: true });
     }
@@ -214,7 +222,7 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
   }
 
   async function members(id: string): Promise<number[]> {
-    return processIds(cgroups, chosen.hasCgroups ? cgroupPathOf(id) : null, (await pidOf(id)) ?? 0);
+    return processIds(cgroups, hasCgroups ? cgroupPathOf(id) : null, (await pidOf(id)) ?? 0);
   }
 
   async function remove(id: string): Promise<void> {
@@ -235,11 +243,15 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
   }
 
   return {
-    name: chosen.name,
-    version: chosen.version,
+    name: usual.name,
+    version: usual.version,
     conmonVersion,
-    warnings: [...chosen.warnings, ...moves.words],
-    hasCgroups: chosen.hasCgroups,
+    warnings: [...programs.warnings, ...moves.words],
+    hasCgroups,
+    runtimes: programs.known,
+    async checkRuntime(name) {
+      await programs.get(name);
+    },
     limits,
     bundleOf,
     create,
@@ -256,13 +268,14 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
     processOf,
     processIds: members,
     announceExec: announceMove,
-    exec(id, options) {
+    async exec(id, options) {
+      const program = await programOf(id);
       const context = {
         id,
         bundle: bundleOf(id),
-        runtime: chosen.name,
-        runtimePath: chosen.path,
-        runtimeFile: sealed.path(),
+        runtime: program.name,
+        runtimePath: program.path,
+        runtimeFile: program === usual ? sealed.path() : program.path,
         runtimeArgs,
         members: () => members(id),
       };
@@ -298,74 +311,6 @@ async function releaseFifo(path: string): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-async function chooseRuntime(
-  { runtimePath: given, withoutCgroups = false }: OpenRuntimeOptions,
-  versions: ToolVersions,
-): Promise<Chosen> {
-  const found: { name: string; path: string }[] = [];
-  if (given !== undefined) found.push({ name: given.split("/").at(-1) ?? given, path: given });
-  else
-    for (const name of RUNTIMES) {
-      const path = await findProgram(name);
-      if (path !== undefined) found.push({ name, path });
-    }
-  const [first, second] = found;
-  if (first === undefined)
-    throw new PlyError("unsupported", "neither crun nor runc was found in $PATH", {
-      hint: "apt-get install crun",
-    });
-  const describe = async (
-    { name, path }: { name: string; path: string },
-    hasCgroups: boolean,
-    warnings: string[],
-  ) => ({
-    name,
-    path,
-    version: await versions.of(path),
-    hasCgroups,
-    warnings,
-  });
-  const cgroups = await inspectCgroups();
-  if (withoutCgroups && first.name !== "crun")
-    throw new PlyError("unsupported", `${first.name} cannot run containers without cgroups`, {
-      hint: "use crun",
-    });
-  if (withoutCgroups) return describe(first, false, []);
-  if (first.name !== "crun") return describe(first, cgroups.layout !== "none", []);
-  if (cgroups.layout === "none")
-    return describe(first, false, [
-      "no cgroups are mounted: containers run without limits and without accounting",
-    ]);
-  if (cgroups.strayControllers.length === 0) return describe(first, true, []);
-  const { cured, words } = await cureHybrid(cgroups);
-  if (cured) return describe(first, true, words);
-  if (second !== undefined)
-    return describe(second, true, [...words, `${second.name} is used instead of crun, which is slower`]);
-  return describe(first, false, [...words, "containers run without cgroups: no limits and no accounting"]);
-}
-
-async function findConmon(given: string | undefined): Promise<string> {
-  const path = given ?? (await findProgram("conmon"));
-  if (path !== undefined) return path;
-  throw new PlyError("unsupported", "conmon was not found in $PATH", { hint: "apt-get install conmon" });
-}
-
-async function findProgram(name: string): Promise<string | undefined> {
-  const folders = (process.env["PATH"] ?? "").split(delimiter);
-  for (const folder of new Set([
-    ...folders,
-    "/usr/local/sbin",
-    "/usr/sbin",
-    "/usr/bin",
-    "/usr/libexec/podman",
-  ])) {
-    if (!folder.startsWith("/")) continue;
-    const path = join(folder, name);
-    if (await exists(path, constants.X_OK)) return path;
-  }
-  return undefined;
 }
 
 async function commandOf(bundle: string): Promise<string> {

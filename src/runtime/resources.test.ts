@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { readdirSync, statSync } from "node:fs";
 import { describe, test } from "node:test";
 import { isPlyError } from "../error.ts";
-import { checkResources, type LimitAbilities, NO_LIMITS, ociLimits, parseCpuList } from "./resources.ts";
+import { ociLimits } from "./oci-limits.ts";
+import { checkResources, type LimitAbilities, NO_LIMITS, parseCpuList } from "./resources.ts";
 
 const ALL: LimitAbilities = {
   memory: true,
@@ -10,6 +12,11 @@ const ALL: LimitAbilities = {
   cpuset: true,
   pids: true,
   blkioWeight: true,
+  deviceWeights: true,
+  deviceRates: true,
+  cpuRealtime: true,
+  swappiness: true,
+  oomKillDisable: true,
   processors: 4,
 };
 const NONE: LimitAbilities = {
@@ -19,6 +26,11 @@ const NONE: LimitAbilities = {
   cpuset: false,
   pids: false,
   blkioWeight: false,
+  deviceWeights: false,
+  deviceRates: false,
+  cpuRealtime: false,
+  swappiness: false,
+  oomKillDisable: false,
   processors: 4,
 };
 const MB = 2 ** 20;
@@ -40,6 +52,43 @@ describe("limits", () => {
     assert.deepEqual(resources, { ...NO_LIMITS, memorySwap: -1 });
     assert.equal(warnings.length, 7);
     for (const warning of warnings) assert.match(warning, /^Your kernel does not support .* discarded\.$/);
+  });
+
+  test("rarer limits: dropped alike, checked alike, and as the runtime wants them", () => {
+    const device = readdirSync("/dev")
+      .map((name) => `/dev/${name}`)
+      .find((path) => statSync(path, { throwIfNoEntry: false })?.isBlockDevice());
+    assert.ok(device);
+    const given = {
+      ...NO_LIMITS,
+      memory: 64 * MB,
+      deviceWeights: [{ path: device, value: 100 }],
+      readBps: [{ path: device, value: 1024 }],
+      writeIops: [{ path: device, value: 7 }],
+      cpuRealtimePeriod: 100_000,
+      cpuRealtimeRuntime: 50_000,
+      memorySwappiness: 0,
+      oomKillDisable: true,
+    };
+    assert.deepEqual(checkResources(given, ALL), { resources: given, warnings: [] });
+    const { memory, cpu, blockIO } = ociLimits(given, { swap: false });
+    assert.deepEqual(memory, { limit: 64 * MB, swappiness: 0, disableOOMKiller: true });
+    assert.deepEqual(cpu, { realtimePeriod: 100_000, realtimeRuntime: 50_000 });
+    assert.deepEqual(Object.keys(blockIO ?? {}), [
+      "weightDevice",
+      "throttleReadBpsDevice",
+      "throttleWriteIOPSDevice",
+    ]);
+    assert.equal(blockIO?.throttleReadBpsDevice?.[0]?.rate, 1024);
+    const { resources, warnings } = checkResources(given, { ...NONE, memory: true, swap: true });
+    assert.deepEqual(resources, { ...NO_LIMITS, memory: 64 * MB });
+    assert.equal(warnings.length, 6);
+    assert.match(warnings.join(), /OomKillDisable discarded.*Block I\/O BPS read limit discarded/);
+    for (const path of ["/dev/null", "/nowhere"])
+      assert.throws(
+        () => ociLimits({ ...NO_LIMITS, readBps: [{ path, value: 1 }] }, { swap: true }),
+        (error) => isPlyError(error, "invalid"),
+      );
   });
 
   test("memory without swap accounting is limited all the same", () => {
@@ -64,6 +113,9 @@ describe("limits", () => {
       [{ cpuQuota: 10 }, "CPU cfs quota"],
       [{ cpusetCpus: "zero" }, "Invalid value zero for cpuset cpus"],
       [{ blkioWeight: 5 }, "Range of blkio weight is from 10 to 1000"],
+      [{ memorySwappiness: 101 }, "valid memory swappiness range is 0-100"],
+      [{ cpuRealtimePeriod: 10, cpuRealtimeRuntime: 20 }, "cannot be higher than cpu real-time period"],
+      [{ deviceWeights: [{ path: "/dev/x", value: 5 }] }, "invalid weight for device /dev/x"],
     ] as const)
       assert.throws(
         () => checkResources({ ...NO_LIMITS, ...given }, ALL),

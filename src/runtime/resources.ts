@@ -3,6 +3,7 @@ import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { PlyError } from "../error.ts";
 import { type Cgroups, hierarchyOf } from "./cgroup.ts";
+import { checkRareLimits } from "./rare-limits.ts";
 
 /** What a container may use. Bytes; 0 and "" mean: no limit, or what is usual. */
 export interface Resources {
@@ -23,6 +24,24 @@ export interface Resources {
   readonly pidsLimit: number;
   /** 10 to 1000. */
   readonly blkioWeight: number;
+  /** Of these devices of the host; rates in bytes or operations a second. */
+  readonly deviceWeights?: readonly DeviceLimit[];
+  readonly readBps?: readonly DeviceLimit[];
+  readonly writeBps?: readonly DeviceLimit[];
+  readonly readIops?: readonly DeviceLimit[];
+  readonly writeIops?: readonly DeviceLimit[];
+  /** Microseconds. */
+  readonly cpuRealtimePeriod?: number;
+  readonly cpuRealtimeRuntime?: number;
+  /** 0 to 100; absent: as usual. */
+  readonly memorySwappiness?: number;
+  readonly oomKillDisable?: boolean;
+}
+
+export interface DeviceLimit {
+  /** `/dev/sda`. */
+  readonly path: string;
+  readonly value: number;
 }
 
 export const NO_LIMITS: Resources = {
@@ -47,11 +66,15 @@ export interface LimitAbilities {
   readonly cpuset: boolean;
   readonly pids: boolean;
   readonly blkioWeight: boolean;
+  readonly deviceWeights: boolean;
+  readonly deviceRates: boolean;
+  readonly cpuRealtime: boolean;
+  readonly swappiness: boolean;
+  readonly oomKillDisable: boolean;
   readonly processors: number;
 }
 
 const MIN_MEMORY = 6 * 1024 * 1024;
-const DEFAULT_PERIOD_US = 100_000;
 const MAX_CPUS = 8192;
 
 /** Looks at the controllers: each one where this host has it. `probe`: a cgroup below each hierarchy that is no root. */
@@ -89,6 +112,12 @@ export async function probeLimits(
     pids: has("pids"),
     // Only what every version of crun writes counts; kernels with nothing but blkio.bfq.weight get the warning.
     blkioWeight: unified === undefined ? await exists("blkio", "blkio.weight") : has("io"),
+    deviceWeights: unified === undefined ? await exists("blkio", "blkio.weight_device") : has("io"),
+    deviceRates: unified === undefined ? await exists("blkio", "blkio.throttle.read_bps_device") : has("io"),
+    // The unified hierarchy has none of these.
+    cpuRealtime: unified === undefined && (await exists("cpu", "cpu.rt_runtime_us")),
+    swappiness: unified === undefined && (await exists("memory", "memory.swappiness")),
+    oomKillDisable: unified === undefined && (await exists("memory", "memory.oom_control")),
     processors: Math.max(1, parseCpuList(online)?.size ?? 1),
   };
 }
@@ -151,7 +180,8 @@ export function checkResources(
       { blkioWeight: 0 },
       "Your kernel does not support Block I/O weight or the cgroup is not mounted. Weight discarded.",
     );
-  return { resources: kept, warnings };
+  const others = checkRareLimits(kept, able);
+  return { resources: others.resources, warnings: [...warnings, ...others.warnings] };
 }
 
 function checkMemory({ memory, memorySwap, memoryReservation }: Resources): void {
@@ -205,49 +235,6 @@ export function parseCpuList(text: string): ReadonlySet<number> | undefined {
     for (let each = from; each <= to; each++) numbers.add(each);
   }
   return numbers;
-}
-
-/** The part of `linux.resources` (runtime-spec, config-linux.md) about these limits. */
-export interface OciLimits {
-  readonly memory?: { readonly limit?: number; readonly swap?: number; readonly reservation?: number };
-  readonly cpu?: {
-    readonly shares?: number;
-    readonly quota?: number;
-    readonly period?: number;
-    readonly cpus?: string;
-    readonly mems?: string;
-  };
-  readonly pids?: { readonly limit: number };
-  readonly blockIO?: { readonly weight: number };
-}
-
-/** As the runtime wants them at a container's creation. `able.swap` false: nothing is said about swap. */
-export function ociLimits(resources: Resources, able: Pick<LimitAbilities, "swap">): OciLimits {
-  const { memory, memorySwap, memoryReservation, nanoCpus, cpuShares, pidsLimit, blkioWeight } = resources;
-  const quota = nanoCpus > 0 ? Math.round((nanoCpus * DEFAULT_PERIOD_US) / 1e9) : resources.cpuQuota;
-  const period = nanoCpus > 0 ? DEFAULT_PERIOD_US : resources.cpuPeriod;
-  const memoryLimits = {
-    ...(memory > 0 ? { limit: memory } : {}),
-    ...(memory > 0 && able.swap ? { swap: memorySwap === 0 ? memory * 2 : memorySwap } : {}),
-    ...(memoryReservation > 0 ? { reservation: memoryReservation } : {}),
-  };
-  const cpu = {
-    ...(cpuShares > 0 ? { shares: cpuShares } : {}),
-    ...(quota === 0 ? {} : { quota }),
-    ...(period > 0 ? { period } : {}),
-    ...(resources.cpusetCpus === "" ? {} : { cpus: resources.cpusetCpus }),
-    ...(resources.cpusetMems === "" ? {} : { mems: resources.cpusetMems }),
-  };
-  return {
-    ...(isEmpty(memoryLimits) ? {} : { memory: memoryLimits }),
-    ...(isEmpty(cpu) ? {} : { cpu }),
-    ...(pidsLimit > 0 ? { pids: { limit: pidsLimit } } : {}),
-    ...(blkioWeight > 0 ? { blockIO: { weight: blkioWeight } } : {}),
-  };
-}
-
-function isEmpty(fields: object): boolean {
-  return Object.keys(fields).length === 0;
 }
 
 function invalid(message: string): PlyError {

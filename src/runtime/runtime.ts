@@ -1,6 +1,7 @@
 import type { ResourceUsage } from "./cgroup-stats.ts";
 import type { ExecOptions, RuntimeExec } from "./exec.ts";
-import type { LimitAbilities, OciLimits } from "./resources.ts";
+import type { OciLimits } from "./oci-limits.ts";
+import type { LimitAbilities } from "./resources.ts";
 import type { OciProcess, OciSpec } from "./spec.ts";
 import type { RuntimeStreams } from "./streams.ts";
 
@@ -14,6 +15,8 @@ export interface LaunchOptions {
    * so is `create`, with the same reason.
    */
   readonly spec: OciSpec | Promise<OciSpec>;
+  /** Name of an OCI runtime; absent or "": the usual one. */
+  readonly runtime?: string;
   readonly terminal: boolean;
   /** Keep stdin open for attached clients. */
   readonly stdin: boolean;
@@ -50,6 +53,10 @@ export interface OciRuntime extends AsyncDisposable {
   readonly warnings: readonly string[];
   /** False where containers run without cgroups of their own. */
   readonly hasCgroups: boolean;
+  /** Name → path of the runtimes that containers may ask for. */
+  readonly runtimes: ReadonlyMap<string, string>;
+  /** Throws "invalid" in Docker's words for a name that is none of them, "unsupported" for one that cannot run here. */
+  checkRuntime(name: string): Promise<void>;
   /** Which limits this host can hold. */
   readonly limits: LimitAbilities;
   /** The bundle directory of a container: config.json, sockets, pid files. Gone after a reboot. */

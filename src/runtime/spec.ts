@@ -1,5 +1,5 @@
 import type { IdMap, IdRange } from "../linux/index.ts";
-import type { OciLimits } from "./resources.ts";
+import type { OciLimits } from "./oci-limits.ts";
 import type { SeccompProfile } from "./seccomp.ts";
 
 /** The part of the OCI runtime-spec (config.md, config-linux.md) that we write. */

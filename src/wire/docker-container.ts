@@ -57,6 +57,20 @@ export interface DockerHostConfig {
   readonly CpusetMems?: string;
   readonly PidsLimit?: number | null;
   readonly BlkioWeight?: number;
+  readonly BlkioWeightDevice?: readonly (DockerDeviceLimit & { readonly Weight: number })[] | null;
+  readonly BlkioDeviceReadBps?: readonly (DockerDeviceLimit & { readonly Rate: number })[] | null;
+  readonly BlkioDeviceWriteBps?: readonly (DockerDeviceLimit & { readonly Rate: number })[] | null;
+  readonly BlkioDeviceReadIOps?: readonly (DockerDeviceLimit & { readonly Rate: number })[] | null;
+  readonly BlkioDeviceWriteIOps?: readonly (DockerDeviceLimit & { readonly Rate: number })[] | null;
+  readonly CpuRealtimePeriod?: number;
+  readonly CpuRealtimeRuntime?: number;
+  /** -1 or null: as usual. */
+  readonly MemorySwappiness?: number | null;
+  readonly OomKillDisable?: boolean | null;
+  readonly KernelMemory?: number;
+  readonly DeviceRequests?: readonly DockerDeviceRequest[] | null;
+  readonly Runtime?: string;
+  readonly VolumeDriver?: string;
   readonly RestartPolicy?: DockerRestartPolicy;
   readonly Init?: boolean;
   readonly Ulimits?: readonly DockerUlimit[] | null;
@@ -79,11 +93,27 @@ export interface DockerHostConfig {
   readonly PidMode?: string;
   readonly UTSMode?: string;
   readonly UsernsMode?: string;
+  readonly CgroupnsMode?: string;
   readonly Annotations?: Readonly<Record<string, string>>;
   readonly MaskedPaths?: readonly string[] | null;
   readonly ReadonlyPaths?: readonly string[] | null;
   /** ply's own: `none`, `stop`, `restart`. */
   readonly OnUnhealthy?: string;
+}
+
+export interface DockerDeviceLimit {
+  readonly Path: string;
+}
+
+/** `--gpus`. */
+export interface DockerDeviceRequest {
+  readonly Driver: string;
+  /** -1: all. */
+  readonly Count: number;
+  readonly DeviceIDs: readonly string[];
+  /** Lists of which one has to be had whole. */
+  readonly Capabilities: readonly (readonly string[])[];
+  readonly Options: Readonly<Record<string, string>>;
 }
 
 export interface DockerUlimit {

@@ -116,6 +116,7 @@ export function fakeEngine(parts: FakeParts = {}): FakeEngine {
         why: "the best that works here",
       },
       runtime: { name: "crun", version: "1.8.1" },
+      runtimes: { crun: "/usr/bin/crun" },
       conmonVersion: "2.1.6",
       warnings: ["no swap limit here"],
     },

@@ -8,6 +8,7 @@ import { environmentOf, PROCESS_FLAGS, readText } from "./env-flags.ts";
 import { HOST_FLAGS, hostFlagsConfig, hostFlagsHostConfig } from "./host-flags.ts";
 import { labelsOf } from "./labels.ts";
 import { LOG_FLAGS, logConfigOf } from "./log-flags.ts";
+import { RARE_FLAGS, rareFlagsHostConfig } from "./rare-flags.ts";
 import { RESOURCE_FLAGS, resourceRequest } from "./resource-flags.ts";
 
 /** What `run` and `create` have in common. */
@@ -30,7 +31,11 @@ export const CONTAINER_FLAGS = {
   privileged: { kind: "bool", help: "All capabilities and devices: the container is as good as root here" },
   "cap-add": { kind: "list", value: "CAPABILITY", help: "Add a Linux capability" },
   "cap-drop": { kind: "list", value: "CAPABILITY", help: "Drop a Linux capability" },
-  "security-opt": { kind: "list", value: "OPTION", help: "Security option: seccomp=FILE, no-new-privileges" },
+  "security-opt": {
+    kind: "list",
+    value: "OPTION",
+    help: "Security option: seccomp=, apparmor=, label=, no-new-privileges",
+  },
   "read-only": { kind: "bool", help: "The root filesystem cannot be written" },
   rm: { kind: "bool", help: "Remove the container when it ends" },
   ...LOG_FLAGS,
@@ -45,6 +50,7 @@ export const CONTAINER_FLAGS = {
   platform: { kind: "string", value: "OS/ARCH[/VARIANT]", help: "Platform of the image to pull" },
   quiet: { kind: "bool", short: "q", help: "Pull without a word" },
   ...HOST_FLAGS,
+  ...RARE_FLAGS,
   cidfile: { kind: "string", value: "FILE", complete: "file", help: "Write the container's id to this file" },
 } as const satisfies FlagSpecs;
 
@@ -99,6 +105,7 @@ export function createRequest(
       ...resourceRequest(flags),
       ...securityOptions(flags["security-opt"]),
       ...hostFlagsHostConfig(flags),
+      ...rareFlagsHostConfig(flags),
       ...(size === undefined || !flags.tty ? {} : { ConsoleSize: [size.rows, size.columns] }),
     },
   };

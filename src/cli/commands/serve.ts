@@ -1,7 +1,7 @@
 import { isPlyError } from "../../error.ts";
 import { defaultRoot, defaultRunRoot } from "../client/index.ts";
-import { command } from "../command.ts";
-import { ExitError, OWNED_BY_ANOTHER } from "../failure.ts";
+import { command, type ServeOptions } from "../command.ts";
+import { ExitError, OWNED_BY_ANOTHER, UsageError } from "../failure.ts";
 import { DONE } from "../output/index.ts";
 
 export default command({
@@ -36,6 +36,16 @@ export default command({
       value: "NAME",
       help: "erofs or overlay2; without it, the best that works here",
     },
+    "add-runtime": {
+      kind: "list",
+      value: "NAME=PATH",
+      help: "One more OCI runtime that containers may ask for",
+    },
+    "default-runtime": {
+      kind: "string",
+      value: "NAME",
+      help: "OCI runtime of containers that ask for none (crun)",
+    },
     "userns-remap": {
       kind: "string",
       value: "USER[:GROUP]",
@@ -59,6 +69,7 @@ export default command({
         runRoot,
         hosts: flags.host.length > 0 ? flags.host : [context.host ?? `unix://${runRoot}/ply.sock`],
         ...(storageDriver === undefined ? {} : { storageDriver }),
+        ...runtimesOf(flags),
         ...(flags["userns-remap"] === undefined ? {} : { usernsRemap: flags["userns-remap"] }),
         ...(flags.config === undefined ? {} : { configDir: flags.config }),
         signal: interruption.signal,
@@ -75,3 +86,22 @@ export default command({
     return DONE;
   },
 });
+
+function runtimesOf(flags: {
+  readonly "add-runtime": readonly string[];
+  readonly "default-runtime": string | undefined;
+}): Pick<ServeOptions, "runtimes" | "defaultRuntime"> {
+  const runtimes = flags["add-runtime"].map((word) => {
+    const [, name, path] = /^([\w.-]+)=(\/.+)$/.exec(word) ?? [];
+    if (name === undefined || path === undefined)
+      throw new UsageError(
+        `invalid argument ${JSON.stringify(word)} for "--add-runtime" flag: want NAME=/PATH`,
+      );
+    return [name, path] as const;
+  });
+  const usual = flags["default-runtime"];
+  return {
+    ...(runtimes.length === 0 ? {} : { runtimes: Object.fromEntries(runtimes) }),
+    ...(usual === undefined ? {} : { defaultRuntime: usual }),
+  };
+}

@@ -2,6 +2,8 @@
  * Measures ply beside every peer that is installed, in one run, taking turns: A B C A B C….
  *   npm run bench -- pull     cold pulls of three images from one registry on loopback
  *   npm run bench -- run      a container that runs `true` and goes
+ *   npm run bench -- start    a stopped container, started again
+ *   npm run bench -- hundred  a hundred containers started at once
  *   npm run bench -- exec     `true` in a container that runs
  *   npm run bench -- ps       the list of 500 containers
  *   npm run bench -- logs     what a container printed, 100 MB of it and a gigabyte
@@ -17,13 +19,16 @@ import { option } from "./harness.ts";
 import { benchLogs } from "./logs.ts";
 import { benchPull } from "./pulls.ts";
 import { type Chart, svgOf, tableOf } from "./report.ts";
+import { benchHundred, benchStart } from "./starts.ts";
 
-const SUBJECTS = ["pull", "run", "exec", "ps", "logs", "images"] as const;
+const SUBJECTS = ["pull", "run", "start", "hundred", "exec", "ps", "logs", "images"] as const;
 type Subject = (typeof SUBJECTS)[number];
 
 const BENCHES: Readonly<Record<Subject, (work: string, rounds: number) => Promise<Chart[]>>> = {
   pull: benchPull,
   run: benchRun,
+  start: benchStart,
+  hundred: benchHundred,
   exec: benchExec,
   ps: benchPs,
   logs: benchLogs,

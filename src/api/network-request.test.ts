@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isPlyError } from "../error.ts";
 import { viewEndpointRequest } from "./endpoint-request.ts";
-import { parseNetworkCreate, parseNetworking } from "./network-request.ts";
+import { networkWarnings, parseNetworkCreate, parseNetworking } from "./network-request.ts";
 
 const invalid = (error: unknown) => isPlyError(error, "invalid");
 
@@ -153,4 +153,24 @@ test("what cannot be is refused", () => {
   assert.throws(() => networking({}, { NetworkMode: "host", Links: ["a"] }), invalid);
   assert.throws(() => networking({ MacAddress: "02:42:ac:11:00:02" }, { NetworkMode: "host" }), invalid);
   assert.throws(() => networking({ MacAddress: "no" }), invalid);
+  const shared = (body: Record<string, unknown>, hostConfig: Record<string, unknown> = {}) =>
+    networking(body, { NetworkMode: "container:x", ...hostConfig });
+  for (const body of [
+    { Hostname: "h" },
+    { MacAddress: "02:42:ac:11:00:02" },
+    { ExposedPorts: { "80/tcp": {} } },
+  ])
+    assert.throws(() => shared(body), invalid, JSON.stringify(body));
+  for (const hostConfig of [
+    { Links: ["a"] },
+    { Dns: ["1.1.1.1"] },
+    { ExtraHosts: ["a:1.1.1.1"] },
+    { PublishAllPorts: true },
+    { PortBindings: { "80/tcp": [{}] } },
+  ])
+    assert.throws(() => shared({}, hostConfig), invalid, JSON.stringify(hostConfig));
+  assert.equal(shared({ Hostname: "" }, { Dns: [], PortBindings: {} }).networkMode, "container:x");
+  const onHost = networking({}, { NetworkMode: "host", PortBindings: { "80/tcp": [{}] } });
+  assert.equal(networkWarnings(onHost).length, 1);
+  assert.deepEqual(networkWarnings(networking({}, { PublishAllPorts: true })), []);
 });

@@ -46,11 +46,10 @@ function subnetOf(config: Fields): SubnetOptions {
   };
 }
 
+type Networking = Pick<HostOptions, "networkMode" | "networks" | "ports" | "publishAllPorts">;
+
 /** What a create request says about the container's network. Throws "invalid" in Docker's words. */
-export function parseNetworking(
-  body: Fields,
-  hostConfig: Fields,
-): Pick<HostOptions, "networkMode" | "networks" | "ports" | "publishAllPorts"> {
+export function parseNetworking(body: Fields, hostConfig: Fields): Networking {
   const mode = body["NetworkDisabled"] === true ? "none" : networkModeOf(text(hostConfig, "NetworkMode"));
   const ports = parsePortBindings(hostConfig);
   return {
@@ -71,17 +70,43 @@ export function namesNetwork(mode: string): boolean {
   return mode !== "host" && mode !== "none" && !mode.startsWith("container:");
 }
 
+/** What was asked for and has no effect with this mode, in Docker's words. */
+export function networkWarnings({ networkMode, ports = [], publishAllPorts = false }: Networking): string[] {
+  return networkMode === "host" && (ports.length > 0 || publishAllPorts)
+    ? ["Published ports are discarded when using host network mode"]
+    : [];
+}
+
+/** Throws "invalid" in Docker's words for what a container that shares a network cannot have for itself. */
+function checkShared(mode: string, body: Fields, hostConfig: Fields): void {
+  const isSet = (value: unknown) =>
+    typeof value === "object" && value !== null ? Object.keys(value).length > 0 : Boolean(value);
+  const isContainer = mode.startsWith("container:");
+  const linked = "type networking can't be used with links. This would result in undefined behavior";
+  const conflicts: readonly (readonly [applies: boolean, value: unknown, what: string])[] = [
+    [isContainer, body["Hostname"], "hostname and the network mode"],
+    [isContainer, hostConfig["Links"], `container ${linked.replace("networking", "network")}`],
+    [mode === "host", hostConfig["Links"], `host ${linked}`],
+    [isContainer, hostConfig["Dns"], "dns and the network mode"],
+    [isContainer, hostConfig["ExtraHosts"], "custom host-to-IP mapping and the network mode"],
+    [isContainer || mode === "host", body["MacAddress"], "mac-address and the network mode"],
+    [
+      isContainer,
+      isSet(hostConfig["PortBindings"]) || hostConfig["PublishAllPorts"],
+      "port publishing and the container type network mode",
+    ],
+    [isContainer, body["ExposedPorts"], "port exposing and the container type network mode"],
+  ];
+  for (const [applies, value, what] of conflicts)
+    if (applies && isSet(value)) throw new PlyError("invalid", `conflicting options: ${what}`);
+}
+
 function endpointsOf(mode: string, body: Fields, hostConfig: Fields): EndpointOptions[] {
   const mac = text(body, "MacAddress");
   const links = texts(hostConfig, "Links") ?? [];
   if (mac !== "") checkMac(mac);
   if (!namesNetwork(mode)) {
-    const conflict = (what: string) =>
-      new PlyError("invalid", `conflicting options: ${what} and the network mode`, {
-        hint: `the mode is ${mode}`,
-      });
-    if (mac !== "" && mode !== "none") throw conflict("mac-address");
-    if (links.length > 0) throw conflict("links");
+    checkShared(mode, body, hostConfig);
     return [];
   }
   const given = fieldsOf(fieldsOf(body, "NetworkingConfig"), "EndpointsConfig");

@@ -17,6 +17,7 @@ export const SECTIONS: readonly Section[] = ["Containers", "Images", "Registries
 export const GROUPS: Readonly<Record<string, string>> = {
   container: "Manage containers",
   image: "Manage images",
+  network: "Manage networks",
   snapshot: "Keep containers and their volumes as they are, to go back to",
   system: "Manage the engine and its store",
   volume: "Manage volumes",
@@ -223,7 +224,7 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
   },
   {
     names: ["inspect"],
-    summary: "Show all that is known about images, containers and volumes",
+    summary: "Show all that is known about images, containers, networks and volumes",
     section: "Images",
     load: () => import("./commands/inspect.ts"),
   },
@@ -316,6 +317,48 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     summary: "Remove volumes that no container uses",
     section: "Containers",
     load: () => import("./commands/volume-prune.ts"),
+  },
+  {
+    names: ["network create"],
+    summary: "Make a network",
+    section: "Containers",
+    load: () => import("./commands/network-create.ts"),
+  },
+  {
+    names: ["network ls", "network list"],
+    summary: "List networks",
+    section: "Containers",
+    load: () => import("./commands/network-ls.ts"),
+  },
+  {
+    names: ["network inspect"],
+    summary: "Show all that is known about networks",
+    section: "Containers",
+    load: () => import("./commands/network-inspect.ts"),
+  },
+  {
+    names: ["network connect"],
+    summary: "Put a container on one more network",
+    section: "Containers",
+    load: () => import("./commands/network-connect.ts"),
+  },
+  {
+    names: ["network disconnect"],
+    summary: "Take a container off a network",
+    section: "Containers",
+    load: () => import("./commands/network-disconnect.ts"),
+  },
+  {
+    names: ["network rm", "network remove"],
+    summary: "Remove networks",
+    section: "Containers",
+    load: () => import("./commands/network-rm.ts"),
+  },
+  {
+    names: ["network prune"],
+    summary: "Remove networks that no container uses",
+    section: "Containers",
+    load: () => import("./commands/network-prune.ts"),
   },
   {
     names: ["login"],

@@ -6,6 +6,7 @@ export type CompletionSource =
   | "container"
   | "running"
   | "volume"
+  | "network"
   | "object"
   | "file"
   | "directory"

@@ -4,19 +4,11 @@ const LATER: Readonly<Record<string, string>> = {
   builder: "",
   buildx: "",
   compose: "",
-  network: "containers have the host's network or none: --network host|none",
 };
 
 /** Flags of `docker run` and `docker create` that ply has not yet, by what they are about. */
 const LATER_FLAGS: readonly (readonly [what: string, flags: readonly string[]])[] = [
-  [
-    "published ports and networks of your own come with a later version; for now: --network host",
-    ["-p", "-P", "--publish", "--publish-all", "--expose", "--link", "--ip", "--ip6", "--mac-address"],
-  ],
-  [
-    "it comes with a later version",
-    ["-a", "--attach", "--network-alias"],
-  ],
+  ["it comes with a later version", ["-a", "--attach"]],
 ];
 
 /** What to say of a flag of `run` or `create` that only Docker has; undefined for any other word. */

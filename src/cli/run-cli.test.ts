@@ -33,12 +33,12 @@ describe("the command line", () => {
 
   test("an unknown flag that comes later, or that is close to one, is told as that", async () => {
     assert.match(
-      (await runPly(["run", "-p", "80:80", "web"])).stderr,
-      /^unknown shorthand flag: 'p' in -p\nply has no -p yet: published ports .*\n\nUsage:/,
+      (await runPly(["run", "-a", "stdin", "web"])).stderr,
+      /^unknown shorthand flag: 'a' in -a\nply has no -a yet: it comes with a later version\n\nUsage:/,
     );
     assert.match(
-      (await runPly(["create", "--gpus=all", "web"])).stderr,
-      /^unknown flag: --gpus\nply has no --gpus yet: it comes with a later version/,
+      (await runPly(["create", "--attach=stdin", "web"])).stderr,
+      /^unknown flag: --attach\nply has no --attach yet: it comes with a later version/,
     );
     assert.match(
       (await runPly(["images", "--formt", "x"])).stderr,

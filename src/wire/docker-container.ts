@@ -1,4 +1,5 @@
 import type { DockerImageConfig } from "./docker-image.ts";
+import type { DockerEndpointConfig, DockerPort, DockerPortMap } from "./docker-network.ts";
 
 /** Docker Engine API bodies about containers. */
 
@@ -36,6 +37,12 @@ export interface DockerHostConfig {
   readonly Binds?: readonly string[] | null;
   readonly Mounts?: readonly DockerMount[] | null;
   readonly NetworkMode?: string;
+  readonly PortBindings?: DockerPortMap;
+  readonly PublishAllPorts?: boolean;
+  /** ply's own: where `PublishAllPorts` publishes; absent or "": everywhere. */
+  readonly PublishAddress?: string;
+  /** `container:alias`, on the network of the mode. */
+  readonly Links?: readonly string[] | null;
   readonly AutoRemove?: boolean;
   readonly ReadonlyRootfs?: boolean;
   readonly Privileged?: boolean;
@@ -132,6 +139,9 @@ export interface DockerDevice {
 export interface DockerCreateRequest extends DockerContainerConfig {
   readonly Image: string;
   readonly HostConfig?: DockerHostConfig;
+  readonly NetworkingConfig?: {
+    readonly EndpointsConfig?: Readonly<Record<string, DockerEndpointConfig | null>>;
+  };
 }
 
 export interface DockerCreateResponse {
@@ -154,7 +164,7 @@ export interface DockerContainerSummary {
   readonly Command: string;
   /** Seconds since 1970. */
   readonly Created: number;
-  readonly Ports: readonly object[];
+  readonly Ports: readonly DockerPort[];
   readonly SizeRw?: number;
   readonly SizeRootFs?: number;
   readonly Labels: Readonly<Record<string, string>>;

@@ -8,6 +8,7 @@ import { environmentOf, PROCESS_FLAGS, readText } from "./env-flags.ts";
 import { HOST_FLAGS, hostFlagsConfig, hostFlagsHostConfig } from "./host-flags.ts";
 import { labelsOf } from "./labels.ts";
 import { LOG_FLAGS, logConfigOf } from "./log-flags.ts";
+import { NETWORK_FLAGS, networkRequest } from "./network-flags.ts";
 import { RARE_FLAGS, rareFlagsHostConfig } from "./rare-flags.ts";
 import { RESOURCE_FLAGS, resourceRequest } from "./resource-flags.ts";
 
@@ -25,7 +26,7 @@ export const CONTAINER_FLAGS = {
     complete: "directory",
     help: "Mount a directory or volume",
   },
-  network: { kind: "string", value: "host|none", help: "Network of the container" },
+  ...NETWORK_FLAGS,
   hostname: { kind: "string", short: "h", value: "NAME", help: "Host name inside" },
   label: { kind: "list", short: "l", value: "KEY[=VALUE]", help: "Label" },
   privileged: { kind: "bool", help: "All capabilities and devices: the container is as good as root here" },
@@ -75,6 +76,7 @@ export function createRequest(
   const { attach, size } = options;
   if (flags.rm && flags.restart !== undefined && flags.restart !== "no")
     throw new UsageError("conflicting options: cannot specify both --restart and --rm");
+  const network = networkRequest(flags, options.env);
   return {
     Image: image,
     ...(command.length === 0 ? {} : { Cmd: command }),
@@ -93,9 +95,10 @@ export function createRequest(
     AttachStderr: attach.output,
     ...(flags["stop-signal"] === undefined ? {} : { StopSignal: flags["stop-signal"] }),
     ...hostFlagsConfig(flags),
+    ...network.config,
     HostConfig: {
       Binds: flags.volume.map(absoluteSource),
-      NetworkMode: flags.network ?? "default",
+      ...network.hostConfig,
       AutoRemove: flags.rm,
       ...logConfigOf(flags),
       ReadonlyRootfs: flags["read-only"],

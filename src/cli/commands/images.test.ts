@@ -250,6 +250,7 @@ describe("other commands about images", () => {
   test("system prune takes stopped containers, volumes when asked, then images", async () => {
     await using engine = await startFakeEngine({
       "POST /containers/prune": { json: { ContainersDeleted: ["c1"], SpaceReclaimed: 1000 } },
+      "POST /networks/prune": { json: { NetworksDeleted: ["n1"] } },
       "POST /volumes/prune": { json: { VolumesDeleted: null, SpaceReclaimed: 0 } },
       "POST /ply/images/prune": { json: { removed: [{ deleted: "sha256:1" }], bytesReclaimed: 500 } },
     });
@@ -262,11 +263,15 @@ describe("other commands about images", () => {
       stdout,
       `WARNING! This will remove:
   - all stopped containers
+  - all networks not used by at least one container
   - all anonymous volumes not used by at least one container
   - all dangling images
 
 Are you sure you want to continue? [y/N] Deleted Containers:
 c1
+
+Deleted Networks:
+n1
 
 Deleted Images:
 deleted: sha256:1
@@ -278,6 +283,7 @@ Total reclaimed space: 1.5kB
       engine.requests.map(({ path, query }) => [path.replace(/^\/v[0-9.]+/, ""), query.get("filters")]),
       [
         ["/containers/prune", '{"label":["a"]}'],
+        ["/networks/prune", '{"label":["a"]}'],
         ["/volumes/prune", '{"label":["a"]}'],
         ["/ply/images/prune", null],
       ],

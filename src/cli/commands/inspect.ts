@@ -6,7 +6,11 @@ export default command({
   args: { usage: "NAME|ID...", min: 1, complete: "object" },
   flags: {
     format: OBJECT_FORMAT_FLAG,
-    type: { kind: "string", choices: ["container", "image", "volume"], help: "Only look for this kind" },
+    type: {
+      kind: "string",
+      choices: ["container", "image", "volume", "network"],
+      help: "Only look for this kind",
+    },
     size: { kind: "bool", short: "s", help: "Show the sizes of containers" },
   },
   examples: [
@@ -16,7 +20,7 @@ export default command({
   ],
   run: (context, flags, names) =>
     inspectObjects(context, names, {
-      types: flags.type === undefined ? ["container", "image", "volume"] : [flags.type],
+      types: flags.type === undefined ? ["container", "image", "network", "volume"] : [flags.type],
       format: flags.format,
       size: flags.size,
     }),

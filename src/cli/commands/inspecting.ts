@@ -3,7 +3,14 @@ import type { CommandContext } from "../command.ts";
 import type { Output } from "../output/index.ts";
 import { segment } from "./ids.ts";
 
-export type InspectType = "container" | "image" | "volume";
+export type InspectType = "container" | "image" | "volume" | "network";
+
+const PATHS: Readonly<Record<InspectType, (name: string) => string>> = {
+  container: (name) => `/containers/${name}/json`,
+  image: (name) => `/images/${name}/json`,
+  volume: (name) => `/volumes/${name}`,
+  network: (name) => `/networks/${name}`,
+};
 
 /** Shows each object found; those that were not are errors. Kinds are tried in the order given. */
 export async function inspectObjects(
@@ -18,9 +25,11 @@ export async function inspectObjects(
   const values: unknown[] = [];
   const errors: unknown[] = [];
   const get = (type: InspectType, name: string): Promise<unknown> =>
-    type === "container"
-      ? engine.json("GET", `/containers/${segment(name)}/json`, { query: { size: options.size } })
-      : engine.json("GET", type === "image" ? `/images/${segment(name)}/json` : `/volumes/${segment(name)}`);
+    engine.json(
+      "GET",
+      PATHS[type](segment(name)),
+      type === "container" ? { query: { size: options.size } } : {},
+    );
   for (const name of names)
     try {
       values.push(await firstFound(options.types, name, get));

@@ -1,15 +1,11 @@
+import type { DockerPortBinding, DockerPortMap } from "../../wire/index.ts";
 import { command } from "../command.ts";
 import { ExitError } from "../failure.ts";
 import { lines } from "../output/index.ts";
 import { segment } from "./ids.ts";
 
-interface Binding {
-  readonly HostIp: string;
-  readonly HostPort: string;
-}
-
 interface Inspected {
-  readonly NetworkSettings?: { readonly Ports?: Readonly<Record<string, readonly Binding[] | null>> };
+  readonly NetworkSettings?: { readonly Ports?: DockerPortMap };
 }
 
 export default command({
@@ -20,7 +16,7 @@ export default command({
   async run({ engine }, _flags, [name = "", wanted]) {
     const { NetworkSettings } = await engine.json<Inspected>("GET", `/containers/${segment(name)}/json`);
     const ports = NetworkSettings?.Ports ?? {};
-    const shown = ({ HostIp, HostPort }: Binding): string =>
+    const shown = ({ HostIp, HostPort }: DockerPortBinding): string =>
       `${HostIp.includes(":") ? `[${HostIp}]` : HostIp}:${HostPort}`;
     if (wanted === undefined)
       return lines(

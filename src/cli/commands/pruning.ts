@@ -1,5 +1,6 @@
 import type {
   DockerContainerPrune,
+  DockerNetworkPrune,
   DockerVolumePrune,
   PlyPruneRequest,
   PlyPruneResponse,
@@ -93,6 +94,17 @@ export async function pruneVolumes({ engine }: CommandContext, filter: readonly 
     query: { filters: filtersParameter(filters) },
   });
   return { deleted: under("Deleted Volumes:", VolumesDeleted ?? []), bytes: SpaceReclaimed };
+}
+
+/** What went, as Docker's client tells it. */
+export async function pruneNetworks(
+  { engine }: CommandContext,
+  filter: readonly string[],
+): Promise<string[]> {
+  const { NetworksDeleted } = await engine.json<DockerNetworkPrune>("POST", "/networks/prune", {
+    query: { filters: filtersParameter(parseFilters(filter, Date.now())) },
+  });
+  return under("Deleted Networks:", NetworksDeleted ?? []);
 }
 
 function under(heading: string, words: readonly string[]): string[] {

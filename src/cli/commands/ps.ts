@@ -15,6 +15,7 @@ import { FILTER_FLAG, filtersParameter, parseFilters } from "./filter-flag.ts";
 import { LIST_FORMAT_FLAG } from "./format-flag.ts";
 import { shortId } from "./ids.ts";
 import { formatLabels } from "./labels.ts";
+import { formatPorts } from "./ports-column.ts";
 
 const COMMAND_COLUMNS = 20;
 
@@ -37,7 +38,7 @@ export default command({
     format: LIST_FORMAT_FLAG,
   },
   description:
-    'Filters: id, name, label, status, exited, ancestor, before, since, volume, network. Template fields: .ID .Names .Image .Command .CreatedAt .RunningFor .State .Status .Ports .Size .Labels .Mounts .Networks and .Label "key"',
+    'Filters: id, name, label, status, exited, ancestor, before, since, volume, network, publish, expose. Template fields: .ID .Names .Image .Command .CreatedAt .RunningFor .State .Status .Ports .Size .Labels .Mounts .Networks and .Label "key"',
   async run({ engine }, flags) {
     const nowMs = Date.now();
     const limit = flags.latest ? 1 : flags.last > 0 ? flags.last : undefined;
@@ -120,17 +121,4 @@ function columns(options: {
       value: ({ NetworkSettings }) => Object.keys(NetworkSettings?.Networks ?? {}).join(","),
     },
   ];
-}
-
-/** `0.0.0.0:8080->80/tcp, 443/tcp` */
-function formatPorts(ports: readonly object[] | null): string {
-  return (ports ?? [])
-    .map((port) => {
-      const { IP, PrivatePort, PublicPort, Type } = port as Record<string, string | number | undefined>;
-      const inside = `${PrivatePort}/${Type}`;
-      return PublicPort === undefined
-        ? inside
-        : `${IP === undefined ? "" : `${IP}:`}${PublicPort}->${inside}`;
-    })
-    .join(", ");
 }

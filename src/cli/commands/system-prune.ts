@@ -1,6 +1,13 @@
 import { command } from "../command.ts";
 import { formatSize, lines } from "../output/index.ts";
-import { confirm, pruneContainers, prunedImages, pruneFilter, pruneVolumes } from "./pruning.ts";
+import {
+  confirm,
+  pruneContainers,
+  prunedImages,
+  pruneFilter,
+  pruneNetworks,
+  pruneVolumes,
+} from "./pruning.ts";
 
 export default command({
   args: { usage: "", min: 0, max: 0 },
@@ -10,10 +17,11 @@ export default command({
     force: { kind: "bool", short: "f", help: "Do not ask" },
     volumes: { kind: "bool", help: "Anonymous volumes that no container uses too" },
   },
-  description: "Stopped containers, then the images that nothing needs any more.",
+  description: "Stopped containers, then the networks and the images that nothing needs any more.",
   async run(context, flags) {
     const what = [
       "all stopped containers",
+      "all networks not used by at least one container",
       ...(flags.volumes ? ["all anonymous volumes not used by at least one container"] : []),
       flags.all ? "all images without at least one container associated to them" : "all dangling images",
     ];
@@ -22,10 +30,12 @@ export default command({
     if (!flags.force && !(await confirm(context, warning))) return lines("Nothing was removed.");
     // In this order: what a container used is free once it is gone.
     const containers = await pruneContainers(context, flags.filter);
+    const networks = await pruneNetworks(context, flags.filter);
     const volumes = flags.volumes ? await pruneVolumes(context, flags.filter) : { deleted: [], bytes: 0 };
     const images = await prunedImages(context, { all: flags.all, filter });
     return lines(
       ...containers.deleted,
+      ...networks,
       ...volumes.deleted,
       ...images.deleted,
       `Total reclaimed space: ${formatSize(containers.bytes + volumes.bytes + images.bytes, 4)}`,

@@ -1,4 +1,9 @@
-import type { DockerContainerSummary, DockerImageSummary, DockerVolumeList } from "../../wire/index.ts";
+import type {
+  DockerContainerSummary,
+  DockerImageSummary,
+  DockerNetwork,
+  DockerVolumeList,
+} from "../../wire/index.ts";
 import { CATALOGUE, findCommand, GROUPS, verbsOf } from "../catalogue.ts";
 import type { EngineClient } from "../client/index.ts";
 import type { Command } from "../command.ts";
@@ -175,6 +180,8 @@ async function completeSource(source: CompletionSource, engine: () => EngineClie
       return words(await containerNames(engine(), { all: false }));
     case "volume":
       return words(await volumeNames(engine()));
+    case "network":
+      return words(await networkNames(engine()));
     case "object":
       return words([...(await containerNames(engine(), { all: true })), ...(await imageNames(engine()))]);
   }
@@ -200,6 +207,11 @@ async function containerNames(
 async function volumeNames(engine: EngineClient): Promise<Candidate[]> {
   const lists = await orNone(engine.json<DockerVolumeList>("GET", "/volumes").then((list) => [list]));
   return lists.flatMap(({ Volumes }) => Volumes.map(({ Name }) => ({ word: Name })));
+}
+
+async function networkNames(engine: EngineClient): Promise<Candidate[]> {
+  const networks = await orNone(engine.json<DockerNetwork[]>("GET", "/networks"));
+  return networks.map(({ Name, Driver }) => ({ word: Name, about: Driver }));
 }
 
 /** Somebody pressing Tab wants no error message. */

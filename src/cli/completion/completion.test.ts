@@ -15,6 +15,12 @@ const answers = {
       { RepoTags: null, RepoDigests: null },
     ],
   },
+  "GET /networks": {
+    json: [
+      { Name: "app", Driver: "bridge" },
+      { Name: "host", Driver: "host" },
+    ],
+  },
   "GET /containers/json": {
     json: [
       { Names: ["/web"], Status: "Up 2 minutes" },
@@ -30,8 +36,9 @@ describe("completion", () => {
     ["image p", ["prune", "pull", "push"]],
     ["help pus", ["push"]],
     ["pull --pl", ["--platform"]],
-    ["run --net", ["--network"]],
-    ["run --network ", ["host", "none"]],
+    ["run --net", ["--network", "--net", "--network-alias", "--net-alias"]],
+    ["run --network ", ["app", "host"]],
+    ["network connect a", ["app"]],
     ["--ho", ["--host"]],
     ["rmi deb", ["debian:12", "debian:13"]],
     ["rmi debian:12 local", ["localhost:5000/app:1"]],

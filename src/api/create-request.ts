@@ -5,6 +5,7 @@ import { type Fields, fieldsOf, flag, objects, stringMap, text, texts, words } f
 import { unhonoured } from "./host-config-warnings.ts";
 import { parseHostSettings, parseProcessSettings } from "./host-settings.ts";
 import { loggingOf } from "./log-config.ts";
+import { parseNetworking } from "./network-request.ts";
 import { resourcesOf, restartPolicyOf } from "./resource-request.ts";
 
 export interface CreateRequest {
@@ -23,10 +24,9 @@ export function parseCreateRequest(body: Fields, name: string | null): CreateReq
   if (image === "") throw new PlyError("invalid", "no image given: config.Image cannot be empty");
   const resources = resourcesOf(hostConfig);
   const restart = restartPolicyOf(hostConfig);
-  const network = networkOf(text(hostConfig, "NetworkMode"), body["NetworkDisabled"] === true);
   const settings = parseHostSettings(hostConfig);
   const host: HostOptions = {
-    networkMode: network.mode,
+    ...parseNetworking(body, hostConfig),
     binds: bindsOf(body, hostConfig),
     autoRemove: flag(hostConfig, "AutoRemove"),
     readOnlyRootfs: flag(hostConfig, "ReadonlyRootfs"),
@@ -47,7 +47,7 @@ export function parseCreateRequest(body: Fields, name: string | null): CreateReq
       process: processOf(body),
       host,
     },
-    warnings: [...network.warnings, ...unhonoured(hostConfig)],
+    warnings: unhonoured(hostConfig),
   };
 }
 
@@ -81,26 +81,6 @@ function processOf(body: Fields): ProcessOptions {
     exposedPorts: Object.keys(fieldsOf(body, "ExposedPorts")),
     ...parseProcessSettings(body),
   };
-}
-
-function networkOf(mode: string, isDisabled: boolean): { mode: string; warnings: string[] } {
-  if (isDisabled || mode === "none") return { mode: "none", warnings: [] };
-  if (mode === "host") return { mode, warnings: [] };
-  // With the host's network in its place a container would reach what nobody meant it to reach.
-  if (mode === "" || mode === "default" || mode === "bridge")
-    return {
-      mode: "none",
-      warnings: ["the bridge network comes with a later version; running with no network"],
-    };
-  if (mode.startsWith("container:"))
-    throw new PlyError("unsupported", "joining another container's network comes with a later version", {
-      hint: "use the host network or none",
-    });
-  throw new PlyError("not-found", `network ${mode} not found`, {
-    hint: "networks of your own come with a later version; host and none are there",
-    // A 404 of `create` means a missing image to Docker's client, which would pull it and try again.
-    details: { httpStatus: 400 },
-  });
 }
 
 /** `Binds` as they are; `Volumes` in the same form where no other mount lies. */

@@ -5,6 +5,7 @@ import type { LifecycleParts } from "./lifecycle-context.ts";
 import type { Live } from "./live.ts";
 import { type Mountpoint, removeMountpoints } from "./mountpoint.ts";
 import { usersOf } from "./namespaces.ts";
+import { finishNetwork, joinNetwork } from "./networking.ts";
 import { stopwatch } from "./phase.ts";
 import { closesStdin } from "./register.ts";
 import { releaseSharedMemory } from "./shared-memory.ts";
@@ -30,7 +31,8 @@ export async function bringUp(
     runtime,
     volumes,
     launch,
-  }: Pick<LifecycleParts, "snapshots" | "runtime" | "volumes" | "launch">,
+    networks,
+  }: Pick<LifecycleParts, "snapshots" | "runtime" | "volumes" | "launch" | "networks">,
   { record, stack, strata }: ContainerDocument,
   { dir, live, made }: { readonly dir: string; readonly live: Live; readonly made: Mountpoint[] },
 ): Promise<BroughtUp> {
@@ -40,12 +42,21 @@ export async function bringUp(
   let idMap: IdMap | undefined;
   const prepareSpec = async () => {
     idMap = usersOf(record, launch.find).idMap;
-    const rootfs = await snapshots.prepare(dir, stack, { isEphemeral: host.autoRemove || host.isStep === true, strata, idMap });
+    const isEphemeral = host.autoRemove || host.isStep === true;
+    const [rootfs, network] = await both(
+      snapshots.prepare(dir, stack, { isEphemeral, strata, idMap }),
+      joinNetwork(networks, record, { find: launch.find, inUserNamespace: idMap !== undefined }),
+    );
     upper = rootfs.upper;
     await holdVolumes(volumes, record);
     time.lap("mount");
     const onMountpoint = (more: readonly Mountpoint[]) => made.push(...more);
-    const spec = await prepareLaunch(launch, record, { dir, rootfs: rootfs.path, onMountpoint });
+    const spec = await prepareLaunch(launch, record, {
+      dir,
+      rootfs: rootfs.path,
+      network,
+      onMountpoint,
+    });
     time.lap("spec");
     return spec;
   };
@@ -60,6 +71,7 @@ export async function bringUp(
   });
   time.lap("create");
   if (live.streams.wantsConnection) live.streams.connect(await runtime.attach(id));
+  await finishNetwork(networks, id, pid);
   time.lap("attach");
   await runtime.start(id);
   time.lap("start");
@@ -68,7 +80,13 @@ export async function bringUp(
 
 /** Clears away what a run leaves outside the writable layer, and in it the places that were made for mounts. */
 export async function takeDown(
-  { snapshots, runtime, volumes, table }: Pick<LifecycleParts, "snapshots" | "runtime" | "volumes" | "table">,
+  {
+    snapshots,
+    runtime,
+    volumes,
+    networks,
+    table,
+  }: Pick<LifecycleParts, "snapshots" | "runtime" | "volumes" | "networks" | "table">,
   id: string,
   {
     dir,
@@ -76,9 +94,16 @@ export async function takeDown(
     made,
   }: { readonly dir: string; readonly upper: string | null; readonly made: readonly Mountpoint[] },
 ): Promise<void> {
+  networks.detach(id);
   await runtime.delete(id);
   releaseSharedMemory(dir);
   await snapshots.release(dir);
   await letVolumesGo(volumes, table.get(id)?.record);
   if (upper !== null) removeMountpoints(upper, made);
+}
+
+/** Ends when both have: what is to be cleared away after a failure is there by then. */
+async function both<One, Other>(one: Promise<One>, other: Promise<Other>): Promise<[One, Other]> {
+  await Promise.allSettled([one, other]);
+  return Promise.all([one, other]);
 }

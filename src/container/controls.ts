@@ -7,9 +7,10 @@ import {
   ociLimits,
   type Resources,
 } from "../runtime/index.ts";
-import type { Containers, HostOptions } from "./containers.ts";
+import type { ContainerRecord, Containers, HostOptions } from "./containers.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import { checkName } from "./name.ts";
+import { hasHostNetwork } from "./networking.ts";
 import type { ContainersParts } from "./parts.ts";
 import { hasProcess, isActive, nextStatus } from "./state.ts";
 import type { ContainerTable } from "./table.ts";
@@ -34,6 +35,7 @@ export function createControls(
     readonly table: ContainerTable;
     readonly lifecycle: Lifecycle;
     readonly stop: Containers["stop"];
+    readonly renamed: (record: ContainerRecord) => void;
   },
 ): Controls {
   const { table, lifecycle, runtime } = parts;
@@ -103,6 +105,7 @@ export function createControls(
         }
         const record = change(id, { name: to });
         table.releaseName(old);
+        parts.renamed(record);
         emit(record, "rename", { oldName: `/${old}` });
       }),
 
@@ -131,7 +134,7 @@ export function createControls(
     async usage(name) {
       const { id, status, host } = table.find(name).record;
       if (!hasProcess(status)) return undefined;
-      return runtime.usage(id, { ownNetwork: host.networkMode !== "host" });
+      return runtime.usage(id, { ownNetwork: !hasHostNetwork(host) });
     },
   };
 }

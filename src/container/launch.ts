@@ -29,6 +29,7 @@ import { writeEtcFiles } from "./etc-files.ts";
 import { checkSettings, launchMounts, launchSettings } from "./host-launch.ts";
 import { type Mountpoint, makeMountpoint } from "./mountpoint.ts";
 import { launchNamespaces, ownsCgroupNamespace } from "./namespaces.ts";
+import { hasHostNetwork, type LaunchNetwork } from "./networking.ts";
 import { commandLine, processEnv } from "./process-config.ts";
 import { type Confinement, resolveSecurity } from "./security-option.ts";
 
@@ -67,7 +68,7 @@ export async function openLaunchContext(
 /** Checks all that can be checked without the root filesystem. Throws "invalid"; returns warnings. */
 export async function checkLaunch(context: LaunchContext, host: HostOptions): Promise<string[]> {
   ownsCgroupNamespace(host, context.unifiedCgroups);
-  const settings = await checkSettings(host, networkOf(host), context.capabilities);
+  const settings = await checkSettings(host, hasHostNetwork(host) ? "host" : "none", context.capabilities);
   const { capabilities, warnings } = capabilitiesOf(context, host);
   const security = await resolveSecurity(host, capabilities, context.confinement);
   return [...settings, ...warnings, ...security.warnings];
@@ -83,15 +84,21 @@ export async function prepareLaunch(
   place: {
     readonly dir: string;
     readonly rootfs: string;
+    readonly network: LaunchNetwork;
     readonly onMountpoint: (made: readonly Mountpoint[]) => void;
   },
 ): Promise<OciSpec> {
   const { config, process, host } = record;
-  const network = networkOf(host);
+  const network = place.network.kind === "host" ? "host" : "none";
   const isHosts = network === "host" || host.settings?.utsMode === "host";
   const hostname = process.hostname || (isHosts ? hostHostname() : record.id.slice(0, 12));
   const { capabilities } = capabilitiesOf(context, host);
-  const { mounts: memory, ...namespaces } = launchNamespaces(record, place.dir, context.find);
+  const { mounts: memory, ...namespaces } = launchNamespaces(
+    record,
+    place.dir,
+    context.find,
+    place.network.netnsPath,
+  );
   const { idMap } = namespaces;
   const [etc, user, security, hostDevices, more] = await Promise.all([
     writeEtcFiles(place.dir, { network, hostname, settings: host.settings, idMapped: idMap !== undefined }),
@@ -147,14 +154,6 @@ export async function prepareLaunch(
 
 function capabilitiesOf(context: LaunchContext, { capAdd, capDrop, privileged }: HostOptions) {
   return resolveCapabilities({ add: capAdd, drop: capDrop, privileged, available: context.capabilities });
-}
-
-function networkOf({ networkMode }: HostOptions): "host" | "none" {
-  if (networkMode === "host") return "host";
-  if (networkMode === "none" || networkMode === "default" || networkMode === "") return "none";
-  throw new PlyError("not-found", `network ${networkMode} not found`, {
-    hint: "host and none are there for now",
-  });
 }
 
 interface Owner {

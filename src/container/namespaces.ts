@@ -76,6 +76,7 @@ export function launchNamespaces(
   record: ContainerRecord,
   dir: string,
   find: Find,
+  netnsPath = "",
 ): Pick<SpecOptions, "joined" | "idMap" | "withoutShm"> & { readonly mounts: readonly OciMount[] } {
   const { settings = {} } = record.host;
   const { idMap, userNamespace } = usersOf(record, find);
@@ -97,6 +98,7 @@ export function launchNamespaces(
       ...(userNamespace === undefined ? {} : { user: userNamespace }),
       ...(ipc === undefined ? {} : { ipc: `/proc/${ipc.pid}/ns/ipc` }),
       ...(pid === undefined ? {} : { pid: `/proc/${pid.pid}/ns/pid` }),
+      ...(netnsPath === "" ? {} : { network: netnsPath }),
     },
   };
 }

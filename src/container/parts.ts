@@ -1,5 +1,6 @@
 import type { EventBus } from "../event/index.ts";
 import type { Images } from "../image/index.ts";
+import type { Networks } from "../network/index.ts";
 import type { OciRuntime } from "../runtime/index.ts";
 import type { SnapshotDriver } from "../snapshot/index.ts";
 import type { Leases, Records } from "../store/index.ts";
@@ -16,6 +17,7 @@ export interface ContainersParts {
   readonly snapshots: SnapshotDriver;
   readonly runtime: OciRuntime;
   readonly volumes: Volumes;
+  readonly networks: Networks;
   readonly events: EventBus;
   /** `containers/` lies in it. */
   readonly root: string;

@@ -28,6 +28,7 @@ export async function recoverContainers(context: RecoveryContext): Promise<void>
   const known = new Set(await runtime.list());
   const isLive = ({ record }: ContainerDocument) => hasProcess(record.status) && known.has(record.id);
   const live = table.list().filter(isLive);
+  await context.networks.adopt(new Map(live.map(({ record }) => [record.id, record.pid])));
   const liveDirs = new Set(live.map(({ record }) => dirOf(record.id)));
   await snapshots.recover(liveDirs);
   recoverSharedMemory(home, liveDirs);

@@ -22,6 +22,7 @@ export async function removeContainer(
   const dir = context.dirOf(id);
   try {
     for (const hold of live.logReaders) hold();
+    context.networks.detach(id);
     await runtime.delete(id);
     await context.dropSnapshots(id);
     releaseSharedMemory(dir);

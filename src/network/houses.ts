@@ -36,6 +36,7 @@ export interface Houses
       Networks,
       | "attach"
       | "moveIn"
+      | "ready"
       | "detach"
       | "attachmentOf"
       | "connect"
@@ -49,7 +50,7 @@ export interface Houses
 
 interface House {
   readonly containerId: string;
-  options: Pick<AttachOptions, "containerName" | "names">;
+  options: Pick<AttachOptions, "containerName" | "names" | "nameServers">;
   readonly requests: readonly PortRequest[];
   endpoints: readonly Endpoint[];
   /** Undefined until `moveIn`. */
@@ -97,9 +98,11 @@ export function createHouses(context: HousesContext): Houses {
 
   /** Of the default bridge alone there is nothing to ask for. */
   function serveNames(house: House): void {
-    if (house.endpoints.some(({ networkId }) => !table.get(networkId).builtin))
+    const { containerId, options, endpoints } = house;
+    if (endpoints.some(({ networkId }) => !table.get(networkId).builtin)) {
+      nameServer.setServers(containerId, options.nameServers ?? []);
       nameServer.serve(attachmentOf(house));
-    else nameServer.stop(house.containerId);
+    } else nameServer.stop(containerId);
   }
 
   function claim(
@@ -215,10 +218,10 @@ export function createHouses(context: HousesContext): Houses {
     endpointsOn,
 
     async attach(containerId, options) {
-      const { containerName, names, isNamespaceLater = false } = options;
+      const { containerName, names, nameServers = [], isNamespaceLater = false } = options;
       const old = houses.get(containerId);
       if (old !== undefined) leave(old);
-      const owner = { containerName, names };
+      const owner = { containerName, names, nameServers };
       const endpoints: Endpoint[] = [];
       const house: House = {
         containerId,
@@ -251,6 +254,8 @@ export function createHouses(context: HousesContext): Houses {
       const house = houses.get(containerId);
       if (house !== undefined && house.netns === undefined) await furnish(house, sandboxOf(pid));
     },
+
+    ready: (containerId) => nameServer.ready(containerId),
 
     detach(containerId) {
       const house = houses.get(containerId);
@@ -318,7 +323,7 @@ export function createHouses(context: HousesContext): Houses {
     rename(containerId, containerName, names) {
       const house = houses.get(containerId);
       if (house === undefined) return;
-      house.options = { containerName, names };
+      house.options = { ...house.options, containerName, names };
       house.endpoints = house.endpoints.map((endpoint) => ({
         ...endpoint,
         containerName,

@@ -8,4 +8,8 @@ import type { Attachment } from "./attachment.ts";
 export interface NameServer {
   serve(attachment: Attachment): void;
   stop(containerId: string): void;
+  /** Servers of a container's own, in place of the host's, asked from its own network. Said before `serve`. */
+  setServers(containerId: string, servers: readonly string[]): void;
+  /** Resolves when the container can ask, or is not served. Throws "internal" when it never can. */
+  ready(containerId: string): Promise<void>;
 }

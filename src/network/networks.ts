@@ -106,6 +106,8 @@ export interface Networks {
   attach(containerId: string, options: AttachOptions): Promise<Attachment>;
   /** The second half of an attach with `isNamespaceLater`, in the namespace of the process; nothing happens otherwise. */
   moveIn(containerId: string, pid: number): Promise<void>;
+  /** Resolves when the container can ask for names; at once when it has nobody to ask for. Throws "internal". */
+  ready(containerId: string): Promise<void>;
   /** Takes everything back; nothing happens when there is none. Quick: devices go in the background. */
   detach(containerId: string): void;
   /** Of a container that runs; undefined when it has no network of its own (host, none, container:ID). */

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { createEventBus, type EngineEvent, type EventBus } from "../../event/index.ts";
 import { type Images, openImages } from "../../image/index.ts";
 import { createIngestPool } from "../../layer/index.ts";
+import { openNetworks } from "../../network/index.ts";
 import { parseReference } from "../../oci/index.ts";
 import { openRegistry } from "../../registry/index.ts";
 import { type OciRuntime, openRuntime } from "../../runtime/index.ts";
@@ -53,6 +54,23 @@ export async function openRoom(dir: string, storageDriver = "auto"): Promise<Roo
   const runtime = undo.use(await openRuntime({ runRoot }));
   const volumes = undo.use(await openVolumes({ root, records: store.records("volume") }));
   const troubles: string[] = [];
+  const networks = undo.use(
+    openNetworks({
+      root: dir,
+      engineId: dir,
+      networks: store.records("network"),
+      attachments: store.records("attachment"),
+      events,
+      // None of the room's containers is on a network of a user's.
+      nameServer: {
+        serve: () => undefined,
+        stop: () => undefined,
+        setServers: () => undefined,
+        ready: async () => undefined,
+      },
+      onTrouble: (message) => troubles.push(message),
+    }),
+  );
   const containers = undo.use(
     await openContainers({
       records: store.records("container"),
@@ -62,6 +80,7 @@ export async function openRoom(dir: string, storageDriver = "auto"): Promise<Roo
       snapshots,
       runtime,
       volumes,
+      networks,
       events,
       root,
       collectGarbage: () => store.collectGarbage(),

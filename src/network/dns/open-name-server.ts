@@ -12,13 +12,7 @@ export interface NameServerParts {
   readonly onTrouble?: (message: string) => void;
 }
 
-/** The name server and what the containers' part of it needs to know beyond their networks. */
-export interface OpenNameServer extends NameServer, Disposable {
-  /** Servers of a container's own, in place of the host's, asked from its own network. Said before `serve`. */
-  setServers(containerId: string, servers: readonly string[]): void;
-  /** Resolves when the container can ask. Throws "internal" when it never can. */
-  ready(containerId: string): Promise<void>;
-}
+export interface OpenNameServer extends NameServer, Disposable {}
 
 /** The thread ends when nobody has needed it for so long. */
 const IDLE_MS = 60_000;

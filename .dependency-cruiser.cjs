@@ -4,7 +4,7 @@ const floors = [
   ["oci", "linux"],
   ["tar", "compress", "erofs", "dockerfile", "event", "wire", "overlay"],
   ["store", "registry", "network", "volume", "runtime", "layer", "files"],
-  ["image", "snapshot"],
+  ["image", "snapshot", "ability"],
   ["build", "container", "session"],
   [], // engine.ts
   ["cli", "api", "ui"],

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Containers, type OpenContainers, openContainers } from "./container/index.ts";
+import { type Ability, examine } from "./engine-doctor.ts";
 import { type ErrorKind, isPlyError, messageOf, PlyError } from "./error.ts";
 import { createEventBus, type EventBus } from "./event/index.ts";
 import { type Images, openImages } from "./image/index.ts";
@@ -64,6 +65,8 @@ export interface Engine extends AsyncDisposable {
   readonly sessions: Sessions;
   /** Every name resolves, every layer verifies, nothing unknown is on disk. */
   check(options: { readonly repair: boolean; readonly signal?: AbortSignal }): Promise<CheckReport>;
+  /** Tries anew what this host can do. */
+  examine(): Promise<Ability[]>;
 }
 
 interface SessionParts extends Pick<Engine, "images" | "containers" | "volumes"> {
@@ -166,6 +169,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     registry,
     events,
     sessions,
+    examine: () => examine({ root, runRoot }),
     check: ({ repair, signal }) =>
       store.check({
         repair,

@@ -3,6 +3,7 @@ import { archiveRoutes } from "./archive-routes.ts";
 import { attachRoutes } from "./attach-routes.ts";
 import { containerRoutes } from "./container-routes.ts";
 import { controlRoutes } from "./control-routes.ts";
+import { doctorRoutes } from "./doctor-routes.ts";
 import { execRoutes } from "./exec-routes.ts";
 import { imageRoutes } from "./image-routes.ts";
 import { laterRoutes } from "./later-routes.ts";
@@ -33,6 +34,7 @@ export const routes: readonly ApiRoute[] = [
   ...pruneRoutes,
   ...snapshotRoutes,
   ...plyRoutes,
+  ...doctorRoutes,
   ...sessionRoutes,
   ...laterRoutes,
   ...absentRoutes,

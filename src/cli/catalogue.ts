@@ -409,6 +409,12 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     load: () => import("./commands/system-df.ts"),
   },
   {
+    names: ["doctor", "system doctor"],
+    summary: "Try what this host can do, and say what is missing and how to cure it",
+    section: "Engine",
+    load: () => import("./commands/doctor.ts"),
+  },
+  {
     names: ["system check"],
     summary: "Verify the store, and repair it with --repair",
     section: "Engine",

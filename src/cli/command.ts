@@ -1,3 +1,4 @@
+import type { PlyDoctorCheck } from "../wire/index.ts";
 import type { EngineClient } from "./client/index.ts";
 import type { CompletionSource, FlagSpecs, FlagValues } from "./flags.ts";
 import type { Output } from "./output/index.ts";
@@ -17,6 +18,8 @@ export interface CommandContext {
   readonly host: string | undefined;
   /** Runs an engine in this process until it is told to stop; given by the binary's entry. */
   readonly serve: Serve;
+  /** Tries what this host can do for an engine with these directories; given by the binary's entry. */
+  readonly examine: Examine;
 }
 
 /** Somebody's wish to stop. Disposing it makes signals mean again what they meant before. */
@@ -38,6 +41,11 @@ export interface ServeOptions {
   /** Called once everything listens. */
   readonly onListening: (hosts: readonly string[]) => void;
 }
+
+export type Examine = (roots: {
+  readonly root: string;
+  readonly runRoot: string;
+}) => Promise<readonly PlyDoctorCheck[]>;
 
 /** Resolves when the engine has stopped. */
 export type Serve = (options: ServeOptions) => Promise<void>;

@@ -9,7 +9,7 @@ import {
   type EngineClient,
   openConnection,
 } from "./client/index.ts";
-import type { Command, CommandContext, Serve } from "./command.ts";
+import type { Command, CommandContext, Examine, Serve } from "./command.ts";
 import { ExitError, INTERRUPTED, UsageError } from "./failure.ts";
 import { parseFlags } from "./flags.ts";
 import { formatCommandHelp, formatGroupHelp, formatMainHelp, formatUsage, GLOBAL_FLAGS } from "./help.ts";
@@ -23,6 +23,7 @@ export interface CliEnvironment {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly uid: number;
   readonly serve: Serve;
+  readonly examine: Examine;
   /** Starts an engine on the user's own socket and waits until it answers. */
   readonly startEngine: (address: EngineAddress & { readonly kind: "unix" }) => Promise<void>;
 }
@@ -168,6 +169,7 @@ function createContext(environment: Dispatch): CommandContext & { close(): void 
     env,
     uid: environment.uid,
     serve: environment.serve,
+    examine: environment.examine,
     get engine() {
       const chosen = chooseAddress(environment.host, env, environment.uid);
       client ??= createEngineClient(chosen.address, async () => {

@@ -31,6 +31,7 @@ export { createNetworkNamespace, type NetworkNamespace, openNetworkNamespace } f
 export { changeElements, concatenated, countRules, rulesetGeneration, type SetElement } from "./nftables.ts";
 export { type OpenInRootOptions, openInRoot } from "./open-in-root.ts";
 export type { Path } from "./path.ts";
+export { openPidfd } from "./pidfd.ts";
 export { openPipe, type Pipe } from "./pipe.ts";
 export { type ResourceLimit, resourceLimits } from "./rlimit.ts";
 export * as rtnetlink from "./rtnetlink.ts";

@@ -1,12 +1,13 @@
 export { type AppArmor, DEFAULT_APPARMOR_PROFILE, openAppArmor, profileText } from "./apparmor.ts";
 export { ownCapabilities, resolveCapabilities } from "./capability.ts";
-export { type CgroupLayout, type Cgroups, inspectCgroups } from "./cgroup.ts";
+export { type CgroupLayout, type Cgroups, hierarchyOf, inspectCgroups } from "./cgroup.ts";
 export type { NetworkUsage, ResourceUsage } from "./cgroup-stats.ts";
 export { findDevices, listHostDevices } from "./device.ts";
 export type * from "./exec.ts";
 export { findInit } from "./init.ts";
 export { type OciLimits, ociLimits } from "./oci-limits.ts";
 export { cgroupPathOf, type OpenRuntimeOptions, openRuntime } from "./open.ts";
+export { findProgram } from "./programs.ts";
 export {
   checkResources,
   type DeviceLimit,

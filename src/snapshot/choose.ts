@@ -62,6 +62,24 @@ export async function chooseDriver({ root, runRoot, wanted, previous }: ChooseOp
   );
 }
 
+/** Tries every way, best first, until one works, whatever this root was made with. Leaves nothing behind. */
+export async function tryDrivers(root: string, runRoot: string): Promise<readonly Tried[]> {
+  const ways = [
+    ["erofs", "file-backed EROFS mounts", () => probeErofs(root, runRoot, "file")],
+    ["erofs", "EROFS over loop devices", () => probeErofs(root, runRoot, "loop")],
+    ["overlay2", "unpacked directories under overlayfs", () => probeOverlay2(root, runRoot)],
+  ] as const;
+  const tried: Tried[] = [];
+  for (const [name, why, probe] of ways)
+    try {
+      await probe();
+      return [...tried, { name, ok: true, why }];
+    } catch (error) {
+      tried.push({ name, ok: false, why: whyNot(error) });
+    }
+  return tried;
+}
+
 function nameOf(name: string): Name {
   for (const known of NAMES) if (name === known) return known;
   throw new PlyError("invalid", `no storage driver is called ${JSON.stringify(name)}`, {

@@ -1,4 +1,4 @@
-export { type ChooseOptions, type Chosen, chooseDriver, type Tried } from "./choose.ts";
+export { type ChooseOptions, type Chosen, chooseDriver, type Tried, tryDrivers } from "./choose.ts";
 export type * from "./driver.ts";
 export { type ErofsDriverOptions, erofsDriver } from "./erofs-driver.ts";
 export type { ErofsMode } from "./erofs-mount.ts";

@@ -33,6 +33,26 @@ export interface PlyInfo {
   readonly warnings: readonly string[];
 }
 
+/** `GET /ply/doctor`: what the host can do, found by doing it. */
+export interface PlyDoctorReport {
+  /** Containers run here. */
+  readonly ok: boolean;
+  readonly checks: readonly PlyDoctorCheck[];
+}
+
+export interface PlyDoctorCheck {
+  /** `rights`, `programs`, `kernel`, `cgroups`, `storage`, `security`, `network`, `container`, `engine`. */
+  readonly area: string;
+  readonly name: string;
+  /** `limited`: containers run, with less. `broken`: they do not. */
+  readonly state: "works" | "limited" | "broken";
+  readonly found: string;
+  /** What its lack costs. */
+  readonly cost?: string;
+  /** A command, or what to do. */
+  readonly cure?: string;
+}
+
 export type PlyLayerStatus =
   | "Waiting"
   | "Downloading"

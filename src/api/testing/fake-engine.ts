@@ -126,6 +126,7 @@ export function fakeEngine(parts: FakeParts = {}): FakeEngine {
     registry: orThrow(parts.registry ?? {}, "registry"),
     events: fakeEvents(parts.events ?? []),
     sessions: orThrow({}, "sessions"),
+    examine: async () => [],
     check:
       parts.check ?? (async () => ({ problems: [], layersVerified: 2, blobsVerified: 3, bytesFreed: 0 })),
     async [Symbol.asyncDispose]() {},

@@ -160,6 +160,7 @@ describe("ply serve", () => {
       env: {},
       uid: 0,
       startEngine: async () => assert.fail("serve needs no engine"),
+      examine: async () => [],
       serve: async (given) => {
         options.push(given);
         if (result !== undefined) throw result;
@@ -212,6 +213,7 @@ test("several requests at once start one engine", async () => {
     stdio,
     env: { XDG_RUNTIME_DIR: "/nonexistent" },
     uid: 1000,
+    examine: async () => [],
     serve: async () => {},
     startEngine: async () => {
       started++;
@@ -230,6 +232,7 @@ test("the default engine is started when nobody listens, and only then", async (
       stdio: fakeStdio(),
       env,
       uid: 1000,
+      examine: async () => [],
       serve: async () => {},
       startEngine: async (address) => {
         started++;

@@ -21,6 +21,7 @@ export async function runPly(
     // No home: a test must not read, let alone write, this user's credentials.
     env: { DOCKER_CONFIG: "/nonexistent", ...host, ...options.env },
     uid: 0,
+    examine: async () => [],
     serve: async () => {
       throw new Error("this test has no engine to serve");
     },

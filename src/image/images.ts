@@ -8,7 +8,7 @@ import type {
   Reference,
 } from "../oci/index.ts";
 import type { Credentials } from "../registry/index.ts";
-import type { ImageRecord, LayerStack } from "../store/index.ts";
+import type { ImageRecord, LayerStack, Lease } from "../store/index.ts";
 
 /** What a pull, push or load says while it runs. `id` is a short layer id (12 hex of the digest). */
 export type ImageProgress =
@@ -166,6 +166,13 @@ export interface CommitSource {
   readonly upper: string | readonly string[];
 }
 
+export interface NewImageOptions {
+  readonly lease: Lease;
+  readonly references: readonly Reference[];
+  readonly parentId?: ImageId;
+  readonly signal?: AbortSignal;
+}
+
 export interface ImportOptions extends CommitOptions {
   readonly platform?: Platform;
   readonly signal?: AbortSignal;
@@ -221,6 +228,8 @@ export interface Images {
   ): Promise<Loaded[]>;
   import(tar: AsyncIterable<Uint8Array>, options: ImportOptions): Promise<ImageId>;
   commit(source: CommitSource, options: CommitOptions): Promise<ImageId>;
+  /** Makes an image of layers that are here, kept by the lease, which ends with it. */
+  create(config: ImageConfig, options: NewImageOptions): Promise<ImageId>;
   /** Layers and images with their sizes, for `system df`. Bytes. */
   diskUsage(): Promise<{ readonly layersSize: number; readonly images: ImageSummary[] }>;
   /** The manifest or index a name has at its registry, with the platforms it offers (`/distribution/{name}/json`). */

@@ -7,6 +7,7 @@ import { commitContainer } from "./commit.ts";
 import { openCompressedSizes } from "./compressed-sizes.ts";
 import { openConfigs } from "./configs.ts";
 import type { ImageContext, StackDriver, TransferLimits } from "./context.ts";
+import { createImage } from "./create.ts";
 import { leasedContainers } from "./delete-image.ts";
 import { inspectDistribution } from "./distribution.ts";
 import { listFiles } from "./files.ts";
@@ -90,6 +91,7 @@ export function openImages(parts: ImagesParts): Images {
     load: (archive, options) => loadImages(context, archive, options),
     import: (tar, options) => importImage(context, tar, options),
     commit: (source, options) => commitContainer(context, source, options),
+    create: (config, options) => createImage(context, config, options),
     diskUsage: () => diskUsage(context),
     distribution: (reference, options) => inspectDistribution(context, reference, options),
     stackOf: (id) => useStack(context, id),

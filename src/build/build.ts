@@ -1,0 +1,152 @@
+import type { SourceRange } from "../dockerfile/index.ts";
+import type { OnProgress } from "../image/index.ts";
+import type { ImageId, Platform, ProcessConfig, Reference } from "../oci/index.ts";
+import type { Credentials } from "../registry/index.ts";
+import type { Resources } from "../runtime/index.ts";
+import type { LayerStack } from "../store/index.ts";
+import type { CachedStep } from "./cache.ts";
+import type { BuildContext, ContextOptions, ContextSource } from "./context.ts";
+import type { FileTree } from "./file-tree.ts";
+import type { Times } from "./layer-plan.ts";
+
+export interface BuildOptions {
+  /** By which it can be cancelled. */
+  readonly id?: string;
+  /** The Dockerfile's text, and what errors call it. */
+  readonly dockerfile: { readonly text: string; readonly name: string };
+  /** What `COPY` and `ADD` see; null: nothing was sent. */
+  readonly context: FileTree | null;
+  /** `--build-context`: trees by name, or other names of images. */
+  readonly contexts?: ReadonlyMap<string, FileTree | { readonly image: string }>;
+  readonly target?: string;
+  readonly buildArgs?: ReadonlyMap<string, string>;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly references?: readonly Reference[];
+  readonly platform?: Platform;
+  readonly noCache?: boolean;
+  /** Ask the registries for newer base images. */
+  readonly pull?: boolean;
+  readonly times?: Times;
+  readonly secrets?: ReadonlyMap<string, Uint8Array>;
+  /** Sockets of agents by id, paths of this host. */
+  readonly ssh?: ReadonlyMap<string, string>;
+  readonly run?: RunSettings;
+  readonly credentialsOf?: (domain: string) => Credentials | undefined;
+  readonly onEvent?: (event: BuildEvent) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** What holds for the containers of all `RUN`s. */
+export interface RunSettings {
+  /** `--network`; "default" when absent. */
+  readonly network?: string;
+  readonly shmSize?: number;
+  readonly extraHosts?: readonly string[];
+  /** Bytes, CPU shares and so on, as containers take them. */
+  readonly resources?: Partial<Resources>;
+  readonly securityOpt?: readonly string[];
+  readonly ulimits?: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
+  /** `security.insecure` was allowed. */
+  readonly allowInsecure?: boolean;
+  readonly allowHostNetwork?: boolean;
+}
+
+/** A step of the build: an instruction of a stage. */
+export interface BuildStep {
+  /** Counts from 1 over all stages that are built. */
+  readonly number: number;
+  readonly total: number;
+  readonly stage: { readonly index: number; readonly name: string | undefined };
+  /** The instruction as written. */
+  readonly text: string;
+  readonly at: SourceRange;
+}
+
+export type BuildEvent =
+  /** "done": its last step is. */
+  | { readonly kind: "stage"; readonly index: number; readonly state: "begun" | "done" }
+  | { readonly kind: "step"; readonly step: BuildStep; readonly state: "running" }
+  | {
+      readonly kind: "step";
+      readonly step: BuildStep;
+      readonly state: "done" | "cached";
+      readonly ms: number;
+      /** What the step comes to, as hex; an image's id for the first of a stage. */
+      readonly id: string;
+      /** Why it ran. */
+      readonly because?: string;
+    }
+  | { readonly kind: "step"; readonly step: BuildStep; readonly state: "failed"; readonly message: string }
+  | {
+      readonly kind: "container";
+      readonly step: BuildStep;
+      readonly id: string;
+      readonly state: "running" | "removed";
+    }
+  | {
+      readonly kind: "output";
+      readonly step: BuildStep;
+      readonly stream: "stdout" | "stderr";
+      readonly bytes: Uint8Array;
+    }
+  | { readonly kind: "pull"; readonly step: BuildStep; readonly progress: Parameters<OnProgress>[0] }
+  | { readonly kind: "warning"; readonly message: string; readonly at?: SourceRange };
+
+export interface BuildResult {
+  readonly imageId: ImageId;
+  /** Familiar names it was given. */
+  readonly names: readonly string[];
+}
+
+export interface Builder {
+  /** Throws "invalid" with the place for what is wrong with the Dockerfile, and what steps throw. Nothing is left on failure. */
+  build(options: BuildOptions): Promise<BuildResult>;
+  /** Stops a build by its id; false when there is none. */
+  cancel(id: string): boolean;
+  /** Takes a context in. The caller disposes it when the build is over. */
+  openContext(source: ContextSource, options: ContextOptions): Promise<BuildContext>;
+  readonly cache: {
+    list(): CachedStep[];
+    /** Steps that fit; `keepBytes`: the most recently used ones up to this size stay. */
+    prune(options: {
+      readonly all: boolean;
+      readonly unusedSince?: number;
+      readonly keepBytes?: number;
+    }): Promise<{ readonly keys: readonly string[]; readonly bytesReclaimed: number }>;
+  };
+}
+
+/** A command to run over layers. */
+export interface RunRequest {
+  readonly stack: LayerStack | null;
+  readonly base: { readonly imageId: ImageId; readonly imageName: string };
+  /** Environment, user and working directory as the process gets them. */
+  readonly config: ProcessConfig;
+  readonly args: readonly string[];
+  readonly network: string;
+  readonly isPrivileged: boolean;
+  readonly mounts: readonly HostMount[];
+  readonly settings: RunSettings;
+  readonly signal?: AbortSignal;
+  readonly onStart: (containerId: string) => void;
+  readonly onOutput: (stream: "stdout" | "stderr", bytes: Uint8Array) => void;
+}
+
+/** Something of this host, at a place in a step's root. */
+export interface HostMount {
+  readonly kind: "bind" | "tmpfs";
+  /** Of a bind. */
+  readonly source: string;
+  readonly target: string;
+  readonly readOnly: boolean;
+  readonly sizeBytes?: number;
+}
+
+/** Runs a command over layers in a container; dispose the result to remove it. Throws when it cannot be started. */
+export type RunCommand = (request: RunRequest) => Promise<
+  AsyncDisposable & {
+    readonly exitCode: number;
+    /** The writable layer in overlayfs form. */
+    readonly upper: string;
+  }
+>;

@@ -1,0 +1,223 @@
+import { compilePattern, type IgnoreFile, parsePatterns } from "../dockerfile/index.ts";
+import { PlyError } from "../error.ts";
+import { resolveInTree, type TreeNode } from "../layer/index.ts";
+import { matchPath } from "../oci/index.ts";
+import type { ModeChange } from "./copy-mode.ts";
+import type { Owner } from "./copy-owner.ts";
+import { byteString, type FileTree, shownPath } from "./file-tree.ts";
+import type { LayerPlan } from "./layer-plan.ts";
+
+/** What `COPY` and `ADD` do with what they find. */
+export interface CopyOptions {
+  /** "COPY" or "ADD", for errors. */
+  readonly name: string;
+  /** Absolute; a slash at its end says that it is a directory. */
+  readonly destination: string;
+  /** Undefined: the files' own owners. */
+  readonly owner: Owner | undefined;
+  readonly mode: ModeChange | undefined;
+  readonly keepParents: boolean;
+  readonly excludes: readonly string[];
+  /** Told of each file before it is copied; true: it was dealt with otherwise (an archive was unpacked). */
+  readonly instead?: (found: Found, directory: string) => Promise<boolean>;
+}
+
+/** Something to copy: where it was found, its links followed, and the name it goes by. */
+export interface Found {
+  readonly tree: FileTree;
+  readonly path: string;
+  readonly node: TreeNode;
+  readonly name: string;
+  /** As the Dockerfile names it. */
+  readonly written: string;
+  /** It was fetched for this step. */
+  readonly isRemote?: true;
+}
+
+const NO_OWNER: Owner = { uid: 0, gid: 0 };
+const DIRECTORY_MODE = 0o755;
+
+/** What a source path or pattern names in a tree, in order. Throws "not-found" when that is nothing. */
+export function findSources(tree: FileTree, written: string, name: string, keepParents: boolean): Found[] {
+  const pattern = cleanSource(byteString(written));
+  if (!/[*?[\\]/.test(pattern)) {
+    const found = resolveInTree(tree.root, pattern);
+    if (found.node === undefined) throw notFound(name, written);
+    return [{ tree, path: found.path, node: found.node, name: lastName(pattern), written }];
+  }
+  const matches = keepParents ? matchAnyDepth(tree.root, pattern) : matchNames(tree.root, pattern);
+  return matches.map((path) => {
+    const { path: real, node } = resolveInTree(tree.root, path);
+    if (node === undefined) throw notFound(name, shownPath(path));
+    return { tree, path: real, node, name: lastName(path), written: shownPath(path) };
+  });
+}
+
+export function notFound(name: string, path: string): PlyError {
+  const shown = path.replace(/^\/+/, "");
+  return new PlyError(
+    "not-found",
+    `${name} failed: file not found in build context or excluded by .dockerignore: stat ${shown}: file does not exist`,
+    { details: { path } },
+  );
+}
+
+/** Copies what was found. Throws "invalid" where directories and files are in each other's way. */
+export async function copyFound(
+  plan: LayerPlan,
+  found: readonly Found[],
+  options: CopyOptions,
+): Promise<void> {
+  const { destination, owner } = options;
+  const patterns = parsePatterns(options.excludes);
+  const made = { mode: DIRECTORY_MODE, ...(owner ?? NO_OWNER) };
+  const isDirectory = destination.endsWith("/") || found.length > 1 || options.keepParents;
+  if (isDirectory) plan.makeDirectory(plan.resolve(byteString(destination)).path, made);
+  for (const each of found) {
+    const target = plan.resolve(byteString(destination));
+    if (options.keepParents) await copyWithParents(plan, each, target.path, patterns, options);
+    else if (each.node.type === "directory") {
+      if (target.node !== undefined && target.node.type !== "directory")
+        throw new PlyError("invalid", `cannot copy to non-directory: ${destination}`);
+      plan.makeDirectory(target.path, made);
+      copyContents(plan, each, target.path, patterns, options);
+    } else {
+      const directory = target.node?.type === "directory" ? target.path : parentPath(target.path);
+      if (await options.instead?.(each, target.path)) continue;
+      plan.makeDirectory(directory, made);
+      const path = target.node?.type === "directory" ? join(target.path, each.name) : target.path;
+      if (!patterns.isIgnored(shownPath(each.name))) putFile(plan, path, each, options);
+    }
+  }
+}
+
+function putFile(
+  plan: LayerPlan,
+  path: string,
+  { tree, path: from, node }: Pick<Found, "tree" | "path" | "node">,
+  { owner, mode }: CopyOptions,
+): void {
+  const isDirectory = node.type === "directory";
+  const changed = {
+    ...node,
+    children: isDirectory ? new Map() : null,
+    ...(owner ?? {}),
+    mode: mode === undefined || node.type === "symlink" ? node.mode : mode(node.mode, isDirectory),
+  };
+  plan.put(path, changed, node.type === "file" ? { tree, path: from, node } : null);
+}
+
+/** What is in a directory goes into another one; the directory itself keeps what it is. */
+function copyContents(
+  plan: LayerPlan,
+  { tree, path, node }: Pick<Found, "tree" | "path" | "node">,
+  target: string,
+  patterns: IgnoreFile,
+  options: CopyOptions,
+  below = "",
+): void {
+  for (const [name, child] of node.children ?? []) {
+    const relative = join(below, name);
+    const from = join(path, name);
+    const isLeftOut = patterns.isIgnored(shownPath(relative));
+    if (child.type === "directory") {
+      if (isLeftOut && !patterns.mayKeepBelow(shownPath(relative))) continue;
+      const to = join(target, name);
+      if (!isLeftOut) putFile(plan, to, { tree, path: from, node: child }, options);
+      else
+        plan.makeDirectory(to, {
+          mode: child.mode,
+          ...(options.owner ?? { uid: child.uid, gid: child.gid }),
+        });
+      copyContents(plan, { tree, path: from, node: child }, to, patterns, options, relative);
+    } else if (!isLeftOut && child.type !== "socket")
+      putFile(plan, join(target, name), { tree, path: from, node: child }, options);
+  }
+}
+
+/** `--parents`: a source keeps the directories of its path, those after `/./` where there is such a pivot. */
+async function copyWithParents(
+  plan: LayerPlan,
+  found: Found,
+  target: string,
+  patterns: IgnoreFile,
+  options: CopyOptions,
+): Promise<void> {
+  const { tree, path } = found;
+  const pivot = found.written.indexOf("/./");
+  const kept = byteString(cleanSource(pivot < 0 ? found.written : found.written.slice(pivot + 3)));
+  const names = kept.split("/").filter((name) => name !== "");
+  const skipped = path.split("/").length - names.length;
+  let to = target;
+  for (let n = 0; n < names.length - 1; n++) {
+    to = join(to, names[n] ?? "");
+    const from = path
+      .split("/")
+      .slice(0, skipped + n + 1)
+      .join("/");
+    const { node } = resolveInTree(tree.root, from);
+    if (node?.type === "directory" && plan.resolve(to).node === undefined)
+      putFile(plan, to, { tree, path: from, node }, options);
+  }
+  if (names.length === 0) return copyContents(plan, found, target, patterns, options);
+  const last = join(to, names.at(-1) ?? "");
+  if (patterns.isIgnored(shownPath(kept))) return;
+  putFile(plan, last, found, options);
+  if (found.node.type === "directory") copyContents(plan, found, last, patterns, options, kept);
+}
+
+/** Cleaned below the root: `..` stops there, as in Docker. Keeps a pivot `/./`. */
+function cleanSource(path: string): string {
+  const kept: string[] = [];
+  for (const name of path.split("/")) {
+    if (name === "" || name === ".") continue;
+    if (name === "..") kept.pop();
+    else kept.push(name);
+  }
+  return kept.join("/");
+}
+
+/** Paths that a pattern of Go's filepath.Match fits, name by name. */
+function matchNames(root: TreeNode, pattern: string): string[] {
+  let found: (readonly [path: string, node: TreeNode])[] = [["", root]];
+  for (const part of pattern.split("/")) {
+    const next: (readonly [string, TreeNode])[] = [];
+    for (const [path, node] of found)
+      for (const [name, child] of directoryAt(root, path, node)?.children ?? [])
+        if (matchPath(part, name)) next.push([join(path, name), child]);
+    found = next;
+  }
+  return found.map(([path]) => path);
+}
+
+function directoryAt(root: TreeNode, path: string, node: TreeNode): TreeNode | undefined {
+  return node.type === "symlink" ? resolveInTree(root, path).node : node;
+}
+
+/** As {@link matchNames}, and `**` stands for any directories. */
+function matchAnyDepth(root: TreeNode, pattern: string): string[] {
+  if (!pattern.includes("**")) return matchNames(root, pattern);
+  const regex = compilePattern(pattern);
+  const found: string[] = [];
+  const visit = (path: string, node: TreeNode): void => {
+    for (const [name, child] of node.children ?? []) {
+      const here = join(path, name);
+      if (regex.test(here)) found.push(here);
+      else visit(here, child);
+    }
+  };
+  visit("", root);
+  return found;
+}
+
+function join(directory: string, name: string): string {
+  return directory === "" ? name : `${directory}/${name}`;
+}
+
+function lastName(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}
+
+function parentPath(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf("/")));
+}

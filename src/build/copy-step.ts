@@ -1,0 +1,138 @@
+import {
+  type AddInstruction,
+  type CopyInstruction,
+  type CopySource,
+  expandWord,
+} from "../dockerfile/index.ts";
+import { PlyError } from "../error.ts";
+import { findAdded, unpacker } from "./add-sources.ts";
+import type { BuildStep } from "./build.ts";
+import { type CopyOptions, copyFound, findSources } from "./copy-files.ts";
+import { parseMode } from "./copy-mode.ts";
+import { type Owner, resolveOwner } from "./copy-owner.ts";
+import { byteString, newNode } from "./file-tree.ts";
+import { createLayerPlan, type LayerPlan } from "./layer-plan.ts";
+import { contextOf, treeFrom } from "./origin.ts";
+import { planLayer } from "./plan-step.ts";
+import type { StageWork, StepOutcome } from "./session.ts";
+import { absolutePath } from "./settings.ts";
+
+/** What is copied without an owner of its own belongs to root. */
+const ROOT: Owner = { uid: 0, gid: 0 };
+const INLINE_MODE = 0o644;
+
+/** `COPY` and `ADD`: the layer is written straight from where the files are. */
+export async function copyStep(
+  work: StageWork,
+  instruction: CopyInstruction | AddInstruction,
+  step: BuildStep,
+): Promise<StepOutcome> {
+  const { session, root, variables } = work;
+  const name = instruction.op.toUpperCase();
+  const written = variables.expand(instruction.destination);
+  const destination = absolutePath(written, work.config);
+  const sources = instruction.sources.map((source) => expandSource(source, work));
+  const from = instruction.op === "copy" ? instruction.from : undefined;
+  const chown = variables.expand(instruction.chown);
+  const given = await resolveOwner(chown, (path) => root.readText(path));
+  const owner = given ?? (from === undefined ? ROOT : undefined);
+  const options: CopyOptions = {
+    name,
+    destination,
+    owner,
+    mode: parseMode(variables.expand(instruction.chmod)),
+    keepParents: instruction.op === "copy" && instruction.parents,
+    excludes: instruction.excludes.map((pattern) => variables.expand(pattern)),
+  };
+
+  await using stack = new AsyncDisposableStack();
+  const paths = sources.flatMap((source) => (source.kind === "path" ? [source.path] : []));
+  const inlines = sources.filter((source) => source.kind === "inline");
+  const plan = createLayerPlan(await root.tree());
+  const createdBy = describe(instruction, { chown, sources, written });
+  if (instruction.op === "add") {
+    const adding = { work, instruction, options, plan, stack };
+    const found = await findAdded(adding, paths);
+    if (found.length + inlines.length === 0) throw noSources(name, paths);
+    checkCount(name, found.length + inlines.length, destination);
+    await copyFound(plan, found, { ...options, instead: unpacker(adding, given !== undefined) });
+  } else if (paths.length > 0) {
+    const tree = from === undefined ? contextOf(session, name) : await treeFrom(work, from, step);
+    const found = paths.flatMap((path) => findSources(tree, path, name, instruction.parents));
+    if (found.length === 0) throw noSources(name, paths);
+    checkCount(name, found.length + inlines.length, destination);
+    await copyFound(plan, found, options);
+  } else checkCount(name, inlines.length, destination);
+  putInlines(plan, inlines, options);
+  const outcome = await planLayer(work, plan, { step, createdBy });
+  // What was fetched or unpacked for this step must stay until its layer is written.
+  if (outcome.layer !== undefined && instruction.op === "add") await outcome.layer;
+  return outcome;
+}
+
+function noSources(name: string, paths: readonly string[]): PlyError {
+  return new PlyError("not-found", `${name} failed: no source files were specified`, {
+    hint: `nothing matches ${paths.join(", ")}`,
+  });
+}
+
+function checkCount(name: string, count: number, destination: string): void {
+  if (count > 1 && !destination.endsWith("/"))
+    throw new PlyError(
+      "invalid",
+      `When using ${name} with more than one source file, the destination must be a directory and end with a /`,
+    );
+}
+
+function expandSource(source: CopySource, { variables, session }: StageWork): CopySource {
+  if (source.kind === "path") return { kind: "path", path: variables.expand(source.path) };
+  if (!source.isExpanded) return source;
+  // Quotes in a file are text; only variables and what escapes them mean something.
+  const content = expandText(source.content, variables.expand, session.graph.escapeToken);
+  return { ...source, content };
+}
+
+/** Puts variables into a text in which quotes are text. */
+function expandText(text: string, expand: (word: string) => string, escapeToken: "\\" | "`"): string {
+  const quoted = text.replace(/["']/g, (quote) => escapeToken + quote);
+  return expandWord(expand(quoted), { lookup: () => undefined, keepUnset: true, raw: true, escapeToken });
+}
+
+function putInlines(
+  plan: LayerPlan,
+  inlines: readonly Extract<CopySource, { kind: "inline" }>[],
+  { destination, owner, mode }: CopyOptions,
+): void {
+  for (const { name, content } of inlines) {
+    const target = plan.resolve(byteString(destination));
+    const isDirectory = destination.endsWith("/") || target.node?.type === "directory";
+    const path = isDirectory ? [target.path, byteString(name)].filter(Boolean).join("/") : target.path;
+    const parent = path.slice(0, Math.max(0, path.lastIndexOf("/")));
+    plan.makeDirectory(parent, { mode: 0o755, ...(owner ?? ROOT) });
+    const bytes = Buffer.from(content, "utf8");
+    const node = newNode({
+      type: "file",
+      mode: mode?.(INLINE_MODE, false) ?? INLINE_MODE,
+      size: bytes.length,
+      ...(owner ?? ROOT),
+    });
+    plan.put(path, node, bytes);
+  }
+}
+
+/** As BuildKit writes it: the instruction with its variables expanded. */
+function describe(
+  instruction: CopyInstruction | AddInstruction,
+  { chown, sources, written }: { chown: string; sources: readonly CopySource[]; written: string },
+): string {
+  const words = [
+    instruction.op.toUpperCase(),
+    ...(chown === "" ? [] : [`--chown=${chown}`]),
+    ...(instruction.chmod === "" ? [] : [`--chmod=${instruction.chmod}`]),
+    ...(instruction.op === "copy" && instruction.from !== undefined ? [`--from=${instruction.from}`] : []),
+    ...(instruction.link ? ["--link"] : []),
+    ...sources.map((source) => (source.kind === "path" ? source.path : `<<${source.name}`)),
+    written,
+  ];
+  return `${words.join(" ")} # buildkit`;
+}

@@ -1,0 +1,55 @@
+import type { TreeNode } from "../layer/index.ts";
+
+/** Files to copy from: a context, an image, a stage, a directory. */
+export interface FileTree {
+  /** Children are in byte order; names are byte strings. */
+  readonly root: TreeNode;
+  /** The content of a file, piece by piece; the bytes are valid until the next one is asked for. */
+  read(path: string, node: TreeNode): Iterable<Uint8Array>;
+  /** What tells the content of a file from any other: its sha256 as hex. */
+  digestOf(path: string, node: TreeNode): Promise<string> | string;
+}
+
+/** sha256 of nothing. */
+export const EMPTY_DIGEST = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+/** Text of a Dockerfile as the byte string that paths in layers are. */
+export function byteString(text: string): string {
+  return Buffer.from(text, "utf8").toString("latin1");
+}
+
+/** A path of a layer as users read it. */
+export function shownPath(path: string): string {
+  return Buffer.from(path, "latin1").toString("utf8");
+}
+
+const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
+
+/** A node that no layer has yet. */
+export function newNode(
+  fields: Pick<TreeNode, "type" | "mode"> & Partial<Omit<TreeNode, "children">>,
+): TreeNode {
+  return {
+    uid: 0,
+    gid: 0,
+    mtimeSeconds: 0,
+    mtimeNanos: 0,
+    size: 0,
+    linkTarget: "",
+    rdevMajor: 0,
+    rdevMinor: 0,
+    xattrs: NO_XATTRS,
+    data: null,
+    layer: -1,
+    implicit: false,
+    ...fields,
+    children: fields.type === "directory" ? new Map() : null,
+  };
+}
+
+/** Every path at and below a node, a directory before what is in it, in byte order. */
+export function* walkTree(path: string, node: TreeNode): Generator<readonly [path: string, node: TreeNode]> {
+  yield [path, node];
+  if (node.children === null) return;
+  for (const [name, child] of node.children) yield* walkTree(path === "" ? name : `${path}/${name}`, child);
+}

@@ -1,0 +1,227 @@
+import { createHash } from "node:crypto";
+import { PlyError } from "../error.ts";
+import { resolveInTree, type TreeNode } from "../layer/index.ts";
+import { TAR_END, tarHeader, tarPadding } from "../tar/index.ts";
+import type { StepInput } from "./cache.ts";
+import { EMPTY_DIGEST, type FileTree, newNode, shownPath } from "./file-tree.ts";
+
+/** One entry of a layer to be. */
+interface Planned {
+  readonly node: TreeNode;
+  /** Where a file's bytes are. */
+  readonly content:
+    | { readonly tree: FileTree; readonly path: string; readonly node: TreeNode }
+    | Uint8Array
+    | null;
+  /** A directory that is only there to hold others. */
+  readonly isImplied: boolean;
+}
+
+/** How the times of a layer's entries are rewritten. Seconds since 1970. */
+export type Times = { readonly atMost: number } | { readonly all: number };
+
+/**
+ * A layer that is being put together over a tree: every entry is put into the tree at once, so that what comes next
+ * finds it there. The same entries make the same bytes.
+ */
+export interface LayerPlan {
+  readonly isEmpty: boolean;
+  /** Follows symlinks in the tree, never out of it. */
+  resolve(path: string): { readonly path: string; readonly node: TreeNode | undefined };
+  /** Makes a directory and those it lies in, where they are missing. Throws "invalid" where something else is in the way. */
+  makeDirectory(
+    path: string,
+    attributes: { readonly mode: number; readonly uid: number; readonly gid: number },
+  ): void;
+  /** Puts one entry; its directory is there. Throws "invalid" for a directory over something else, or the reverse. */
+  put(path: string, node: TreeNode, content: Planned["content"]): void;
+  /** What tells this layer from any other, times aside: a line for each entry. */
+  inputs(): Promise<StepInput[]>;
+  /** The layer as a tar. */
+  tar(options: { readonly times?: Times; readonly now: number }): AsyncIterable<Uint8Array>;
+  /** A file's bytes, when it is the plan's. */
+  contentOf(node: TreeNode): Iterable<Uint8Array> | undefined;
+}
+
+const CHUNK_BYTES = 256 * 1024;
+
+export function createLayerPlan(target: TreeNode): LayerPlan {
+  const entries = new Map<string, Planned>();
+  const byNode = new Map<TreeNode, Planned>();
+
+  const parentOf = (path: string): TreeNode => {
+    let directory = target;
+    const names = path.split("/");
+    for (const name of names.slice(0, -1)) {
+      const next = directory.children?.get(name);
+      if (next?.children === undefined || next.children === null)
+        throw new PlyError("internal", `no directory for ${shownPath(path)}`);
+      directory = next;
+    }
+    return directory;
+  };
+
+  const insert = (path: string, planned: Planned): void => {
+    const parent = parentOf(path);
+    const name = path.slice(path.lastIndexOf("/") + 1);
+    // A later entry for a path comes at its own place in the order: what it replaces may have been a link's target.
+    entries.delete(path);
+    entries.set(path, planned);
+    byNode.set(planned.node, planned);
+    parent.children?.set(name, planned.node);
+  };
+
+  const put: LayerPlan["put"] = (path, node, content) => {
+    if (path === "") {
+      entries.set(path, { node, content, isImplied: false });
+      Object.assign(target, { ...node, children: target.children });
+      return;
+    }
+    const old = parentOf(path).children?.get(path.slice(path.lastIndexOf("/") + 1));
+    const isDirectory = node.type === "directory";
+    if (old !== undefined && isDirectory && old.type !== "directory")
+      throw new PlyError("invalid", `cannot copy to non-directory: /${shownPath(path)}`);
+    if (old?.type === "directory" && !isDirectory)
+      throw new PlyError("invalid", `cannot replace directory /${shownPath(path)} with file`);
+    const made = { ...node, layer: -1, implicit: false, children: node.children === null ? null : new Map() };
+    if (old?.type === "directory") made.children = old.children;
+    insert(path, { node: made, content, isImplied: false });
+  };
+
+  return {
+    get isEmpty() {
+      return entries.size === 0;
+    },
+    resolve: (path) => resolveInTree(target, path),
+    makeDirectory(path, attributes) {
+      const names = path === "" ? [] : path.split("/");
+      let directory = target;
+      for (const [n, name] of names.entries()) {
+        const here = names.slice(0, n + 1).join("/");
+        const next = directory.children?.get(name);
+        if (next !== undefined && next.type !== "directory")
+          throw new PlyError(
+            "invalid",
+            `cannot make the directory /${shownPath(path)}: /${shownPath(here)} is a ${next.type}`,
+          );
+        if (next !== undefined) {
+          directory = next;
+          continue;
+        }
+        const node = newNode({ type: "directory", ...attributes });
+        insert(here, { node, content: null, isImplied: true });
+        directory = node;
+      }
+    },
+    put,
+    async inputs() {
+      const inputs: StepInput[] = [];
+      for (const [path, { node, content }] of entries) {
+        const { type, mode, uid, gid, linkTarget, rdevMajor, rdevMinor } = node;
+        const digest = type === "file" ? await digestOf(content) : "";
+        const xattrs = [...node.xattrs]
+          .sort()
+          .map(([name, value]) => [name, Buffer.from(value).toString("hex")]);
+        const device = rdevMajor === 0 && rdevMinor === 0 ? [] : [rdevMajor, rdevMinor];
+        const rest = [linkTarget, ...device, ...xattrs.flat()].filter((word) => word !== "");
+        inputs.push([`/${path}`, [type, mode.toString(8), `${uid}:${gid}`, digest, ...rest].join(" ")]);
+      }
+      return inputs;
+    },
+    tar: (options) => writeTar([...entries], options),
+    contentOf(node) {
+      const planned = byNode.get(node);
+      return planned === undefined ? undefined : bytesOf(planned);
+    },
+  };
+}
+
+function digestOf(content: Planned["content"]): Promise<string> | string {
+  if (content === null) return EMPTY_DIGEST;
+  if (content instanceof Uint8Array) return createHash("sha256").update(content).digest("hex");
+  return content.tree.digestOf(content.path, content.node);
+}
+
+function bytesOf({ content }: Planned): Iterable<Uint8Array> {
+  if (content === null) return [];
+  return content instanceof Uint8Array ? [content] : content.tree.read(content.path, content.node);
+}
+
+async function* writeTar(
+  entries: readonly (readonly [string, Planned])[],
+  { times, now }: { readonly times?: Times; readonly now: number },
+): AsyncGenerator<Uint8Array> {
+  // Directories nobody wrote get the time of the newest thing that was, so that the same files make the same bytes.
+  const newest = entries.reduce(
+    (latest, [, { node, isImplied, content }]) =>
+      isImplied || content instanceof Uint8Array ? latest : Math.max(latest, node.mtimeSeconds),
+    Number.NEGATIVE_INFINITY,
+  );
+  const own = Number.isFinite(newest) ? newest : now;
+  const firstNames = new Map<TreeNode, readonly [path: string, node: TreeNode]>();
+  let gathered: Uint8Array[] = [];
+  let length = 0;
+  const gather = (bytes: Uint8Array, isLasting: boolean): void => {
+    gathered.push(isLasting ? bytes : Buffer.from(bytes));
+    length += bytes.length;
+  };
+  const flush = (): Uint8Array => {
+    const chunk = Buffer.concat(gathered, length);
+    gathered = [];
+    length = 0;
+    return chunk;
+  };
+  for (const [path, planned] of entries) {
+    const { node, content, isImplied } = planned;
+    const isMadeNow = isImplied || content instanceof Uint8Array;
+    const seconds = isMadeNow ? (isImplied ? own : now) : node.mtimeSeconds;
+    const time = rewritten(seconds, isMadeNow ? 0 : node.mtimeNanos, times);
+    const common = { mode: node.mode, uid: node.uid, gid: node.gid, xattrs: node.xattrs, ...time };
+    const source = content === null || content instanceof Uint8Array ? undefined : content.node;
+    const first = source === undefined ? undefined : firstNames.get(source);
+    if (first !== undefined && hasSameAttributes(first[1], node)) {
+      gather(tarHeader({ ...common, path, type: "hardlink", linkTarget: first[0] }), true);
+      continue;
+    }
+    if (source !== undefined) firstNames.set(source, [path, node]);
+    const written = path === "" ? "./" : node.type === "directory" ? `${path}/` : path;
+    if (node.type === "socket") continue;
+    gather(
+      tarHeader({
+        ...common,
+        path: written,
+        type: node.type,
+        size: node.size,
+        linkTarget: node.linkTarget,
+        devMajor: node.rdevMajor,
+        devMinor: node.rdevMinor,
+      }),
+      true,
+    );
+    if (node.type !== "file") continue;
+    for (const bytes of bytesOf(planned)) {
+      gather(bytes, false);
+      if (length >= CHUNK_BYTES) yield flush();
+    }
+    gather(tarPadding(node.size), true);
+    if (length >= CHUNK_BYTES) yield flush();
+  }
+  gather(TAR_END, true);
+  yield flush();
+}
+
+/** A link shares everything with the file it is to. */
+function hasSameAttributes(one: TreeNode, other: TreeNode): boolean {
+  return one.mode === other.mode && one.uid === other.uid && one.gid === other.gid;
+}
+
+export function rewritten(
+  seconds: number,
+  nanos: number,
+  times: Times | undefined,
+): { readonly mtimeSeconds: number; readonly mtimeNanos: number } {
+  if (times === undefined) return { mtimeSeconds: seconds, mtimeNanos: nanos };
+  if ("all" in times) return { mtimeSeconds: times.all, mtimeNanos: 0 };
+  if (seconds < times.atMost) return { mtimeSeconds: seconds, mtimeNanos: nanos };
+  return { mtimeSeconds: times.atMost, mtimeNanos: 0 };
+}

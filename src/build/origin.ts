@@ -1,0 +1,29 @@
+import { PlyError } from "../error.ts";
+import { baseImage } from "./base.ts";
+import type { BuildStep } from "./build.ts";
+import type { FileTree } from "./file-tree.ts";
+import type { Session, StageWork } from "./session.ts";
+
+/** What the client sent. Throws "invalid" when that is nothing. */
+export function contextOf({ options }: Session, name: string): FileTree {
+  if (options.context === null)
+    throw new PlyError("invalid", `${name} failed: there is no build context`, {
+      hint: "give a directory instead of -",
+    });
+  return options.context;
+}
+
+/** The tree that `--from` names: a stage, a named context or an image. */
+export async function treeFrom(work: StageWork, from: string, step: BuildStep): Promise<FileTree> {
+  const { session, planned } = work;
+  const origin = session.graph.originOf(from, planned.stage);
+  if (origin.kind === "stage") {
+    const { diffIds } = await session.stageOf(origin.index);
+    return session.sources.treeOf(diffIds);
+  }
+  if (origin.kind === "scratch") throw new PlyError("invalid", "nothing can be copied from scratch");
+  const context = origin.kind === "context" ? session.options.contexts?.get(origin.name) : undefined;
+  if (context !== undefined && !("image" in context)) return context;
+  const record = await baseImage(session, context?.image ?? origin.name, session.options.platform, step);
+  return session.sources.treeOf(record.diffIds);
+}

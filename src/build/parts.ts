@@ -1,0 +1,22 @@
+import type { Images } from "../image/index.ts";
+import type { Platform } from "../oci/index.ts";
+import type { LayerStack, Store } from "../store/index.ts";
+import type { RunCommand } from "./build.ts";
+import type { CacheMounts } from "./cache-mounts.ts";
+
+/** What the builder works with; all stay the caller's. */
+export interface BuilderParts {
+  readonly store: Store;
+  readonly images: Pick<Images, "resolve" | "configOf" | "pull" | "create">;
+  /** A stack of layers as a directory, read-only. */
+  readonly view: (stack: LayerStack) => Promise<AsyncDisposable & { readonly path: string }>;
+  readonly run: RunCommand;
+  readonly cacheMounts: CacheMounts;
+  /** Directory for what is fetched and unpacked: on the disk of the store, emptied when an engine starts. */
+  readonly spool: string;
+  /** Directory for secrets: in memory, where there is such a one. */
+  readonly secrets: string;
+  /** What this machine is. */
+  readonly platform: Platform;
+  readonly clock: () => number;
+}

@@ -1,0 +1,58 @@
+import { throwIfAborted } from "../error.ts";
+import type { LayerRecord } from "../store/index.ts";
+import type { BuildStep } from "./build.ts";
+import { keyOf, type StepInput } from "./cache.ts";
+import type { LayerPlan } from "./layer-plan.ts";
+import type { StageWork, StepOutcome } from "./session.ts";
+
+/**
+ * A plan as the stage's next layer: the one that was made of the same entries before, or made now while the build
+ * goes on.
+ */
+export async function planLayer(
+  work: StageWork,
+  plan: LayerPlan,
+  { step, createdBy }: { readonly step: BuildStep; readonly createdBy: string },
+): Promise<StepOutcome> {
+  const { session, root } = work;
+  const { times, noCache = false } = session.options;
+  if (plan.isEmpty) {
+    const layer = Promise.resolve(undefined);
+    root.addPlanned(undefined, layer);
+    return { createdBy, layer, key: keyOf("nothing", [["instruction", createdBy]]), isCached: false };
+  }
+  const inputs: StepInput[] = await plan.inputs();
+  if (times !== undefined) inputs.push(["times", JSON.stringify(times)]);
+  const key = keyOf("copy", inputs);
+  const cached = noCache ? undefined : session.cache.find(key);
+  const known = cached?.diffId == null ? undefined : session.parts.store.layers.get(cached.diffId);
+  if (known !== undefined) {
+    session.parts.store.leases.addLayer(session.lease, known.diffId);
+    root.addPlanned(plan, Promise.resolve(known));
+    return { createdBy, layer: Promise.resolve(known), key: historyInput(key, createdBy), isCached: true };
+  }
+  throwIfAborted(session.signal);
+  const layer = ingestPlan(work, plan).then((record) => {
+    session.cache.put({ key, diffId: record.diffId, text: step.text, size: record.contentSize });
+    return record;
+  });
+  root.addPlanned(plan, layer);
+  return { createdBy, layer, key: historyInput(key, createdBy), isCached: false };
+}
+
+function historyInput(key: string, createdBy: string): string {
+  return keyOf("layer", [
+    ["layer", key],
+    ["instruction", createdBy],
+  ]);
+}
+
+function ingestPlan({ session }: StageWork, plan: LayerPlan): Promise<LayerRecord> {
+  const { times } = session.options;
+  const options = { now: session.now, ...(times === undefined ? {} : { times }) };
+  return session.parts.store.layers.ingest(
+    { resumable: false, open: async () => plan.tar(options) },
+    session.lease,
+    { signal: session.signal },
+  );
+}

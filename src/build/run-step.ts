@@ -1,0 +1,163 @@
+import { heredocText, parseHeredoc, type RunInstruction, within } from "../dockerfile/index.ts";
+import { PlyError } from "../error.ts";
+import { diffUpper } from "../layer/index.ts";
+import type { LayerRecord } from "../store/index.ts";
+import type { BuildStep } from "./build.ts";
+import { keyOf, type StepInput } from "./cache.ts";
+import { openMounts, SCRIPT_PATH } from "./run-mounts.ts";
+import type { StageWork, StepOutcome } from "./session.ts";
+import { commandArgs, DEFAULT_PATH } from "./settings.ts";
+import { stackOf } from "./stage-root.ts";
+import { withTimes } from "./tar-times.ts";
+import { withEnv } from "./variables.ts";
+
+/** `RUN`: a command over the layers so far; what it wrote is the next one. */
+export async function runStep(
+  work: StageWork,
+  instruction: RunInstruction,
+  step: BuildStep,
+): Promise<StepOutcome> {
+  const { session, root, config, variables } = work;
+  const { store } = session.parts;
+  const { args, script } = commandOf(instruction, work);
+  await using mounts = await within(instruction.at, () => openMounts(work, instruction, step, script));
+  const diffIds = await root.diffIds();
+  const declared = variables.args();
+  const inputs: StepInput[] = [
+    ["the layers below", stackOf(store, diffIds)?.chainId ?? ""],
+    ["command", JSON.stringify(args)],
+    ...(script === undefined ? [] : [["script", script] as const]),
+    ["user", config.User ?? ""],
+    ["working directory", config.WorkingDir ?? "/"],
+    ...(config.Env ?? []).map((entry): StepInput => [`ENV ${nameOf(entry)}`, entry]),
+    ...declared.map(([name, value]): StepInput => [`ARG ${name}`, value]),
+    ["network", networkOf(work, instruction)],
+    ["security", instruction.security],
+    ...mounts.inputs,
+    ...(session.options.times === undefined
+      ? []
+      : [["times", JSON.stringify(session.options.times)] as const]),
+  ];
+  const key = keyOf("run", inputs);
+  const said =
+    declared.length === 0 ? "" : `|${declared.length} ${declared.map((pair) => pair.join("=")).join(" ")} `;
+  const createdBy = `RUN ${said}${args.join(" ")} # buildkit`;
+  const historyKey = keyOf("layer", [
+    ["layer", key],
+    ["instruction", createdBy],
+  ]);
+  const cached = session.options.noCache ? undefined : session.cache.find(key);
+  if (cached !== undefined) {
+    const known = cached.diffId === null ? undefined : store.layers.get(cached.diffId);
+    if (known !== undefined) store.leases.addLayer(session.lease, known.diffId);
+    root.addLayer(known);
+    return { createdBy, layer: Promise.resolve(known), key: historyKey, isCached: true };
+  }
+  const layer = await execute(work, instruction, { step, args, diffIds, mounts, declared });
+  session.cache.put({ key, diffId: layer?.diffId ?? null, text: step.text, size: layer?.contentSize ?? 0 });
+  root.addLayer(layer);
+  return { createdBy, layer: Promise.resolve(layer), key: historyKey, isCached: false };
+}
+
+interface Execution {
+  readonly step: BuildStep;
+  readonly args: readonly string[];
+  readonly diffIds: readonly LayerRecord["diffId"][];
+  readonly mounts: Awaited<ReturnType<typeof openMounts>>;
+  readonly declared: readonly (readonly [string, string])[];
+}
+
+async function execute(
+  work: StageWork,
+  instruction: RunInstruction,
+  { step, args, diffIds, mounts, declared }: Execution,
+): Promise<LayerRecord | undefined> {
+  const { session, config, root } = work;
+  const { store } = session.parts;
+  const base = await root.tree();
+  if (diffIds.length > 0) store.leases.addChain(session.lease, diffIds);
+  let containerId = "";
+  const { Healthcheck: _check, Volumes: _volumes, Entrypoint: _entry, Cmd: _cmd, ...kept } = config;
+  await using done = await session.parts.run({
+    stack: stackOf(store, diffIds),
+    base: work.base,
+    config: { ...kept, Env: environmentOf(work, declared, mounts.env) },
+    args,
+    network: networkOf(work, instruction),
+    isPrivileged: instruction.security === "insecure",
+    mounts: mounts.mounts,
+    settings: session.options.run ?? {},
+    signal: session.signal,
+    onStart: (id) => {
+      containerId = id;
+      session.emit({ kind: "container", step, id, state: "running" });
+    },
+    onOutput: (stream, bytes) => session.emit({ kind: "output", step, stream, bytes }),
+  });
+  if (done.exitCode !== 0) throw failed(args, done.exitCode);
+  const { times } = session.options;
+  const record = await store.layers.ingest(
+    {
+      resumable: false,
+      open: async (_offset, signal) => {
+        const tar = diffUpper(done.upper, { base, signal });
+        return times === undefined ? tar : withTimes(tar, times);
+      },
+    },
+    session.lease,
+    { signal: session.signal },
+  );
+  session.emit({ kind: "container", step, id: containerId, state: "removed" });
+  return record.entryCount === 0 ? undefined : record;
+}
+
+/** Docker's words: clients look for them. */
+function failed(args: readonly string[], exitCode: number): PlyError {
+  return new PlyError("invalid", `The command '${args.join(" ")}' returned a non-zero code: ${exitCode}`, {
+    details: { exitCode },
+  });
+}
+
+/** The words of the process. A heredoc that is the whole command is a script; within one it is the shell's. */
+function commandOf(
+  { command, heredocs }: RunInstruction,
+  { config }: StageWork,
+): { readonly args: string[]; readonly script?: string } {
+  const [first] = heredocs;
+  if (first === undefined || command.form === "exec") return { args: commandArgs(command, config) };
+  if (parseHeredoc(command.line) !== undefined) {
+    const text = heredocText(first);
+    if (text.startsWith("#!")) return { args: [SCRIPT_PATH], script: text };
+    return { args: commandArgs({ form: "shell", line: text }, config) };
+  }
+  const bodies = heredocs.map(({ content, name }) => `\n${content}${name}`);
+  return { args: commandArgs({ form: "shell", line: command.line + bodies.join("") }, config) };
+}
+
+function environmentOf(
+  { config, variables, session }: StageWork,
+  declared: readonly (readonly [string, string])[],
+  secrets: readonly (readonly [string, string])[],
+): string[] {
+  let env: readonly string[] = config.Env ?? [];
+  for (const [name, value] of [...variables.proxies(), ...declared, ...secrets])
+    env = withEnv(env, name, value);
+  const epoch = session.options.buildArgs?.get("SOURCE_DATE_EPOCH");
+  if (epoch !== undefined) env = withEnv(env, "SOURCE_DATE_EPOCH", epoch);
+  return env.some((entry) => nameOf(entry) === "PATH") ? [...env] : withEnv(env, "PATH", DEFAULT_PATH);
+}
+
+function networkOf({ session }: StageWork, { network }: RunInstruction): string {
+  const whole = session.options.run?.network ?? "default";
+  if (network === "default") return whole;
+  if (network === "host" && whole !== "host" && !session.options.run?.allowHostNetwork)
+    throw new PlyError("denied", "RUN --network=host is not allowed", {
+      hint: "build with --allow network.host",
+    });
+  return network;
+}
+
+function nameOf(entry: string): string {
+  const equals = entry.indexOf("=");
+  return equals < 0 ? entry : entry.slice(0, equals);
+}

@@ -1,0 +1,68 @@
+import type { DiffId, HistoryEntry, ImageId, Platform, ProcessConfig } from "../oci/index.ts";
+import type { LayerRecord, Lease } from "../store/index.ts";
+import type { BuildEvent, BuildOptions } from "./build.ts";
+import type { BuildCache } from "./cache.ts";
+import type { BuildGraph, PlannedStage } from "./graph.ts";
+import type { BuilderParts } from "./parts.ts";
+import type { Sources } from "./sources.ts";
+import type { StageRoot } from "./stage-root.ts";
+import type { BuildArgs, Variables } from "./variables.ts";
+
+/** One build under way. */
+export interface Session {
+  readonly parts: BuilderParts;
+  readonly options: BuildOptions;
+  readonly cache: BuildCache;
+  readonly args: BuildArgs;
+  readonly graph: BuildGraph;
+  /** Keeps all that the build makes until its image does. */
+  readonly lease: Lease;
+  readonly sources: Sources;
+  /** Aborted when the client is gone or another stage failed. */
+  readonly signal: AbortSignal;
+  /** When the build began, seconds since 1970. */
+  readonly now: number;
+  /** Place of each stage's first step in the count of all. */
+  readonly firstStep: ReadonlyMap<number, number>;
+  readonly total: number;
+  readonly stageOf: (index: number) => Promise<StageResult>;
+  readonly emit: (event: BuildEvent) => void;
+}
+
+/** A stage that is built. */
+export interface StageResult {
+  readonly planned: PlannedStage;
+  readonly diffIds: readonly DiffId[];
+  readonly config: ProcessConfig;
+  readonly author: string | undefined;
+  readonly history: readonly HistoryEntry[];
+  /** Names what was done to come here. */
+  readonly historyKey: string;
+  readonly platform: Platform;
+  /** The image it stands on, for containers that run over it. */
+  readonly base: { readonly imageId: ImageId; readonly imageName: string };
+  readonly baseDiffIds: readonly DiffId[];
+}
+
+/** A stage under way: what its instructions work on. */
+export interface StageWork {
+  readonly session: Session;
+  readonly planned: PlannedStage;
+  readonly root: StageRoot;
+  readonly variables: Variables;
+  readonly platform: Platform;
+  readonly base: StageResult["base"];
+  config: ProcessConfig;
+}
+
+/** What a step came to. */
+export interface StepOutcome {
+  readonly createdBy: string;
+  /** Absent: a step that has no layer by its nature. */
+  readonly layer?: Promise<LayerRecord | undefined>;
+  /** What tells the step's result from others. */
+  readonly key: string;
+  readonly isCached: boolean;
+  readonly because?: string;
+  readonly author?: string;
+}

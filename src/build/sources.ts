@@ -1,0 +1,90 @@
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { decodeIndex, type TreeNode, unionOf } from "../layer/index.ts";
+import type { DiffId } from "../oci/index.ts";
+import type { LayerStack } from "../store/index.ts";
+import { readingBelow } from "./directory-tree.ts";
+import type { FileTree } from "./file-tree.ts";
+import type { BuilderParts } from "./parts.ts";
+import { stackOf } from "./stage-root.ts";
+
+/** Trees of layers that a build copies from, each opened once; dispose it to let go of them. */
+export interface Sources extends AsyncDisposable {
+  /** The files of a stack of layers. */
+  treeOf(diffIds: readonly DiffId[]): Promise<FileTree>;
+  /** A stack's own directory, for mounts. */
+  directoryOf(diffIds: readonly DiffId[]): Promise<string>;
+  /** Reads a file by its real path. */
+  readFile(stack: LayerStack, path: string): Promise<Buffer>;
+}
+
+export function openSources(parts: Pick<BuilderParts, "store" | "view">): Sources {
+  const stack = new AsyncDisposableStack();
+  const views = new Map<string, Promise<string>>();
+  const trees = new Map<string, Promise<FileTree>>();
+  const viewOf = (layers: LayerStack): Promise<string> => {
+    const known = views.get(layers.chainId);
+    if (known !== undefined) return known;
+    const opened = parts.view(layers).then((view) => stack.use(view).path);
+    views.set(layers.chainId, opened);
+    return opened;
+  };
+  const treeOf = async (diffIds: readonly DiffId[]): Promise<FileTree> => {
+    const layers = stackOf(parts.store, diffIds);
+    if (layers === null) return emptyTree();
+    const root = await unionOfStack(layers);
+    // Mounted only when something must be read: the index knows all but the contents.
+    let directory: string | undefined;
+    const digests = new Map<TreeNode, string>();
+    const opened = async () => (directory ??= await viewOf(layers));
+    return {
+      root,
+      read(path, node) {
+        if (directory === undefined) throw new Error("the stack is not mounted");
+        return readingBelow(directory).read(path, node);
+      },
+      async digestOf(path, node) {
+        const below = await opened();
+        const known = digests.get(node);
+        if (known !== undefined) return known;
+        const digest = await readingBelow(below).digestOf(path, node);
+        digests.set(node, digest);
+        return digest;
+      },
+    };
+  };
+  return {
+    treeOf(diffIds) {
+      const key = diffIds.join(" ");
+      const known = trees.get(key);
+      if (known !== undefined) return known;
+      const tree = treeOf(diffIds);
+      trees.set(key, tree);
+      return tree;
+    },
+    async directoryOf(diffIds) {
+      const layers = stackOf(parts.store, diffIds);
+      if (layers === null) throw new Error("an empty stack has no directory");
+      return viewOf(layers);
+    },
+    readFile: async (layers, path) =>
+      readFile(Buffer.concat([Buffer.from(`${await viewOf(layers)}/`), Buffer.from(path, "latin1")])),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+async function unionOfStack(stack: LayerStack): Promise<TreeNode> {
+  const indexes = await Promise.all(
+    stack.layers.map(async ({ dir }) => decodeIndex(await readFile(join(dir, "index")))),
+  );
+  return unionOf(indexes);
+}
+
+function emptyTree(): FileTree {
+  return {
+    root: unionOf([]),
+    read: () => [],
+    digestOf: () => createHash("sha256").digest("hex"),
+  };
+}

@@ -1,0 +1,257 @@
+import { posix } from "node:path";
+import { type Instruction, parseTrigger, within } from "../dockerfile/index.ts";
+import { PlyError, throwIfAborted } from "../error.ts";
+import type { DiffId, HistoryEntry, Platform } from "../oci/index.ts";
+import { baseImage, platformOfStage, SCRATCH_CONFIG } from "./base.ts";
+import type { BuildStep } from "./build.ts";
+import { keyOf } from "./cache.ts";
+import { copyStep } from "./copy-step.ts";
+import { byteString } from "./file-tree.ts";
+import type { PlannedStage } from "./graph.ts";
+import { createLayerPlan } from "./layer-plan.ts";
+import { planLayer } from "./plan-step.ts";
+import { runStep } from "./run-step.ts";
+import type { Session, StageResult, StageWork, StepOutcome } from "./session.ts";
+import { absolutePath, applySettings } from "./settings.ts";
+import { createStageRoot } from "./stage-root.ts";
+import { createVariables } from "./variables.ts";
+
+interface Begin
+  extends Pick<StageResult, "config" | "author" | "history" | "historyKey" | "platform" | "base"> {
+  readonly diffIds: readonly DiffId[];
+}
+
+/** Builds one stage, instruction by instruction. */
+export async function buildStage(session: Session, planned: PlannedStage): Promise<StageResult> {
+  const { stage } = planned;
+  const first = session.firstStep.get(stage.index) ?? 1;
+  const stepAt = (n: number, { text, at }: Pick<Instruction, "text" | "at">): BuildStep => ({
+    number: first + n,
+    total: session.total,
+    stage: { index: stage.index, name: stage.from.name },
+    text,
+    at,
+  });
+  const fromStep = stepAt(0, stage.from);
+  const began = performance.now();
+  session.emit({ kind: "stage", index: stage.index, state: "begun" });
+  session.emit({ kind: "step", step: fromStep, state: "running" });
+  const begin = await reporting(session, fromStep, () => beginStage(session, planned, fromStep));
+  session.emit({
+    kind: "step",
+    step: fromStep,
+    state: "done",
+    ms: performance.now() - began,
+    id: begin.base.imageId.slice("sha256:".length),
+  });
+
+  const work: StageWork = {
+    session,
+    planned,
+    platform: begin.platform,
+    base: begin.base,
+    config: begin.config,
+    root: createStageRoot({
+      store: session.parts.store,
+      base: begin.diffIds,
+      readFile: session.sources.readFile,
+    }),
+    variables: createVariables({
+      args: session.args,
+      escapeToken: session.graph.escapeToken,
+      env: () => work.config.Env ?? [],
+    }),
+  };
+  const triggers = (begin.config.OnBuild ?? []).flatMap((trigger) =>
+    parseTrigger(trigger, begin.base.imageName),
+  );
+  if (triggers.length > 0) {
+    const { OnBuild: _done, ...config } = work.config;
+    work.config = config;
+  }
+  const steps: Done[] = [];
+  let { historyKey, author } = begin;
+  let hasOwnCmd = false;
+  // After a step that was made anew, what follows is new too.
+  let isFresh = session.options.noCache === true;
+  for (const [n, instruction] of [...triggers, ...stage.instructions].entries()) {
+    const step = stepAt(n + 1, instruction);
+    throwIfAborted(session.signal);
+    const start = performance.now();
+    session.emit({ kind: "step", step, state: "running" });
+    const outcome = await reporting(session, step, () => dispatch(work, instruction, step, hasOwnCmd));
+    if (instruction.op === "cmd") hasOwnCmd = true;
+    author = outcome.author ?? author;
+    historyKey = keyOf("history", [
+      ["before", historyKey],
+      ["step", outcome.key],
+    ]);
+    if (outcome.layer !== undefined && !outcome.isCached) isFresh = true;
+    const isCached = outcome.isCached || (!isFresh && session.cache.knows(historyKey));
+    steps.push({ outcome, historyKey, isFresh });
+    session.emit({
+      kind: "step",
+      step,
+      state: isCached ? "cached" : "done",
+      ms: performance.now() - start,
+      id: historyKey,
+      ...(outcome.because === undefined ? {} : { because: outcome.because }),
+    });
+  }
+  session.emit({ kind: "stage", index: stage.index, state: "done" });
+  const diffIds = await work.root.diffIds();
+  const history = [...begin.history];
+  for (const step of steps) history.push(await historyOf(session, step, author));
+  return {
+    planned,
+    diffIds,
+    config: work.config,
+    author,
+    history,
+    historyKey,
+    platform: begin.platform,
+    base: begin.base,
+    baseDiffIds: begin.diffIds,
+  };
+}
+
+interface Done {
+  readonly outcome: StepOutcome;
+  readonly historyKey: string;
+  readonly isFresh: boolean;
+}
+
+async function historyOf(
+  session: Session,
+  { outcome: { createdBy, layer }, historyKey, isFresh }: Done,
+  author: string | undefined,
+): Promise<HistoryEntry> {
+  const { times } = session.options;
+  const isEmpty = layer === undefined || (await layer) === undefined;
+  const created =
+    times === undefined
+      ? session.cache.createdAt(historyKey, isFresh)
+      : ("all" in times ? times.all : times.atMost) * 1000;
+  return {
+    created: new Date(created).toISOString(),
+    created_by: createdBy,
+    ...(author === undefined ? {} : { author }),
+    comment: "buildkit.dockerfile.v0",
+    ...(isEmpty ? { empty_layer: true } : {}),
+  };
+}
+
+async function beginStage(session: Session, planned: PlannedStage, step: BuildStep): Promise<Begin> {
+  const { base, stage } = planned;
+  const platform = platformOfStage(session, planned.platform);
+  const nothing = {
+    diffIds: [],
+    config: SCRATCH_CONFIG,
+    author: undefined,
+    history: [],
+    historyKey: keyOf("scratch", []),
+    platform,
+    base: { imageId: `sha256:${"0".repeat(64)}`, imageName: "scratch" },
+  } as const;
+  if (base.kind === "scratch") return { ...nothing, base: nothing.base as Begin["base"] };
+  if (base.kind === "stage") return await session.stageOf(base.index);
+  if (base.kind === "context") {
+    const other = session.options.contexts?.get(base.name);
+    if (other === undefined || !("image" in other))
+      throw new PlyError(
+        "unsupported",
+        `the context ${base.name} is a directory: a stage cannot begin with it`,
+        {
+          hint: `COPY --from=${base.name} takes files of it`,
+        },
+      );
+    return beginWithImage(session, other.image, planned, platform, step);
+  }
+  return within(stage.from.at, () => beginWithImage(session, base.name, planned, platform, step));
+}
+
+async function beginWithImage(
+  session: Session,
+  name: string,
+  planned: PlannedStage,
+  platform: Platform,
+  step: BuildStep,
+): Promise<Begin> {
+  const isChosen = planned.platform !== undefined || session.options.platform !== undefined;
+  const record = await baseImage(session, name, isChosen ? platform : undefined, step);
+  const image = await session.parts.images.configOf(record.id);
+  return {
+    diffIds: record.diffIds,
+    config: image.config ?? {},
+    author: image.author,
+    history: image.history ?? [],
+    historyKey: keyOf("image", [["id", record.id]]),
+    platform: {
+      os: image.os,
+      architecture: image.architecture,
+      ...(image.variant ? { variant: image.variant } : {}),
+    },
+    base: { imageId: record.id, imageName: name },
+  };
+}
+
+/** Tells of a failed step, and says where it stands. */
+async function reporting<Result>(
+  session: Session,
+  step: BuildStep,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    const failure = error instanceof PlyError ? placed(error, step) : error;
+    const message = failure instanceof Error ? failure.message : String(failure);
+    session.emit({ kind: "step", step, state: "failed", message });
+    throw failure;
+  }
+}
+
+function placed(error: PlyError, { at, text }: BuildStep): PlyError {
+  if (error.details["line"] !== undefined) return error;
+  return new PlyError(error.kind, error.message, {
+    cause: error,
+    details: { ...error.details, file: at.file, line: at.start, endLine: at.end, instruction: text },
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+  });
+}
+
+async function dispatch(
+  work: StageWork,
+  instruction: Instruction,
+  step: BuildStep,
+  hasOwnCmd: boolean,
+): Promise<StepOutcome> {
+  switch (instruction.op) {
+    case "run":
+      return await runStep(work, instruction, step);
+    case "copy":
+    case "add":
+      return await copyStep(work, instruction, step);
+    case "workdir":
+      return await workdirStep(work, instruction.value, step);
+    default: {
+      const change = applySettings(work.config, instruction, { variables: work.variables, hasOwnCmd });
+      work.config = change.config;
+      return {
+        createdBy: change.createdBy,
+        key: keyOf("settings", [["instruction", change.createdBy]]),
+        isCached: false,
+        ...(change.author === undefined ? {} : { author: change.author }),
+      };
+    }
+  }
+}
+
+async function workdirStep(work: StageWork, value: string, step: BuildStep): Promise<StepOutcome> {
+  const written = work.variables.expand(value);
+  const path = posix.resolve("/", absolutePath(written, work.config));
+  work.config = { ...work.config, WorkingDir: path };
+  const plan = createLayerPlan(await work.root.tree());
+  plan.makeDirectory(plan.resolve(byteString(path)).path, { mode: 0o755, uid: 0, gid: 0 });
+  return await planLayer(work, plan, { step, createdBy: `WORKDIR ${path}` });
+}

@@ -1,0 +1,87 @@
+import { expandWord, expandWords, type WordOptions } from "../dockerfile/index.ts";
+import { formatPlatform, type Platform } from "../oci/index.ts";
+
+/** Arguments that every RUN gets without `ARG`, and that leave no trace in history or cache. */
+const PROXY_ARGS = new Set(
+  ["http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"].flatMap((name) => [
+    name,
+    name.toUpperCase(),
+  ]),
+);
+
+/** What `--build-arg` and the platforms say, and which of it was asked for. */
+export interface BuildArgs {
+  readonly given: ReadonlyMap<string, string>;
+  /** `TARGETPLATFORM` and its like. */
+  readonly platform: ReadonlyMap<string, string>;
+  /** `ARG`s before the first `FROM`; undefined: declared without a value. */
+  readonly global: Map<string, string | undefined>;
+  readonly used: Set<string>;
+}
+
+export function platformArgs(target: Platform, builder: Platform): Map<string, string> {
+  const args = new Map<string, string>();
+  for (const [prefix, platform] of [
+    ["TARGET", target],
+    ["BUILD", builder],
+  ] as const) {
+    args.set(`${prefix}PLATFORM`, formatPlatform(platform));
+    args.set(`${prefix}OS`, platform.os);
+    args.set(`${prefix}ARCH`, platform.architecture);
+    args.set(`${prefix}VARIANT`, platform.variant ?? "");
+  }
+  return args;
+}
+
+/** The variables of one stage: `ENV` over `ARG`. */
+export interface Variables {
+  /** Declares an argument; its value, when it has one. */
+  declare(name: string, fallback: string | undefined): string | undefined;
+  /** Arguments that have a value, in the order in which they were declared, without those that `ENV` hides. */
+  args(): (readonly [string, string])[];
+  /** Proxy settings that were given and not declared. */
+  proxies(): (readonly [string, string])[];
+  expand(word: string): string;
+  expandList(text: string): string[];
+}
+
+export interface VariablesOptions {
+  readonly args: BuildArgs;
+  readonly escapeToken: "\\" | "`";
+  /** The stage's environment, as it is now. */
+  readonly env: () => readonly string[];
+}
+
+export function createVariables({ args, escapeToken, env }: VariablesOptions): Variables {
+  const declared = new Map<string, string>();
+  const fromEnv = (name: string): string | undefined =>
+    env()
+      .find((entry) => entry.startsWith(`${name}=`))
+      ?.slice(name.length + 1);
+  const options: WordOptions = { lookup: (name) => fromEnv(name) ?? declared.get(name), escapeToken };
+  return {
+    declare(name, fallback) {
+      args.used.add(name);
+      const value = args.given.get(name) ?? fallback ?? args.global.get(name) ?? args.platform.get(name);
+      declared.delete(name);
+      if (value !== undefined) declared.set(name, value);
+      return value;
+    },
+    args: () => [...declared].filter(([name]) => fromEnv(name) === undefined),
+    proxies: () =>
+      [...args.given].filter(([name]) => {
+        if (!PROXY_ARGS.has(name)) return false;
+        args.used.add(name);
+        return !declared.has(name) && fromEnv(name) === undefined;
+      }),
+    expand: (word) => expandWord(word, options),
+    expandList: (text) => expandWords(text, options),
+  };
+}
+
+/** Puts `KEY=value` into an environment, in place of what was there. */
+export function withEnv(env: readonly string[], key: string, value: string): string[] {
+  const at = env.findIndex((entry) => entry === key || entry.startsWith(`${key}=`));
+  const entry = `${key}=${value}`;
+  return at < 0 ? [...env, entry] : env.with(at, entry);
+}

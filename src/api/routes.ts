@@ -13,6 +13,7 @@ import { plyRoutes } from "./ply-routes.ts";
 import { pruneRoutes } from "./prune-routes.ts";
 import type { ApiRoute } from "./service.ts";
 import { sessionRoutes } from "./session-routes.ts";
+import { recreateRoutes } from "./recreate-routes.ts";
 import { snapshotRoutes } from "./snapshot-routes.ts";
 import { systemRoutes } from "./system-routes.ts";
 import { transferRoutes } from "./transfer-routes.ts";
@@ -33,6 +34,7 @@ export const routes: readonly ApiRoute[] = [
   ...volumeRoutes,
   ...pruneRoutes,
   ...snapshotRoutes,
+  ...recreateRoutes,
   ...plyRoutes,
   ...doctorRoutes,
   ...sessionRoutes,

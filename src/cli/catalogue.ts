@@ -145,6 +145,12 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     load: () => import("./commands/ls.ts"),
   },
   {
+    names: ["recreate", "container recreate"],
+    summary: "Give a container other settings, with all that it has written",
+    section: "Containers",
+    load: () => import("./commands/recreate.ts"),
+  },
+  {
     names: ["snapshot create"],
     summary: "Keep a container and its volumes as they are now",
     section: "Containers",

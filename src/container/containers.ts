@@ -3,6 +3,7 @@ import type { IdMap } from "../linux/index.ts";
 import type { EndpointOptions, PortRequest } from "../network/index.ts";
 import type { Healthcheck, ImageId, ProcessConfig } from "../oci/index.ts";
 import type { Resources, ResourceUsage } from "../runtime/index.ts";
+import type { LayerStack } from "../store/index.ts";
 import type { ContainerSnapshots } from "./container-snapshots.ts";
 import type { DetailedChange } from "./detailed-change.ts";
 import type { Execs, ProcessTable } from "./execs.ts";
@@ -10,6 +11,7 @@ import type { HealthState } from "./health-state.ts";
 import type { HostSettings } from "./host-settings.ts";
 import type { LoggingOptions } from "./log-option.ts";
 import type { ContainerLogs } from "./logs.ts";
+import type { ContainerNetworking } from "./networking.ts";
 import type { OpenPlace, PlaceOptions } from "./open-place.ts";
 import type { RestartPolicy } from "./restart-policy.ts";
 
@@ -20,6 +22,15 @@ export interface CreateOptions {
   /** Over the image's own settings; null entrypoint or cmd: the image's. */
   readonly process: ProcessOptions;
   readonly host: HostOptions;
+  /** Layers that are no image yet, in place of the image's own: a build's, who keeps them. */
+  readonly over?: LayersToRun;
+}
+
+export interface LayersToRun {
+  /** What stands for the image where one is shown. */
+  readonly imageId: ImageId;
+  readonly config: ProcessConfig;
+  readonly stack: LayerStack | null;
 }
 
 export interface ProcessOptions {
@@ -56,6 +67,8 @@ export interface HostOptions {
   /** Docker's `-v` forms: `/host:/in[:ro]`, `name:/in`, `/in`. */
   readonly binds: readonly string[];
   readonly autoRemove: boolean;
+  /** It does not outlive the engine that made it, nor need its files: a build's. */
+  readonly isStep?: boolean;
   readonly readOnlyRootfs: boolean;
   /** The terminal's size before the first process can ask for it; later ones come by `resize`. */
   readonly consoleSize?: { readonly columns: number; readonly rows: number };
@@ -161,8 +174,16 @@ export interface FilesystemChange {
   readonly kind: "modified" | "added" | "deleted";
 }
 
-export interface Containers extends ContainerLogs {
+export interface Containers extends ContainerLogs, ContainerNetworking {
   create(options: CreateOptions): Promise<{ id: string; warnings: string[] }>;
+  /**
+   * Other settings for a container that keeps its writable layer, volumes, name and snapshots; absent image: its own.
+   * One that runs is stopped and started again. Returns warnings.
+   */
+  recreate(
+    name: string,
+    options: Omit<CreateOptions, "image" | "name"> & { readonly image?: string },
+  ): Promise<string[]>;
   /** By id, unambiguous prefix or name; throws not-found "No such container: X". */
   get(name: string): ContainerRecord;
   list(): ContainerRecord[];

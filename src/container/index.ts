@@ -11,3 +11,4 @@ export type * from "./open-place.ts";
 export type { ContainersParts } from "./parts.ts";
 export { type RestartPolicy, restartPolicy } from "./restart-policy.ts";
 export { canBecome, hasProcess, isActive } from "./state.ts";
+export { removeLeftSteps, runStep, type StepToRun } from "./step-runner.ts";

@@ -1,26 +1,20 @@
-import { randomBytes } from "node:crypto";
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { PlyError } from "../error.ts";
 import { sizeOfTree } from "../linux/index.ts";
-import { SESSION_LABEL } from "../wire/index.ts";
 import { openContainerLogs } from "./container-logs.ts";
-import type { ContainerMount, ContainerRecord, Containers, CreateOptions } from "./containers.ts";
-import { checkLimits, createControls } from "./controls.ts";
+import type { Containers } from "./containers.ts";
+import { createControls } from "./controls.ts";
+import { createContainer } from "./creation.ts";
 import { withTrueContent } from "./detail.ts";
 import { createHealth } from "./health.ts";
-import { checkSource } from "./host-launch.ts";
-import { lender, withJoinedIds } from "./joined.ts";
-import { checkLaunch, openLaunchContext } from "./launch.ts";
+import { openLaunchContext } from "./launch.ts";
 import { createLifecycle } from "./lifecycle.ts";
-import { resolveLogging } from "./log-option.ts";
-import { parseVolumesFrom, type WantedMount, wantedMounts } from "./mount-option.ts";
-import { checkName, freeName } from "./name.ts";
+import { createNetworking } from "./networking.ts";
 import { openExecs } from "./open-execs.ts";
 import { openSnapshots } from "./open-snapshots.ts";
 import type { ContainersParts } from "./parts.ts";
 import { createPlaces } from "./place.ts";
-import { commandLine, mergeProcess } from "./process-config.ts";
+import { recreateContainer } from "./recreation.ts";
 import { parseSignal } from "./signal.ts";
 import { hasProcess, isActive } from "./state.ts";
 import { type ContainerDocument, openContainerTable } from "./table.ts";
@@ -37,6 +31,8 @@ const STOP_TIMEOUT_SECONDS = 10;
 export interface OpenContainers extends Containers, AsyncDisposable {
   /** Ids of the containers that run now. */
   isRunning(id: string): boolean;
+  /** The writable layer in overlayfs form. */
+  upperOf(id: string): Promise<string>;
 }
 
 /**
@@ -82,95 +78,9 @@ export async function openContainers(parts: ContainersParts): Promise<OpenContai
   await snapshots.recover();
   await parts.volumes.settle();
   const { emit, liveOf } = lifecycle;
+  const creation = { ...parts, table, launch, userNamespaces, lifecycle, clock, dirOf };
+  const networking = createNetworking({ ...parts, table, lifecycle });
   const containerLogs = openContainerLogs({ ...parts, table, liveOf });
-
-  async function create(options: CreateOptions): Promise<{ id: string; warnings: string[] }> {
-    const id = randomBytes(32).toString("hex");
-    if (options.name !== undefined) checkName(options.name);
-    const { over } = options;
-    const image = over === undefined ? parts.images.resolve(options.image) : imageOver(over);
-    const logging = resolveLogging(options.host.logging);
-    const name = options.name ?? freeName(table.isTaken);
-    table.claimName(name, id);
-    try {
-      const limits = checkLimits(parts.runtime, options.host);
-      const host = withJoinedIds(limits.host, launch.find);
-      const taken = table.list().flatMap(({ record }) => record.idMap ?? []);
-      const [config, warnings, idMap] = await Promise.all([
-        over ?? parts.images.configOf(image.id),
-        checkLaunch(launch, options.host),
-        userNamespaces.mapFor(host, taken),
-        parts.runtime.checkRuntime(host.settings?.runtime ?? ""),
-      ]);
-      const process = mergeProcess(config.config ?? {}, options.process);
-      if (process.StopSignal) parseSignal(process.StopSignal);
-      const [path = "", ...args] = commandLine(process);
-      const wanted = wantedMounts(
-        options.host,
-        Object.keys(config.config?.Volumes ?? {}),
-        lentMounts(options.host.settings?.volumesFrom ?? []),
-      );
-      for (const mount of wanted) checkSource(mount);
-      const stack = over === undefined ? await parts.images.stackOf(image.id) : over.stack;
-      const mounts: ContainerMount[] = [];
-      for (const mount of wanted) {
-        const source =
-          mount.kind === "volume"
-            ? await volumeName(mount, id, options.process.labels[SESSION_LABEL])
-            : mount.source;
-        mounts.push({ ...mount, source: source ?? "" });
-      }
-      await mkdir(join(parts.root, "containers", id), { recursive: true, mode: 0o710 });
-      const record: ContainerRecord = {
-        id,
-        name,
-        imageId: image.id,
-        imageName: options.image,
-        createdAt: clock(),
-        status: "created",
-        pid: 0,
-        exitCode: 0,
-        error: "",
-        oomKilled: false,
-        startedAt: null,
-        finishedAt: null,
-        config: process,
-        process: options.process,
-        host: { ...host, logging },
-        ...(idMap === undefined ? {} : { idMap }),
-        path,
-        args,
-        phases: {},
-        mounts,
-      };
-      table.put({ record, image, stack, mountpoints: [], upper: null });
-      if (over === undefined) parts.leases.addImage(parts.leases.hold(`container:${id}`), image.id);
-      emit(record, "create");
-      return { id, warnings: [...limits.warnings, ...warnings] };
-    } catch (error) {
-      if (table.get(id) === undefined) table.releaseName(name);
-      throw error;
-    }
-  }
-
-  /** A volume that is made for a container goes with the session that the container goes with. */
-  async function volumeName({ source, labels }: WantedMount, id: string, session?: string): Promise<string> {
-    const { name } = await parts.volumes.ensure({
-      ...(source === null ? {} : { name: source }),
-      labels: { ...labels, ...(session === undefined ? {} : { [SESSION_LABEL]: session }) },
-    });
-    parts.volumes.retain(name, id);
-    return name;
-  }
-
-  /** What other containers have mounted, for one that takes their volumes. */
-  function lentMounts(from: readonly string[]): ContainerMount[] {
-    return from.flatMap((text) => {
-      const { name, readOnly } = parseVolumesFrom(text);
-      const lent = (lender(name, launch.find).mounts ?? []).filter(({ kind }) => kind !== "tmpfs");
-      return lent.map((mount) => ({ ...mount, readOnly: readOnly ?? mount.readOnly }));
-    });
-  }
 
   async function kill(name: string, signal: string): Promise<void> {
     const number = parseSignal(signal === "" ? "SIGKILL" : signal);
@@ -220,14 +130,19 @@ export async function openContainers(parts: ContainersParts): Promise<OpenContai
   });
 
   const containers: OpenContainers = {
-    create,
+    upperOf: (id) => lifecycle.upperOf(id),
+    create: (options) => createContainer(creation, options),
+    recreate: (name, options) =>
+      recreateContainer({ ...creation, stop, snapshotsOf: snapshots.list }, name, options),
     openPlace,
     get: (name) => table.find(name).record,
     list: () => table.list().map(({ record }) => record),
     isRunning: (id) => isActive(table.get(id)?.record.status ?? "exited"),
     logs: containerLogs.logs,
     clearLogs: containerLogs.clearLogs,
-    ...createControls({ ...parts, table, lifecycle, stop }),
+    ...createControls({ ...parts, table, lifecycle, stop, renamed: networking.renamed }),
+    connectNetwork: networking.connectNetwork,
+    disconnectNetwork: networking.disconnectNetwork,
     async attach(name, streams) {
       const { record } = table.find(name);
       const live = liveOf(record.id);

@@ -7,7 +7,7 @@ const floors = [
   ["image", "snapshot", "ability"],
   ["build", "container", "session"],
   [], // engine.ts
-  ["cli", "api", "ui"],
+  ["cli", "api", "ui", "library"],
 ];
 const any = (rooms) => `^src/(${rooms.join("|")})/`;
 const rules = [];

@@ -2,7 +2,7 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Listener } from "./api/index.ts";
 import type { Engine, EngineOptions } from "./engine.ts";
-import { PlyError } from "./error.ts";
+import { messageOf, PlyError } from "./error.ts";
 import { VERSION } from "./version.ts";
 
 export interface ServeOptions {
@@ -18,6 +18,11 @@ export interface ServeOptions {
   readonly defaultRuntime?: string;
   /** Folder with `registries.json` and `certs.d/`. */
   readonly configDir?: string;
+  /**
+   * The engine belongs to whoever holds its standard input: when that ends, it ends with all its containers, networks
+   * and volumes; with "all", its roots go too.
+   */
+  readonly ephemeral?: Ephemeral;
   /** Makes the engine: `openEngine` of engine.ts. */
   readonly openEngine: (options: EngineOptions) => Promise<Engine>;
   /** Ends the process's work when aborted. Absent: SIGTERM and SIGINT do. */
@@ -28,6 +33,8 @@ export interface ServeOptions {
   readonly log?: (line: string) => void;
 }
 
+export type Ephemeral = "all" | "containers";
+
 /**
  * Runs one engine behind its doors until it is told to stop. Throws when it cannot start: "conflict" when another
  * engine owns the root or listens already. Leaves no socket, no pid file and no half-open engine behind.
@@ -35,13 +42,24 @@ export interface ServeOptions {
 export async function serve(options: ServeOptions): Promise<void> {
   const log = options.log ?? logToStderr;
   const startedAt = performance.now();
-  const stopping = options.signal ?? signalled(log);
+  const told = options.signal ?? signalled(log);
+  const stopping = options.ephemeral === undefined ? told : AbortSignal.any([told, endOf(process.stdin)]);
   await using closing = new AsyncDisposableStack();
+  let owned = false;
+  closing.defer(async () => {
+    if (owned && options.ephemeral === "all") await removeRoots(options);
+  });
   // The API loads while the store opens: each takes some milliseconds.
   const [api, engine] = await Promise.all([
     import("./api/index.ts"),
     openEngine(options, log).then((opened) => closing.use(opened)),
   ]);
+  owned = true;
+  if (options.ephemeral !== undefined) {
+    // What one before it left when it was killed is nobody's.
+    await removeAll(engine, log);
+    closing.defer(() => removeAll(engine, log));
+  }
   const addresses = options.hosts.map(api.parseListenAddress);
   const server = closing.use(api.createApiServer({ engine, log }));
   const listeners: Listener[] = [];
@@ -55,9 +73,30 @@ export async function serve(options: ServeOptions): Promise<void> {
   );
   options.onListening?.(hosts);
   await aborted(stopping);
-  log("stopping; containers go on running");
+  log(options.ephemeral === undefined ? "stopping; containers go on running" : "stopping");
   await closing.disposeAsync();
   log("stopped");
+}
+
+/** One thing that cannot go keeps nothing else from going. */
+async function removeAll({ containers, volumes }: Engine, log: (line: string) => void): Promise<void> {
+  const attempt = (work: Promise<void>) =>
+    work.catch((error: unknown) => log(`warning: ${messageOf(error)}`));
+  await Promise.all(
+    containers.list().map(({ id }) => attempt(containers.remove(id, { force: true, volumes: true }))),
+  );
+  await Promise.all(volumes.list().map(({ name }) => attempt(volumes.remove(name))));
+}
+
+async function removeRoots({ root, runRoot }: ServeOptions): Promise<void> {
+  for (const path of [runRoot, root]) await rm(path, { recursive: true, force: true });
+}
+
+function endOf(stream: NodeJS.ReadStream): AbortSignal {
+  const controller = new AbortController();
+  for (const event of ["end", "close", "error"]) stream.on(event, () => controller.abort());
+  stream.resume();
+  return controller.signal;
 }
 
 async function openEngine(options: ServeOptions, log: (line: string) => void): Promise<Engine> {

@@ -37,6 +37,7 @@ export interface ServeOptions {
   readonly runtimes?: Readonly<Record<string, string>>;
   readonly defaultRuntime?: string;
   readonly configDir?: string;
+  readonly ephemeral?: "containers" | "all";
   readonly signal: AbortSignal;
   /** Called once everything listens. */
   readonly onListening: (hosts: readonly string[]) => void;

@@ -31,6 +31,12 @@ export default command({
       value: "ADDRESS",
       help: "Listen here: unix:///path, tcp://127.0.0.1:2375 (unix://RUN-ROOT/ply.sock)",
     },
+    ephemeral: {
+      kind: "string",
+      value: "WHAT",
+      choices: ["containers", "all"],
+      help: "Live as long as standard input, then remove containers, networks and volumes; all: the roots too",
+    },
     "storage-driver": {
       kind: "string",
       value: "NAME",
@@ -63,6 +69,7 @@ export default command({
     const runRoot = flags["run-root"] ?? defaultRunRoot(context.env, uid);
     using interruption = context.interruptible();
     const storageDriver = flags["storage-driver"];
+    const { ephemeral } = flags;
     try {
       await context.serve({
         root: flags.root ?? defaultRoot(context.env, uid),
@@ -71,6 +78,7 @@ export default command({
         ...(storageDriver === undefined ? {} : { storageDriver }),
         ...runtimesOf(flags),
         ...(flags["userns-remap"] === undefined ? {} : { usernsRemap: flags["userns-remap"] }),
+        ...(ephemeral === undefined ? {} : { ephemeral }),
         ...(flags.config === undefined ? {} : { configDir: flags.config }),
         signal: interruption.signal,
         onListening: () => {},

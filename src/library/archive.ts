@@ -1,0 +1,75 @@
+import { createReadStream } from "node:fs";
+import { lstat, readdir, readlink } from "node:fs/promises";
+import { join } from "node:path";
+import { TAR_END, tarHeader, tarPadding } from "../tar/index.ts";
+
+/** Files by their path in the archive. */
+export type FileContents = Readonly<
+  Record<string, string | Uint8Array | { readonly content: string | Uint8Array; readonly mode?: number }>
+>;
+
+/** A tar of files that exist only here. Owner root, mode 0644 unless said otherwise. */
+export async function* tarOfFiles(files: FileContents): AsyncGenerator<Uint8Array> {
+  for (const [path, given] of Object.entries(files)) {
+    const isPlain = typeof given === "string" || given instanceof Uint8Array;
+    const content = isPlain ? given : given.content;
+    const mode = isPlain ? 0o644 : (given.mode ?? 0o644);
+    const bytes = typeof content === "string" ? Buffer.from(content) : content;
+    const mtimeSeconds = Math.floor(Date.now() / 1000);
+    yield tarHeader({ path: path.replace(/^\/+/, ""), type: "file", mode, size: bytes.length, mtimeSeconds });
+    yield bytes;
+    yield tarPadding(bytes.length);
+  }
+  yield TAR_END;
+}
+
+export interface DirectoryOptions {
+  /** Leaves a path (relative, `/` between names) out. */
+  readonly isIgnored?: (path: string) => boolean;
+  /** Of a directory that is left out: something below it may be kept. */
+  readonly mayKeepBelow?: (path: string) => boolean;
+  /** Owner of everything; as on disk when absent. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
+}
+
+/** A tar of a directory of the host: files, directories and symbolic links. */
+export async function* tarOfDirectory(
+  directory: string,
+  options: DirectoryOptions = {},
+): AsyncGenerator<Uint8Array> {
+  yield* below(directory, "", options);
+  yield TAR_END;
+}
+
+async function* below(root: string, at: string, options: DirectoryOptions): AsyncGenerator<Uint8Array> {
+  const { isIgnored = () => false, mayKeepBelow = () => false, owner } = options;
+  for (const name of (await readdir(join(root, at))).sort()) {
+    const path = at === "" ? name : `${at}/${name}`;
+    const full = join(root, path);
+    const ignored = isIgnored(path);
+    const stat = await lstat(full);
+    if (ignored && !(stat.isDirectory() && mayKeepBelow(path))) continue;
+    const { uid, gid } = owner ?? stat;
+    const common = { mode: stat.mode & 0o7777, uid, gid, mtimeSeconds: Math.floor(stat.mtimeMs / 1000) };
+    if (stat.isDirectory()) {
+      if (!ignored) yield tarHeader({ ...common, path: `${path}/`, type: "directory" });
+      yield* below(root, path, options);
+    } else if (stat.isSymbolicLink())
+      yield tarHeader({ ...common, path, type: "symlink", linkTarget: await readlink(full) });
+    else if (stat.isFile()) {
+      yield tarHeader({ ...common, path, type: "file", size: stat.size });
+      if (stat.size > 0) yield* exactly(full, stat.size);
+      yield tarPadding(stat.size);
+    }
+  }
+}
+
+/** A file that grows meanwhile gives what the header said; one that shrinks throws. */
+async function* exactly(path: string, size: number): AsyncGenerator<Uint8Array> {
+  let read = 0;
+  for await (const chunk of createReadStream(path, { start: 0, end: size - 1 }) as AsyncIterable<Buffer>) {
+    read += chunk.length;
+    yield chunk;
+  }
+  if (read < size) throw new Error(`${path} shrank while it was read`);
+}

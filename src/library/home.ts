@@ -1,0 +1,71 @@
+import { spawn } from "node:child_process";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+
+/** Whose home it is: the pid of the program. */
+const OWNER = "owner";
+
+/** A folder for one engine. */
+export function makeHome(parent: string): string {
+  mkdirSync(parent, { recursive: true, mode: 0o700 });
+  const home = mkdtempSync(join(parent, "e"));
+  writeFileSync(join(home, OWNER), String(process.pid));
+  return home;
+}
+
+/**
+ * Tears down, in the background, what programs and engines left that were killed both: an engine whose standard input
+ * has ended from the start adopts the containers and takes them along.
+ */
+export function sweep(parent: string, [command = "", ...words]: readonly string[]): void {
+  if (!existsSync(parent)) return;
+  for (const name of readdirSync(parent)) {
+    const home = join(parent, name);
+    const runRoot = join(home, "run");
+    if (isAlive(join(home, OWNER)) && !isDead(join(runRoot, "engine.pid"))) continue;
+    if (isAlive(join(runRoot, "engine.pid"))) continue;
+    if (!existsSync(join(home, "ply.db"))) {
+      if (!isAlive(join(home, OWNER))) rmSync(home, { recursive: true, force: true });
+      continue;
+    }
+    const socket = `unix://${join(runRoot, "sweep.sock")}`;
+    spawn(
+      command,
+      [...words, "serve", "--root", home, "--run-root", runRoot, "-H", socket, "--ephemeral", "all"],
+      {
+        detached: true,
+        stdio: "ignore",
+        cwd: "/",
+      },
+    ).unref();
+  }
+}
+
+/** The process of a pid file runs. */
+function isAlive(file: string): boolean {
+  const pid = pidIn(file);
+  return pid !== undefined && existsSync(`/proc/${pid}`);
+}
+
+/** There is a pid file, and its process runs no more. */
+function isDead(file: string): boolean {
+  const pid = pidIn(file);
+  return pid !== undefined && !existsSync(`/proc/${pid}`);
+}
+
+function pidIn(file: string): number | undefined {
+  try {
+    const pid = Number(readFileSync(file, "utf8"));
+    return Number.isInteger(pid) && pid > 0 ? pid : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,193 @@
+import {
+  Agent,
+  type ClientRequest,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  request,
+} from "node:http";
+import type { Socket } from "node:net";
+import { messageOf, PlyError, throwIfAborted } from "../error.ts";
+import { answeredError, decodeJsonLines } from "../wire/index.ts";
+
+/** Undefined and false leave a parameter out; true is `1`; a list repeats it. */
+export type QueryValue = string | number | boolean | readonly string[] | undefined;
+
+export interface RequestOptions {
+  readonly query?: Readonly<Record<string, QueryValue>>;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Sent as JSON. */
+  readonly json?: unknown;
+  /** Sent as it comes, as `application/x-tar` unless a header says otherwise. */
+  readonly body?: AsyncIterable<Uint8Array> | Uint8Array;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Where an engine listens. */
+export type EngineLocation =
+  | { readonly socketPath: string }
+  | { readonly host: string; readonly port: number };
+
+/** A connection that stopped being HTTP: bytes both ways. */
+export interface Hijacked {
+  readonly socket: Socket;
+  /** What came with the head. */
+  readonly head: Uint8Array;
+}
+
+/**
+ * The engine's API as requests. What the engine refuses is thrown as a PlyError of the kind it names, an engine that
+ * cannot be reached as "unavailable".
+ */
+export interface EngineHttp {
+  /** The answer's JSON; undefined for an empty one. */
+  json<T = unknown>(method: string, path: string, options?: RequestOptions): Promise<T>;
+  /** The answer's bytes. Leaving the loop early gives the rest up. */
+  bytes(method: string, path: string, options?: RequestOptions): Promise<AsyncIterable<Uint8Array>>;
+  /** The values of an answer of JSON lines. */
+  lines<T = unknown>(method: string, path: string, options?: RequestOptions): Promise<AsyncIterable<T>>;
+  /** Takes the connection over. */
+  hijack(path: string, options?: RequestOptions): Promise<Hijacked>;
+  close(): void;
+}
+
+/** Answers read whole are at most this long. */
+const MAX_JSON_BYTES = 256 * 1024 * 1024;
+
+/** `headers` go with every request. */
+export function createHttp(
+  location: EngineLocation,
+  headers: Readonly<Record<string, string>> = {},
+): EngineHttp {
+  const agent = new Agent({ keepAlive: true });
+
+  function send(method: string, path: string, options: RequestOptions, more: OutgoingHttpHeaders) {
+    throwIfAborted(options.signal);
+    const json = options.json === undefined ? undefined : Buffer.from(JSON.stringify(options.json));
+    const body = json ?? options.body;
+    const sent = request({
+      ...location,
+      agent: "Upgrade" in more ? false : agent,
+      method,
+      path: path + formatQuery(options.query),
+      headers: { ...typeAndLength(method, json, options.body), ...headers, ...more, ...options.headers },
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    });
+    return { sent, finish: () => feed(sent, body) };
+  }
+
+  async function answer(method: string, path: string, options: RequestOptions): Promise<IncomingMessage> {
+    const { sent, finish } = send(method, path, options, {});
+    const response = await new Promise<IncomingMessage>((resolve, reject) => {
+      sent.once("response", resolve);
+      sent.on("error", (error) => reject(asPlyError(error, options.signal)));
+      finish();
+    });
+    if ((response.statusCode ?? 0) >= 400) throw await refusal(response);
+    return response;
+  }
+
+  async function bytes(method: string, path: string, options: RequestOptions = {}) {
+    return read(await answer(method, path, options), options.signal);
+  }
+
+  return {
+    bytes,
+    async json<T>(method: string, path: string, options: RequestOptions = {}) {
+      const text = (await collect(await bytes(method, path, options))).toString("utf8");
+      return (text.trim() === "" ? undefined : JSON.parse(text)) as T;
+    },
+    async lines<T>(method: string, path: string, options: RequestOptions = {}) {
+      return decodeJsonLines(await bytes(method, path, options)) as AsyncIterable<T>;
+    },
+    hijack: (path, options = {}) =>
+      new Promise((resolve, reject) => {
+        const { sent, finish } = send("POST", path, options, { Connection: "Upgrade", Upgrade: "tcp" });
+        sent.once("upgrade", (_response, socket, head) => resolve({ socket, head }));
+        sent.once("response", (response) => void refusal(response).then(reject, reject));
+        sent.on("error", (error) => reject(asPlyError(error, options.signal)));
+        finish();
+      }),
+    close: () => agent.destroy(),
+  };
+}
+
+function typeAndLength(
+  method: string,
+  json: Uint8Array | undefined,
+  body: RequestOptions["body"],
+): OutgoingHttpHeaders {
+  if (json !== undefined) return { "Content-Type": "application/json", "Content-Length": json.length };
+  if (body !== undefined) return { "Content-Type": "application/x-tar" };
+  return method === "POST" || method === "PUT" ? { "Content-Length": 0 } : {};
+}
+
+/** `?a=1&b=x`, or nothing. */
+export function formatQuery(query: RequestOptions["query"] = {}): string {
+  const parts: string[] = [];
+  for (const [name, value] of Object.entries(query)) {
+    if (value === undefined || value === false) continue;
+    const texts = typeof value === "object" ? value : [value === true ? "1" : String(value)];
+    for (const text of texts) parts.push(`${encodeURIComponent(name)}=${encodeURIComponent(text)}`);
+  }
+  return parts.length === 0 ? "" : `?${parts.join("&")}`;
+}
+
+/** Sends the body at the engine's pace; an engine that stops reading has said why in its answer. */
+function feed(sent: ClientRequest, body: RequestOptions["body"]): void {
+  if (body === undefined || body instanceof Uint8Array) {
+    sent.end(body);
+    return;
+  }
+  const pump = async (): Promise<void> => {
+    for await (const chunk of body) {
+      if (sent.destroyed) return;
+      if (!sent.write(chunk))
+        await new Promise<void>((resolve) => {
+          sent.once("drain", resolve);
+          sent.once("close", resolve);
+        });
+    }
+    sent.end();
+  };
+  pump().catch((error: unknown) => sent.destroy(error instanceof Error ? error : new Error(String(error))));
+}
+
+async function* read(response: IncomingMessage, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+  try {
+    yield* response as AsyncIterable<Uint8Array>;
+  } catch (error) {
+    throw asPlyError(error, signal);
+  }
+}
+
+async function collect(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of chunks) {
+    size += chunk.length;
+    if (size > MAX_JSON_BYTES)
+      throw new PlyError("limit", `the engine's answer is longer than ${MAX_JSON_BYTES} bytes`);
+    parts.push(chunk);
+  }
+  return Buffer.concat(parts);
+}
+
+async function refusal(response: IncomingMessage): Promise<PlyError> {
+  const status = response.statusCode ?? 0;
+  const text = (await collect(response as AsyncIterable<Uint8Array>)).toString("utf8").trim();
+  try {
+    const body: unknown = JSON.parse(text);
+    if (typeof body === "object" && body !== null && "message" in body && typeof body.message === "string")
+      return answeredError(status, body as { message: string });
+  } catch {
+    // Not every server on a socket speaks JSON: its text is all there is to tell.
+  }
+  return answeredError(status, { message: text === "" ? `the engine answered ${status}` : text });
+}
+
+function asPlyError(cause: unknown, signal: AbortSignal | undefined): unknown {
+  if (cause instanceof PlyError) return cause;
+  if (signal?.aborted === true)
+    return new PlyError("cancelled", "the operation was cancelled", { cause: signal.reason });
+  return new PlyError("unavailable", `cannot talk to the ply engine: ${messageOf(cause)}`, { cause });
+}

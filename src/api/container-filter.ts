@@ -3,6 +3,7 @@ import type { Engine } from "../engine.ts";
 import { isPlyError, PlyError } from "../error.ts";
 import type { ImageId } from "../oci/index.ts";
 import { type Filters, filterBoolean, filterValues, hasLabels, invalidValue } from "./filters.ts";
+import { exposedPorts, parsePortRange } from "./port-map.ts";
 
 export const CONTAINER_FILTERS = [
   "ancestor",
@@ -44,14 +45,18 @@ export function containerMatcher(filters: Filters, engine: Engine): (container: 
     "exited",
     (container, code) => container.status === "exited" && container.exitCode === exitCode(code),
   );
-  anyOf("network", (container, network) => container.host.networkMode === network);
+  anyOf("network", (container, network) => isOn(container, network, engine));
   anyOf("volume", (container, volume) =>
     (container.mounts ?? []).some(({ source, target }) => source === volume || target === volume),
   );
-  anyOf("expose", (container, port) =>
-    container.process.exposedPorts.some((exposed) => exposed === port || exposed === `${port}/tcp`),
-  );
-  anyOf("publish", () => false);
+  anyOf("expose", (container, port) => {
+    const exposed = exposedPorts(Object.keys(container.config.ExposedPorts ?? {}));
+    return exposed.some((each) => isWithin(each, port));
+  });
+  anyOf("publish", (container, port) => {
+    const published = engine.networks.attachmentOf(container.id)?.ports ?? [];
+    return published.some(({ hostPort, protocol }) => isWithin({ port: hostPort, protocol }, port));
+  });
   anyOf("health", (container, health) => (container.health?.status ?? "none") === health);
   if (filterBoolean(filters, "is-task") === true) claims.push(() => false);
   const labels = filterValues(filters, "label");
@@ -67,6 +72,24 @@ export function containerMatcher(filters: Filters, engine: Engine): (container: 
   const ancestors = filterValues(filters, "ancestor");
   if (ancestors.length > 0) claims.push(descendsFrom(ancestors, engine));
   return (container) => claims.every((claim) => claim(container));
+}
+
+/** By the network's name or id, or the container's mode. */
+function isOn({ host }: ContainerRecord, wanted: string, engine: Engine): boolean {
+  if (host.networkMode === wanted) return true;
+  const isWanted = ({ id, name }: { readonly id: string; readonly name: string }) =>
+    name === wanted || id === wanted;
+  const known = engine.networks.list().find(isWanted);
+  return (host.networks ?? []).some(({ network }) => network === known?.name || network === known?.id);
+}
+
+/** `80`, `80/udp`, `8000-8010`. Throws "invalid" in Docker's words. */
+function isWithin(
+  { port, protocol }: { readonly port: number; readonly protocol: string },
+  wanted: string,
+): boolean {
+  const range = parsePortRange(wanted);
+  return range.protocol === protocol && range.first <= port && port <= range.last;
 }
 
 function checkValues(filters: Filters, name: string, known: readonly string[]): void {

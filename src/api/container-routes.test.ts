@@ -83,20 +83,18 @@ describe("container routes", () => {
   test("create answers id and warnings", async () => {
     await using api = await testApi();
     const answer = await api.call("POST", "/containers/create?name=new", {
-      body: { Image: "alpine", Cmd: ["true"], HostConfig: { Memory: 1, PublishAllPorts: true } },
+      body: {
+        Image: "alpine",
+        Cmd: ["true"],
+        HostConfig: { Memory: 1, Links: ["a"], StorageOpt: { size: "1G" } },
+      },
     });
     assert.equal(answer.status, 201);
     const { Id, Warnings } = answer.json() as { Id: string; Warnings: string[] };
     assert.equal(api.engine.containerList.find((container) => container.id === Id)?.name, "new");
-    assert.equal(Warnings.length, 2);
-    assert.equal(api.engine.created[0]?.host.networkMode, "none");
+    assert.equal(Warnings.length, 1);
+    assert.deepEqual(api.engine.created[0]?.host.networks, [{ network: "bridge", links: ["a"] }]);
     assert.equal(api.engine.created[0]?.host.resources?.memory, 1);
-    const network = await api.call("POST", "/containers/create", {
-      body: { Image: "alpine", HostConfig: { NetworkMode: "mine" } },
-    });
-    // Not 404, which means "pull the image" to Docker's client.
-    assert.equal(network.status, 400);
-    assert.match(network.text, /network mine not found/);
   });
 
   test("start and stop: done, or done before", async () => {

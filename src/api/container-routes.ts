@@ -18,6 +18,7 @@ import { type Exchange, param, readJson, readJsonObject, sendEmpty, sendJson } f
 import type { Fields } from "./fields.ts";
 import { parseFilters } from "./filters.ts";
 import { referenceWithTag } from "./image-name.ts";
+import { viewContainerNetworks } from "./network-view.ts";
 import { queryBoolean, queryInteger, queryPlatform, queryRequired } from "./query.ts";
 import type { ApiRoute, Service } from "./service.ts";
 import { claimImage, inSession, withSessionLabel } from "./session-routes.ts";
@@ -65,6 +66,7 @@ async function list(exchange: Exchange, service: Service): Promise<void> {
     return dockerContainerSummary(container, {
       nowMs,
       root: engine.info.root,
+      network: viewContainerNetworks(container, engine.networks, exchange.apiMinor),
       ...(own === undefined ? {} : { sizes: own }),
     });
   });
@@ -118,6 +120,7 @@ async function inspect(exchange: Exchange, service: Service): Promise<void> {
     driver: engine.info.storageDriver.name,
     runtime: engine.info.runtime.name,
     root: engine.info.root,
+    network: viewContainerNetworks(container, engine.networks, exchange.apiMinor),
     execIds: engine.containers.execs.idsOf(container.id),
     ...(sizes === undefined ? {} : { sizes }),
   });

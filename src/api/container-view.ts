@@ -11,6 +11,8 @@ import { healthOf, healthWords } from "./health-view.ts";
 import { viewHostSettings } from "./host-settings.ts";
 import { dockerImageConfig } from "./image-view.ts";
 import { logConfig } from "./log-config.ts";
+import type { ContainerNetworkView } from "./network-view.ts";
+import { viewPortBindings } from "./port-map.ts";
 import { dockerLimits } from "./resource-request.ts";
 import { formatTime, humanDuration } from "./timestamp.ts";
 
@@ -28,7 +30,12 @@ export function containerSizes(writable: number, image: ImageSummary | undefined
 
 export function dockerContainerSummary(
   container: ContainerRecord,
-  options: { readonly nowMs: number; readonly root: string; readonly sizes?: ContainerSizes },
+  options: {
+    readonly nowMs: number;
+    readonly root: string;
+    readonly network: ContainerNetworkView;
+    readonly sizes?: ContainerSizes;
+  },
 ): DockerContainerSummary {
   const { annotations } = container.host.settings ?? {};
   return {
@@ -38,7 +45,7 @@ export function dockerContainerSummary(
     ImageID: container.imageId,
     Command: [container.path, ...container.args.map(quoted)].join(" "),
     Created: Math.floor(container.createdAt / 1000),
-    Ports: [],
+    Ports: options.network.ports,
     ...(options.sizes === undefined
       ? {}
       : { SizeRw: options.sizes.writable, SizeRootFs: options.sizes.rootfs }),
@@ -49,7 +56,7 @@ export function dockerContainerSummary(
       NetworkMode: container.host.networkMode,
       ...(annotations === undefined ? {} : { Annotations: annotations }),
     },
-    NetworkSettings: { Networks: networksOf(container) },
+    NetworkSettings: { Networks: options.network.endpoints },
     Mounts: mountsOf(container, options.root),
   };
 }
@@ -87,6 +94,7 @@ export function dockerContainerInspect(
     /** Of containers that ask for none. */
     readonly runtime?: string;
     readonly root: string;
+    readonly network: ContainerNetworkView;
     readonly sizes?: ContainerSizes;
     readonly execIds?: readonly string[];
   },
@@ -137,7 +145,7 @@ export function dockerContainerInspect(
       : { SizeRw: options.sizes.writable, SizeRootFs: options.sizes.rootfs }),
     Mounts: mountsOf(container, options.root),
     Config: configOf(container),
-    NetworkSettings: { Ports: {}, Networks: networksOf(container) },
+    NetworkSettings: options.network.settings,
   };
 }
 
@@ -145,6 +153,9 @@ function hostConfigOf(host: ContainerRecord["host"]) {
   return {
     Binds: host.binds.length === 0 ? null : host.binds,
     NetworkMode: host.networkMode,
+    PortBindings: viewPortBindings(host.ports ?? []),
+    PublishAllPorts: host.publishAllPorts ?? false,
+    Links: linksOf(host),
     AutoRemove: host.autoRemove,
     ReadonlyRootfs: host.readOnlyRootfs,
     ConsoleSize: [host.consoleSize?.rows ?? 0, host.consoleSize?.columns ?? 0],
@@ -159,15 +170,17 @@ function hostConfigOf(host: ContainerRecord["host"]) {
 
 /** What clients read without asking whether it is there. */
 const USUAL_HOST_CONFIG = {
-  PortBindings: {},
-  PublishAllPorts: false,
   ContainerIDFile: "",
   VolumeDriver: "",
   Cgroup: "",
   Isolation: "",
-  Links: null,
   CgroupnsMode: "private",
 } as const;
+
+/** Links of the network of its mode, which clients of old gave here. */
+function linksOf({ networkMode, networks = [] }: ContainerRecord["host"]): readonly string[] | null {
+  return networks.find(({ network }) => network === networkMode)?.links ?? null;
+}
 
 function configOf(container: ContainerRecord): DockerContainerConfig {
   const { process, config, id } = container;
@@ -183,29 +196,6 @@ function configOf(container: ContainerRecord): DockerContainerConfig {
     Image: container.imageName,
     ...dockerImageConfig(config),
     Labels: config.Labels ?? {},
-  };
-}
-
-function networksOf(container: ContainerRecord): Readonly<Record<string, object>> {
-  const { networkMode } = container.host;
-  return {
-    [networkMode]: {
-      IPAMConfig: null,
-      Links: null,
-      Aliases: null,
-      DriverOpts: null,
-      GwPriority: 0,
-      NetworkID: networkMode,
-      EndpointID: "",
-      Gateway: "",
-      IPAddress: "",
-      MacAddress: "",
-      IPPrefixLen: 0,
-      IPv6Gateway: "",
-      GlobalIPv6Address: "",
-      GlobalIPv6PrefixLen: 0,
-      DNSNames: null,
-    },
   };
 }
 

@@ -49,6 +49,7 @@ describe("create requests", () => {
       },
       host: {
         networkMode: "host",
+        networks: [],
         binds: ["/data:/srv:ro", "/in"],
         autoRemove: true,
         readOnlyRootfs: false,
@@ -70,19 +71,6 @@ describe("create requests", () => {
     assert.deepEqual(of({ Cmd: "ls" }), { entrypoint: null, cmd: ["ls"] });
     assert.deepEqual(of({ Entrypoint: [""] }), { entrypoint: [], cmd: [] });
     assert.deepEqual(of({ Entrypoint: ["sh"] }), { entrypoint: ["sh"], cmd: [] });
-  });
-
-  test("bridge becomes none, and says so; other networks are refused", () => {
-    for (const mode of ["", "default", "bridge"]) {
-      const { options, warnings } = create({ HostConfig: { NetworkMode: mode } });
-      assert.equal(options.host.networkMode, "none");
-      assert.deepEqual(warnings, ["the bridge network comes with a later version; running with no network"]);
-    }
-    assert.throws(() => hosted({ NetworkMode: "mine" }), /network mine not found/);
-    assert.throws(
-      () => hosted({ NetworkMode: "container:x" }),
-      (error) => isPlyError(error, "unsupported"),
-    );
   });
 
   test("host settings come in, and go out as they came", () => {
@@ -175,7 +163,10 @@ describe("create requests", () => {
 
   test("what cannot be honoured is said, each once, and defaults are not", () => {
     const { warnings } = hosted({
-      PortBindings: { "80/tcp": [{ HostPort: "8080" }] },
+      StorageOpt: { size: "1G" },
+      PortBindings: {},
+      PublishAllPorts: false,
+      Links: null,
       Memory: 1e9,
       RestartPolicy: { Name: "always" },
       Devices: [],
@@ -187,7 +178,7 @@ describe("create requests", () => {
     });
     assert.deepEqual(
       warnings.map((line) => /\((\w+)\)/.exec(line)?.[1]),
-      ["PortBindings"],
+      ["StorageOpt"],
     );
     assert.deepEqual(hosted({ RestartPolicy: { Name: "no" }, PidsLimit: 0, Memory: 0 }).warnings, []);
   });

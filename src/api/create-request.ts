@@ -5,7 +5,8 @@ import { type Fields, fieldsOf, flag, objects, stringMap, text, texts, words } f
 import { unhonoured } from "./host-config-warnings.ts";
 import { parseHostSettings, parseProcessSettings } from "./host-settings.ts";
 import { loggingOf } from "./log-config.ts";
-import { parseNetworking } from "./network-request.ts";
+import { networkWarnings, parseNetworking } from "./network-request.ts";
+import { parsePortRange } from "./port-map.ts";
 import { resourcesOf, restartPolicyOf } from "./resource-request.ts";
 
 export interface CreateRequest {
@@ -47,7 +48,7 @@ export function parseCreateRequest(body: Fields, name: string | null): CreateReq
       process: processOf(body),
       host,
     },
-    warnings: unhonoured(hostConfig),
+    warnings: [...networkWarnings(host), ...unhonoured(hostConfig)],
   };
 }
 
@@ -78,9 +79,16 @@ function processOf(body: Fields): ProcessOptions {
     stdinOnce: flag(body, "StdinOnce"),
     labels: stringMap(body, "Labels"),
     stopSignal: text(body, "StopSignal"),
-    exposedPorts: Object.keys(fieldsOf(body, "ExposedPorts")),
+    exposedPorts: exposedPortsOf(body),
     ...parseProcessSettings(body),
   };
+}
+
+/** Throws "invalid" in Docker's words for what is no port. */
+function exposedPortsOf(body: Fields): string[] {
+  const ports = Object.keys(fieldsOf(body, "ExposedPorts"));
+  for (const port of ports) parsePortRange(port);
+  return ports;
 }
 
 /** `Binds` as they are; `Volumes` in the same form where no other mount lies. */

@@ -13,10 +13,7 @@ interface Rule {
 
 /** Settings that are read, cannot be honoured yet and are safe to go on without, as long as the user knows. */
 const HOST_RULES: readonly Rule[] = [
-  { field: "PortBindings", what: "published ports" },
-  { field: "PublishAllPorts", what: "published ports" },
   { field: "LogConfig", what: "the log driver", asks: isRemoteLogDriver },
-  { field: "Links", what: "links" },
   { field: "StorageOpt", what: "storage options" },
   { field: "CgroupParent", what: "the cgroup parent" },
 ];

@@ -8,16 +8,6 @@ const LATER: readonly (readonly [routes: readonly string[], what: string, instea
     "building images",
     "run a container, change it and commit it; or build elsewhere and load the result",
   ],
-  [
-    [
-      "POST /networks/create",
-      "DELETE /networks/{name}",
-      "POST /networks/{name}/connect",
-      "POST /networks/{name}/disconnect",
-    ],
-    "networks of your own",
-    "use the host network or none",
-  ],
 ];
 
 export const laterRoutes: readonly ApiRoute[] = LATER.flatMap(([routes, what, instead]) =>

@@ -1,77 +1,129 @@
-import { createHash } from "node:crypto";
-import { hasProcess } from "../container/index.ts";
 import { PlyError } from "../error.ts";
-import type { DockerNetwork } from "../wire/index.ts";
-import { type Exchange, param, sendJson } from "./exchange.ts";
-import { filterValues, parseFilters } from "./filters.ts";
+import type { Network } from "../network/index.ts";
+import type { DockerNetworkCreateResponse, DockerNetworkPrune } from "../wire/index.ts";
+import { parseEndpoint } from "./endpoint-request.ts";
+import { type Exchange, param, readJsonObject, sendEmpty, sendJson } from "./exchange.ts";
+import { fieldsOf, flag, text } from "./fields.ts";
+import {
+  type Filters,
+  filterBoolean,
+  filterValue,
+  filterValues,
+  hasLabels,
+  invalidValue,
+  parseFilters,
+} from "./filters.ts";
+import { parseNetworkCreate } from "./network-request.ts";
+import { dockerNetwork } from "./network-view.ts";
 import type { ApiRoute, Service } from "./service.ts";
-import { formatTime } from "./timestamp.ts";
+import { parseTimestamp } from "./timestamp.ts";
 
-/** The two networks there are without any network code: so that clients can list them. */
 export const networkRoutes: readonly ApiRoute[] = [
-  { method: "GET", path: "/networks", handler: listNetworks },
-  { method: "GET", path: "/networks/{name}", handler: inspectNetwork },
+  { method: "GET", path: "/networks", handler: list },
+  { method: "POST", path: "/networks/create", handler: create },
+  { method: "POST", path: "/networks/prune", handler: prune },
+  { method: "GET", path: "/networks/{name}", handler: inspect },
+  { method: "DELETE", path: "/networks/{name}", handler: remove },
+  { method: "POST", path: "/networks/{name}/connect", handler: connect },
+  { method: "POST", path: "/networks/{name}/disconnect", handler: disconnect },
 ];
 
-const NETWORKS = [
-  { name: "host", driver: "host" },
-  { name: "none", driver: "null" },
-] as const;
-const NETWORK_FILTERS = ["dangling", "driver", "id", "label", "name", "scope", "type"];
+const FILTERS = ["dangling", "driver", "id", "label", "name", "scope", "type"];
+const PRUNE_FILTERS = ["label", "label!", "until"];
+/** Lists of old clients had the containers as well. */
+const LAST_WITH_CONTAINERS = 27;
 
-function networks({ engine, startedAt }: Service): DockerNetwork[] {
-  return NETWORKS.map(({ name, driver }) => ({
-    Name: name,
-    // The same for the life of the engine's root, different between engines.
-    Id: createHash("sha256").update(`${engine.info.id} network ${name}`).digest("hex"),
-    Created: formatTime(startedAt),
-    Scope: "local",
-    Driver: driver,
-    EnableIPv4: true,
-    EnableIPv6: false,
-    IPAM: { Driver: "default", Options: null, Config: [] },
-    Internal: false,
-    Attachable: false,
-    Ingress: false,
-    ConfigFrom: { Network: "" },
-    ConfigOnly: false,
-    Containers: {},
-    Options: {},
-    Labels: {},
-  }));
+function list(exchange: Exchange, { engine }: Service): void {
+  const { networks } = engine;
+  const matches = matcher(parseFilters(exchange.query, FILTERS), (id) => networks.endpointsOn(id).length > 0);
+  const bodies = networks
+    .list()
+    .filter(matches)
+    .map((network) =>
+      dockerNetwork(
+        network,
+        exchange.apiMinor <= LAST_WITH_CONTAINERS ? networks.endpointsOn(network.id) : [],
+      ),
+    );
+  sendJson(exchange, 200, bodies);
 }
 
-function listNetworks(exchange: Exchange, service: Service): void {
-  const filters = parseFilters(exchange.query, NETWORK_FILTERS);
-  const fits = (name: string, test: (value: string) => boolean) => {
+/** Values of one filter are alternatives (labels: all), different filters all hold. */
+function matcher(filters: Filters, isUsed: (id: string) => boolean): (network: Network) => boolean {
+  const dangling = filterBoolean(filters, "dangling");
+  for (const type of filterValues(filters, "type"))
+    if (type !== "builtin" && type !== "custom") throw invalidValue("type", type);
+  const labels = filterValues(filters, "label");
+  const anyOf = (name: string, test: (value: string) => boolean): boolean => {
     const values = filterValues(filters, name);
     return values.length === 0 || values.some(test);
   };
-  const found = networks(service).filter(
-    (network) =>
-      fits("name", (name) => network.Name.includes(name)) &&
-      fits("id", (id) => network.Id.startsWith(id)) &&
-      fits("driver", (driver) => network.Driver === driver) &&
-      fits("scope", (scope) => network.Scope === scope) &&
-      fits("type", (type) => type === "builtin") &&
-      fits("label", () => false) &&
-      fits("dangling", (value) => value === "false" || value === "0"),
-  );
-  sendJson(exchange, 200, found);
+  return (network) =>
+    anyOf("name", (name) => network.name.includes(name)) &&
+    anyOf("id", (id) => network.id.startsWith(id)) &&
+    anyOf("driver", (driver) => network.driver === driver) &&
+    anyOf("scope", (scope) => scope === "local") &&
+    anyOf("type", (type) => network.builtin === (type === "builtin")) &&
+    hasLabels(network.labels, labels) &&
+    (dangling === undefined || dangling === (!network.builtin && !isUsed(network.id)));
 }
 
-function inspectNetwork(exchange: Exchange, service: Service): void {
-  const wanted = param(exchange, "name");
-  const all = networks(service);
-  const found =
-    all.find((network) => network.Name === wanted) ?? all.find((network) => network.Id.startsWith(wanted));
-  if (found === undefined) throw new PlyError("not-found", `network ${wanted} not found`);
-  const containers = service.engine.containers
-    .list()
-    .filter(({ status, host }) => hasProcess(status) && host.networkMode === found.Name)
-    .map(({ id, name }) => [
-      id,
-      { Name: name, EndpointID: "", MacAddress: "", IPv4Address: "", IPv6Address: "" },
-    ]);
-  sendJson(exchange, 200, { ...found, Containers: Object.fromEntries(containers) });
+function inspect(exchange: Exchange, { engine }: Service): void {
+  const { query } = exchange;
+  const name = param(exchange, "name");
+  const scope = query.get("scope");
+  if (scope !== null && scope !== "" && scope !== "local")
+    throw new PlyError("not-found", `network ${name} not found`);
+  const network = engine.networks.get(name);
+  sendJson(exchange, 200, dockerNetwork(network, engine.networks.endpointsOn(network.id)));
+}
+
+async function create(exchange: Exchange, { engine }: Service): Promise<void> {
+  const { network, warnings } = await engine.networks.create(
+    parseNetworkCreate(await readJsonObject(exchange)),
+  );
+  const body: DockerNetworkCreateResponse = { Id: network.id, Warning: warnings.join("; ") };
+  sendJson(exchange, 201, body);
+}
+
+async function remove(exchange: Exchange, { engine }: Service): Promise<void> {
+  await engine.networks.remove(param(exchange, "name"));
+  sendEmpty(exchange, 204);
+}
+
+async function connect(exchange: Exchange, { engine }: Service): Promise<void> {
+  const body = await readJsonObject(exchange);
+  const { name } = engine.networks.get(param(exchange, "name"));
+  const endpoint = parseEndpoint(name, fieldsOf(body, "EndpointConfig"));
+  await engine.containers.connectNetwork(text(body, "Container"), endpoint);
+  sendEmpty(exchange, 200);
+}
+
+async function disconnect(exchange: Exchange, { engine }: Service): Promise<void> {
+  const body = await readJsonObject(exchange);
+  await engine.containers.disconnectNetwork(text(body, "Container"), param(exchange, "name"), {
+    force: flag(body, "Force"),
+  });
+  sendEmpty(exchange, 200);
+}
+
+async function prune(exchange: Exchange, { engine, clock }: Service): Promise<void> {
+  const filters = parseFilters(exchange.query, PRUNE_FILTERS);
+  const until = filterValue(filters, "until");
+  const createdBefore =
+    until === undefined ? Number.POSITIVE_INFINITY : Number(parseTimestamp(until, clock()) / 1_000_000n);
+  const labels = filterValues(filters, "label");
+  const spared = filterValues(filters, "label!");
+  const used = new Set(
+    engine.containers.list().flatMap(({ host }) => (host.networks ?? []).map(({ network }) => network)),
+  );
+  const removed = await engine.networks.prune({
+    matches: (network) =>
+      network.createdAt < createdBefore &&
+      hasLabels(network.labels, labels) &&
+      !spared.some((label) => hasLabels(network.labels, [label])),
+    isUsed: ({ id, name }) => used.has(id) || used.has(name),
+  });
+  const body: DockerNetworkPrune = { NetworksDeleted: removed.length === 0 ? null : removed };
+  sendJson(exchange, 200, body);
 }

@@ -38,9 +38,8 @@ describe("prune routes", () => {
     assert.equal((await api.call("POST", `/containers/prune?${filters({ name: ["x"] })}`)).status, 400);
   });
 
-  test("no networks and no build cache to prune", async () => {
+  test("no build cache to prune", async () => {
     await using api = await testApi();
-    assert.deepEqual((await api.call("POST", "/networks/prune")).json(), { NetworksDeleted: null });
     assert.deepEqual((await api.call("POST", `/build/prune?all=1&${filters({ until: ["24h"] })}`)).json(), {
       CachesDeleted: null,
       SpaceReclaimed: 0,

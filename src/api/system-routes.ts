@@ -14,6 +14,7 @@ import { streamEvents } from "./event-routes.ts";
 import { type Exchange, readJsonObject, sendEmpty, sendJson } from "./exchange.ts";
 import { readHostFacts } from "./host-facts.ts";
 import { dockerImageSummary } from "./image-view.ts";
+import { viewContainerNetworks } from "./network-view.ts";
 import type { ApiRoute, Service } from "./service.ts";
 import { volumesWithUsage } from "./volume-routes.ts";
 
@@ -163,7 +164,7 @@ const INACTIVE_SWARM = {
 const UNUSED_INFO = {
   Plugins: {
     Volume: ["local"],
-    Network: ["host", "null"],
+    Network: ["bridge", "host", "ipvlan", "macvlan", "null"],
     Authorization: null,
     Log: ["json-file", "local", "none"],
   },
@@ -238,7 +239,12 @@ async function diskUsage(exchange: Exchange, service: Service): Promise<void> {
     Images: images,
     Containers:
       containers?.map(({ container, sizes }) =>
-        dockerContainerSummary(container, { nowMs: clock(), root: engine.info.root, sizes }),
+        dockerContainerSummary(container, {
+          nowMs: clock(),
+          root: engine.info.root,
+          network: viewContainerNetworks(container, engine.networks, exchange.apiMinor),
+          sizes,
+        }),
       ) ?? null,
     Volumes: wants("volume") ? await volumesWithUsage(service) : null,
     BuildCache: wants("build-cache") ? [] : null,

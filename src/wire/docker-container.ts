@@ -1,5 +1,11 @@
 import type { DockerImageConfig } from "./docker-image.ts";
-import type { DockerEndpointConfig, DockerPort, DockerPortMap } from "./docker-network.ts";
+import type {
+  DockerEndpoint,
+  DockerEndpointConfig,
+  DockerNetworkSettings,
+  DockerPort,
+  DockerPortMap,
+} from "./docker-network.ts";
 
 /** Docker Engine API bodies about containers. */
 
@@ -175,7 +181,7 @@ export interface DockerContainerSummary {
     readonly NetworkMode: string;
     readonly Annotations?: Readonly<Record<string, string>>;
   };
-  readonly NetworkSettings: { readonly Networks: Readonly<Record<string, object>> };
+  readonly NetworkSettings: { readonly Networks: Readonly<Record<string, DockerEndpoint>> };
   readonly Mounts: readonly DockerMountPoint[];
 }
 
@@ -249,10 +255,7 @@ export interface DockerContainerInspect {
   readonly SizeRootFs?: number;
   readonly Mounts: readonly DockerMountPoint[];
   readonly Config: DockerContainerConfig;
-  readonly NetworkSettings: {
-    readonly Ports: Readonly<Record<string, unknown>>;
-    readonly Networks: Readonly<Record<string, object>>;
-  };
+  readonly NetworkSettings: DockerNetworkSettings;
 }
 
 /** `POST /containers/{id}/wait?condition=not-running|next-exit|removed`. */

@@ -109,6 +109,8 @@ export interface RegistryOptions {
   readonly certsDirs?: readonly string[];
   readonly credentialsFor?: CredentialsFor;
   readonly userAgent: string;
+  /** Where HTTP_PROXY, HTTPS_PROXY and NO_PROXY are read; the process's own when absent. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
   /** Tries per request after the first, before giving up; a blob's are counted anew after each byte. Default 5. */
   readonly retries?: number;
   /** The first wait between tries, about; it doubles each time. Milliseconds. Default 250. */

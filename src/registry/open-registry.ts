@@ -5,6 +5,7 @@ import type { RegistryClient, RegistryOptions } from "./client.ts";
 import { endpointOfHost, isInsecureHost, registryHostOf } from "./endpoint.ts";
 import { catalog, tags } from "./listing.ts";
 import { deleteManifest, fetchManifest, headManifest } from "./manifest-transfer.ts";
+import { proxyFor } from "./proxy.ts";
 import { pushManifest, referrers } from "./referrers.ts";
 import { checkRules } from "./registries-config.ts";
 import type { RegistryContext } from "./repository.ts";
@@ -26,6 +27,7 @@ export function openRegistry(options: RegistryOptions): RegistryClient & Disposa
   const transport = createTransport({
     stallTimeoutMs: options.stallTimeoutMs ?? DEFAULT_STALL_TIMEOUT_MS,
     tlsFor: (host) => tlsFor([...new Set([host, registryHostOf(host)])]),
+    proxyFor: (url) => proxyFor(url, options.env ?? process.env),
   });
   const session = createSession({
     transport,

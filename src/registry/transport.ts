@@ -54,6 +54,8 @@ export interface TransportOptions {
   /** Milliseconds. */
   readonly stallTimeoutMs: number;
   readonly tlsFor: (host: string) => Promise<SecureContext>;
+  /** The proxy that requests to a URL go through: `http://user:password@host:port`. */
+  readonly proxyFor: (url: URL) => string | undefined;
 }
 
 /** Connections to one host at a time; layers of one pull and a few more pulls. */
@@ -68,7 +70,9 @@ export function createTransport(options: TransportOptions): Transport {
     const id = `${url.host} ${url.protocol} ${verifiesTls}`;
     const known = agents.get(id);
     if (known !== undefined) return known;
-    const shared = { keepAlive: true, maxSockets: MAX_SOCKETS };
+    const proxy = options.proxyFor(url);
+    const proxyEnv = proxy === undefined ? {} : { proxyEnv: { HTTP_PROXY: proxy, HTTPS_PROXY: proxy } };
+    const shared = { keepAlive: true, maxSockets: MAX_SOCKETS, ...proxyEnv };
     const agent =
       url.protocol === "http:"
         ? Promise.resolve(new http.Agent(shared))

@@ -9,6 +9,9 @@ import type { Socket } from "node:net";
 import { messageOf, PlyError, throwIfAborted } from "../error.ts";
 import { answeredError, decodeJsonLines } from "../wire/index.ts";
 
+/** What is sent piece by piece. */
+export type Bytes = AsyncIterable<Uint8Array> | readonly Uint8Array[];
+
 /** Undefined and false leave a parameter out; true is `1`; a list repeats it. */
 export type QueryValue = string | number | boolean | readonly string[] | undefined;
 
@@ -18,7 +21,7 @@ export interface RequestOptions {
   /** Sent as JSON. */
   readonly json?: unknown;
   /** Sent as it comes, as `application/x-tar` unless a header says otherwise. */
-  readonly body?: AsyncIterable<Uint8Array> | Uint8Array;
+  readonly body?: Bytes | Uint8Array;
   readonly signal?: AbortSignal | undefined;
 }
 

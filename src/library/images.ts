@@ -13,7 +13,7 @@ import {
   REGISTRY_CONFIG_HEADER,
 } from "../wire/index.ts";
 import { type Build, type BuildOptions, buildImage } from "./build.ts";
-import type { EngineHttp } from "./http.ts";
+import type { Bytes, EngineHttp } from "./http.ts";
 
 export interface TransferOptions {
   /** `linux/arm64`. */
@@ -45,14 +45,11 @@ export interface Images {
   tag(source: string, name: string): Promise<void>;
   remove(name: string, options?: { readonly force?: boolean }): Promise<DockerImageDelete[]>;
   /** Names, or ids of images without one. */
-  load(
-    archive: AsyncIterable<Uint8Array>,
-    options?: Pick<TransferOptions, "onProgress" | "signal">,
-  ): Promise<string[]>;
+  load(archive: Bytes, options?: Pick<TransferOptions, "onProgress" | "signal">): Promise<string[]>;
   save(names: readonly string[]): Promise<AsyncIterable<Uint8Array>>;
   /** An image of one layer out of a tar of a root file system; returns its id. */
   import(
-    tar: AsyncIterable<Uint8Array>,
+    tar: Bytes,
     options: { readonly name: string; readonly changes?: readonly string[] },
   ): Promise<string>;
 }

@@ -7,7 +7,7 @@ export * from "./client.ts";
 export { type ConnectOptions, connectEngine, type EngineSession } from "./connect-engine.ts";
 export type * from "./container.ts";
 export type * from "./containers.ts";
-export { createHttp, type EngineHttp, type EngineLocation, type RequestOptions } from "./http.ts";
+export { type Bytes, createHttp, type EngineHttp, type EngineLocation, type RequestOptions } from "./http.ts";
 export type * from "./images.ts";
 export type { Output, PrintedText } from "./output.ts";
 export { type OwnEngine, type StartOptions, startEngine } from "./start-engine.ts";

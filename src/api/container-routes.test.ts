@@ -241,7 +241,6 @@ describe("container routes", () => {
   test("what comes later says so, and what will not", async () => {
     await using api = await testApi();
     for (const [method, path, status, words] of [
-      ["POST", "/v1.41/build", 501, "building images"],
       ["POST", "/swarm/init", 503, "This node is not a swarm manager."],
       ["GET", "/services/x/logs", 503, "This node is not a swarm manager."],
       ["POST", "/plugins/pull", 501, "no plugins"],

@@ -4,9 +4,14 @@ import type { ApiRoute } from "./service.ts";
 /** What comes, and what to do until then. */
 const LATER: readonly (readonly [routes: readonly string[], what: string, instead: string])[] = [
   [
-    ["POST /build", "POST /build/cancel"],
-    "building images",
-    "run a container, change it and commit it; or build elsewhere and load the result",
+    [
+      "POST /networks/create",
+      "DELETE /networks/{name}",
+      "POST /networks/{name}/connect",
+      "POST /networks/{name}/disconnect",
+    ],
+    "networks of your own",
+    "use the host network or none",
   ],
 ];
 

@@ -1,5 +1,5 @@
 import { isPlyError } from "../error.ts";
-import type { DockerBuildPrune, DockerContainerPrune } from "../wire/index.ts";
+import type { DockerContainerPrune, DockerNetworkPrune } from "../wire/index.ts";
 import { type Exchange, sendJson } from "./exchange.ts";
 import { type Filters, filterValue, filterValues, hasLabels, parseFilters } from "./filters.ts";
 import type { ApiRoute, Service } from "./service.ts";
@@ -8,11 +8,10 @@ import { parseTimestamp } from "./timestamp.ts";
 /** What `docker system prune` asks for beside images and volumes. */
 export const pruneRoutes: readonly ApiRoute[] = [
   { method: "POST", path: "/containers/prune", handler: pruneContainers },
-  { method: "POST", path: "/build/prune", handler: pruneBuildCache },
+  { method: "POST", path: "/networks/prune", handler: pruneNetworks },
 ];
 
 const FILTERS = ["label", "label!", "until"];
-const BUILD_FILTERS = [...FILTERS, "id", "parent", "type", "description", "inuse", "shared", "private"];
 
 /** Removes the containers that do not run; their volumes stay, as with Docker. */
 async function pruneContainers(exchange: Exchange, { engine, clock }: Service): Promise<void> {
@@ -48,10 +47,10 @@ async function pruneContainers(exchange: Exchange, { engine, clock }: Service): 
   sendJson(exchange, 200, body);
 }
 
-/** Nothing is built here yet, so that nothing is kept of it. */
-function pruneBuildCache(exchange: Exchange): void {
-  parseFilters(exchange.query, BUILD_FILTERS);
-  const body: DockerBuildPrune = { CachesDeleted: null, SpaceReclaimed: 0 };
+/** There are only the two networks that cannot be removed. */
+function pruneNetworks(exchange: Exchange): void {
+  parseFilters(exchange.query, FILTERS);
+  const body: DockerNetworkPrune = { NetworksDeleted: null };
   sendJson(exchange, 200, body);
 }
 

@@ -1,6 +1,7 @@
 import { absentRoutes } from "./absent-routes.ts";
 import { archiveRoutes } from "./archive-routes.ts";
 import { attachRoutes } from "./attach-routes.ts";
+import { buildRoutes } from "./build-routes.ts";
 import { containerRoutes } from "./container-routes.ts";
 import { controlRoutes } from "./control-routes.ts";
 import { doctorRoutes } from "./doctor-routes.ts";
@@ -33,6 +34,7 @@ export const routes: readonly ApiRoute[] = [
   ...networkRoutes,
   ...volumeRoutes,
   ...pruneRoutes,
+  ...buildRoutes,
   ...snapshotRoutes,
   ...recreateRoutes,
   ...plyRoutes,

@@ -12,7 +12,7 @@ import { createLayerPlan } from "./layer-plan.ts";
 import { planLayer } from "./plan-step.ts";
 import { runStep } from "./run-step.ts";
 import type { Session, StageResult, StageWork, StepOutcome } from "./session.ts";
-import { absolutePath, applySettings } from "./settings.ts";
+import { applySettings } from "./settings.ts";
 import { createStageRoot } from "./stage-root.ts";
 import { createVariables } from "./variables.ts";
 
@@ -249,7 +249,8 @@ async function dispatch(
 
 async function workdirStep(work: StageWork, value: string, step: BuildStep): Promise<StepOutcome> {
   const written = work.variables.expand(value);
-  const path = posix.resolve("/", absolutePath(written, work.config));
+  // An absolute path stays as it was written, as Docker has it.
+  const path = written.startsWith("/") ? written : posix.join("/", work.config.WorkingDir ?? "", written);
   work.config = { ...work.config, WorkingDir: path };
   const plan = createLayerPlan(await work.root.tree());
   plan.makeDirectory(plan.resolve(byteString(path)).path, { mode: 0o755, uid: 0, gid: 0 });

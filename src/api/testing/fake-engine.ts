@@ -20,8 +20,8 @@ export interface FakeParts {
   readonly images?: Partial<Images>;
   readonly containers?: Partial<Containers>;
   readonly volumes?: Partial<Volumes>;
-  readonly networks?: Partial<Engine["networks"]>;
   readonly registry?: Partial<RegistryClient>;
+  readonly builder?: Partial<Engine["builder"]>;
   readonly events?: readonly EngineEvent[];
   readonly check?: Engine["check"];
 }
@@ -127,16 +127,7 @@ export function fakeEngine(parts: FakeParts = {}): FakeEngine {
     registry: orThrow(parts.registry ?? {}, "registry"),
     events: fakeEvents(parts.events ?? []),
     sessions: orThrow({}, "sessions"),
-    networks: orThrow(
-      {
-        get: noNetwork,
-        list: () => [],
-        attachmentOf: () => undefined,
-        endpointsOn: () => [],
-        ...parts.networks,
-      },
-      "networks",
-    ),
+    builder: orThrow(parts.builder ?? {}, "builder"),
     examine: async () => [],
     check:
       parts.check ?? (async () => ({ problems: [], layersVerified: 2, blobsVerified: 3, bytesFreed: 0 })),
@@ -156,10 +147,6 @@ const fakeExecs: Execs = {
 
 function noExec(id: string): never {
   throw new PlyError("not-found", `No such exec instance: ${id}`);
-}
-
-function noNetwork(name: string): never {
-  throw new PlyError("not-found", `network ${name} not found`);
 }
 
 function noVolume(name: string): never {

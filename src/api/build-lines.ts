@@ -1,0 +1,80 @@
+import type { BuildEvent } from "../build/index.ts";
+import type { DockerProgressLine } from "../wire/index.ts";
+import { progressLines } from "./progress-lines.ts";
+
+export interface BuildLinesOptions {
+  readonly send: (line: DockerProgressLine) => void;
+  readonly isBehind: () => boolean;
+  readonly clock: () => number;
+  /** Nothing but the result. */
+  readonly isQuiet: boolean;
+}
+
+/**
+ * Turns a build's events into the lines of Docker's classic builder. Stages that are built side by side are shown one
+ * after the other: what comes of one that is not its turn waits.
+ */
+export function buildLines(options: BuildLinesOptions): (event: BuildEvent) => void {
+  if (options.isQuiet) return () => undefined;
+  const toPullLines = progressLines(options);
+  const decoders = new Map<number, TextDecoder>();
+  const say = (stream: string): void => options.send({ stream });
+  const textOf = ({ step, bytes }: Extract<BuildEvent, { kind: "output" }>): string => {
+    const decoder = decoders.get(step.number) ?? new TextDecoder();
+    decoders.set(step.number, decoder);
+    return decoder.decode(bytes, { stream: true });
+  };
+  const show = (event: BuildEvent): void => {
+    if (event.kind === "step") for (const line of stepLines(event)) say(line);
+    else if (event.kind === "container")
+      say(
+        event.state === "running"
+          ? ` ---> Running in ${shortHex(event.id)}\n`
+          : `Removing intermediate container ${shortHex(event.id)}\n`,
+      );
+    else if (event.kind === "output") say(textOf(event));
+    else if (event.kind === "pull") toPullLines(event.progress);
+    else if (event.kind === "warning") say(`[Warning] ${event.message}\n`);
+  };
+
+  /** Stages that have begun and are not wholly shown, in the order in which they began, with what waits. */
+  const stages = new Map<number, { isDone: boolean; readonly waiting: BuildEvent[] }>();
+  const shownNow = (): number | undefined => stages.keys().next().value;
+  const advance = (): void => {
+    for (let index = shownNow(); index !== undefined; index = shownNow()) {
+      const stage = stages.get(index);
+      for (const event of stage?.waiting.splice(0) ?? []) show(event);
+      if (stage?.isDone !== true) return;
+      stages.delete(index);
+    }
+  };
+  return (event) => {
+    if (event.kind === "stage" && event.state === "begun") {
+      stages.set(event.index, { isDone: false, waiting: [] });
+      return;
+    }
+    if (event.kind === "stage") {
+      const stage = stages.get(event.index);
+      if (stage !== undefined) stage.isDone = true;
+      return advance();
+    }
+    const index = "step" in event ? event.step.stage.index : undefined;
+    const stage = index === undefined ? undefined : stages.get(index);
+    if (stage === undefined || index === shownNow()) return show(event);
+    stage.waiting.push(event);
+    // What failed is what is asked for: it does not wait.
+    if (event.kind === "step" && event.state === "failed")
+      for (const each of stage.waiting.splice(0)) show(each);
+  };
+}
+
+function stepLines(event: Extract<BuildEvent, { kind: "step" }>): string[] {
+  const { step, state } = event;
+  if (state === "running") return [`Step ${step.number}/${step.total} : ${step.text}\n`];
+  if (state === "failed") return [];
+  return [...(state === "cached" ? [" ---> Using cache\n"] : []), ` ---> ${shortHex(event.id)}\n`];
+}
+
+function shortHex(id: string): string {
+  return id.slice(0, 12);
+}

@@ -1,0 +1,100 @@
+import { isPlyError, messageOf, PlyError } from "../error.ts";
+import { buildLines } from "./build-lines.ts";
+import { parseBuildRequest } from "./build-request.ts";
+import { bodyStream, type Exchange, sendEmpty, sendJson } from "./exchange.ts";
+import { filterValue, parseFilters } from "./filters.ts";
+import { openLineStream } from "./line-stream.ts";
+import { queryBoolean, queryInteger } from "./query.ts";
+import type { ApiRoute, Service } from "./service.ts";
+import { parseTimestamp } from "./timestamp.ts";
+
+export const buildRoutes: readonly ApiRoute[] = [
+  { method: "POST", path: "/build", handler: build },
+  { method: "POST", path: "/build/cancel", handler: cancel },
+  { method: "POST", path: "/build/prune", handler: prune },
+];
+
+/** The classic builder's API: a context in the body, lines of JSON in the answer. */
+async function build(exchange: Exchange, { engine, clock }: Service): Promise<void> {
+  if (exchange.query.get("version") === "2")
+    throw new PlyError("unsupported", "this engine has no BuildKit", {
+      hint: "set DOCKER_BUILDKIT=0, or use ply build",
+    });
+  const { dockerfileName, remote, isQuiet, squash, ...request } = parseBuildRequest(exchange);
+  const { signal } = exchange;
+  await using context = await engine.builder.openContext(
+    remote === "" ? { archive: bodyStream(exchange) } : { address: remote },
+    { dockerfile: dockerfileName, signal },
+  );
+  const lines = openLineStream(exchange);
+  const onEvent = buildLines({
+    send: (line) => lines.send(line),
+    isBehind: () => lines.isBehind,
+    clock,
+    isQuiet,
+  });
+  try {
+    const { imageId, names } = await engine.builder.build({
+      ...request,
+      dockerfile: context.dockerfile,
+      context: context.tree,
+      onEvent,
+      signal,
+    });
+    lines.send({ aux: { ID: imageId } });
+    if (isQuiet) lines.send({ stream: `${imageId}\n` });
+    else {
+      lines.send({ stream: `Successfully built ${imageId.slice("sha256:".length).slice(0, 12)}\n` });
+      for (const name of names) lines.send({ stream: `Successfully tagged ${name}\n` });
+    }
+  } catch (error) {
+    if (!lines.started) throw error;
+    const code = isPlyError(error) ? error.details["exitCode"] : undefined;
+    const message = messageOf(error);
+    lines.send({
+      errorDetail: { ...(typeof code === "number" ? { code } : {}), message },
+      error: message,
+    });
+  }
+  lines.end();
+}
+
+function cancel(exchange: Exchange, { engine }: Service): void {
+  const id = exchange.query.get("id");
+  if (id === null || id === "") throw new PlyError("invalid", "build ID not specified");
+  engine.builder.cancel(id);
+  sendEmpty(exchange, 204);
+}
+
+const PRUNE_FILTERS = [
+  "label",
+  "label!",
+  "until",
+  "unused-for",
+  "id",
+  "parent",
+  "type",
+  "description",
+  "inuse",
+  "shared",
+  "private",
+];
+
+async function prune(exchange: Exchange, { engine, clock }: Service): Promise<void> {
+  const { query } = exchange;
+  const filters = parseFilters(query, PRUNE_FILTERS);
+  const until = filterValue(filters, "until") ?? filterValue(filters, "unused-for");
+  const keepBytes =
+    queryInteger(query, "keep-storage") ??
+    queryInteger(query, "reserved-space") ??
+    queryInteger(query, "max-used-space");
+  const { keys, bytesReclaimed } = await engine.builder.cache.prune({
+    all: queryBoolean(query, "all"),
+    ...(until === undefined ? {} : { unusedSince: Number(parseTimestamp(until, clock()) / 1_000_000n) }),
+    ...(keepBytes === undefined || keepBytes === 0 ? {} : { keepBytes }),
+  });
+  sendJson(exchange, 200, {
+    CachesDeleted: keys.length === 0 ? null : keys,
+    SpaceReclaimed: bytesReclaimed,
+  });
+}

@@ -79,13 +79,18 @@ export async function serve(options: ServeOptions): Promise<void> {
 }
 
 /** One thing that cannot go keeps nothing else from going. */
-async function removeAll({ containers, volumes }: Engine, log: (line: string) => void): Promise<void> {
+async function removeAll(
+  { containers, networks, volumes }: Engine,
+  log: (line: string) => void,
+): Promise<void> {
   const attempt = (work: Promise<void>) =>
     work.catch((error: unknown) => log(`warning: ${messageOf(error)}`));
   await Promise.all(
     containers.list().map(({ id }) => attempt(containers.remove(id, { force: true, volumes: true }))),
   );
   await Promise.all(volumes.list().map(({ name }) => attempt(volumes.remove(name))));
+  const made = networks.list().filter(({ builtin }) => !builtin);
+  await Promise.all(made.map(({ id }) => attempt(networks.remove(id))));
 }
 
 async function removeRoots({ root, runRoot }: ServeOptions): Promise<void> {

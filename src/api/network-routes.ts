@@ -16,11 +16,12 @@ import {
 import { parseNetworkCreate } from "./network-request.ts";
 import { dockerNetwork } from "./network-view.ts";
 import type { ApiRoute, Service } from "./service.ts";
+import { inSession, withSessionLabel } from "./session-routes.ts";
 import { parseTimestamp } from "./timestamp.ts";
 
 export const networkRoutes: readonly ApiRoute[] = [
   { method: "GET", path: "/networks", handler: list },
-  { method: "POST", path: "/networks/create", handler: create },
+  { method: "POST", path: "/networks/create", handler: inSession(create) },
   { method: "POST", path: "/networks/prune", handler: prune },
   { method: "GET", path: "/networks/{name}", handler: inspect },
   { method: "DELETE", path: "/networks/{name}", handler: remove },
@@ -80,7 +81,7 @@ function inspect(exchange: Exchange, { engine }: Service): void {
 
 async function create(exchange: Exchange, { engine }: Service): Promise<void> {
   const { network, warnings } = await engine.networks.create(
-    parseNetworkCreate(await readJsonObject(exchange)),
+    parseNetworkCreate(withSessionLabel(exchange, await readJsonObject(exchange))),
   );
   const body: DockerNetworkCreateResponse = { Id: network.id, Warning: warnings.join("; ") };
   sendJson(exchange, 201, body);

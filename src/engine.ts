@@ -5,10 +5,12 @@ import type { Builder } from "./build/index.ts";
 import { type Containers, type OpenContainers, openContainers, removeLeftSteps } from "./container/index.ts";
 import { joinBuilder } from "./engine-build.ts";
 import { type Ability, examine } from "./engine-doctor.ts";
-import { type ErrorKind, isPlyError, messageOf, PlyError } from "./error.ts";
+import { joinSessions } from "./engine-sessions.ts";
+import { messageOf, PlyError } from "./error.ts";
 import { createEventBus, type EventBus } from "./event/index.ts";
 import { type Images, openImages } from "./image/index.ts";
 import { createIngestPool } from "./layer/index.ts";
+import { type Networks, type OpenNetworks, openNameServer, openNetworks } from "./network/index.ts";
 import {
   openRegistry,
   parseRegistriesConfig,
@@ -16,12 +18,11 @@ import {
   type RegistryClient,
 } from "./registry/index.ts";
 import { openRuntime } from "./runtime/index.ts";
-import { openSessions, type Sessions, type SessionsOptions } from "./session/index.ts";
+import type { Sessions } from "./session/index.ts";
 import { chooseDriver, type SnapshotDriver, type Tried } from "./snapshot/index.ts";
 import { type CheckReport, openStore, type Store } from "./store/index.ts";
 import { VERSION } from "./version.ts";
 import { openVolumes, type Volumes } from "./volume/index.ts";
-import { SESSION_LABEL } from "./wire/index.ts";
 
 export interface EngineOptions {
   /** Where everything is kept: `/var/lib/ply`. */
@@ -62,6 +63,7 @@ export interface Engine extends AsyncDisposable {
   readonly images: Images;
   readonly containers: Containers;
   readonly volumes: Volumes;
+  readonly networks: Networks;
   readonly registry: RegistryClient;
   readonly events: EventBus;
   readonly sessions: Sessions;
@@ -70,10 +72,6 @@ export interface Engine extends AsyncDisposable {
   check(options: { readonly repair: boolean; readonly signal?: AbortSignal }): Promise<CheckReport>;
   /** Tries anew what this host can do. */
   examine(): Promise<Ability[]>;
-}
-
-interface SessionParts extends Pick<Engine, "images" | "containers" | "volumes"> {
-  readonly store: Store;
 }
 
 const DEFAULT_CONFIG_DIR = "/etc/ply";
@@ -122,6 +120,23 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     containersOf: (id) => known?.list().flatMap((each) => (each.imageId === id ? [each.id] : [])) ?? [],
   });
   const volumes = parts.use(await openVolumes({ root, records: store.records("volume"), events }));
+  const nameServer = parts.use(
+    openNameServer({
+      isInternal: (id) => networks.get(id).internal,
+      onTrouble: (message) => options.onTrouble?.(message),
+    }),
+  );
+  const networks: OpenNetworks = parts.use(
+    openNetworks({
+      root,
+      engineId: engineId(store),
+      networks: store.records("network"),
+      attachments: store.records("attachment"),
+      events,
+      nameServer,
+      onTrouble: (message) => options.onTrouble?.(message),
+    }),
+  );
   const containers = parts.use(
     await openContainers({
       records: store.records("container"),
@@ -131,6 +146,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       snapshots,
       runtime,
       volumes,
+      networks,
       events,
       root,
       usernsRemap: options.usernsRemap ?? "",
@@ -142,8 +158,8 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   await removeLeftSteps(containers);
   const builder = joinBuilder({ root, runRoot, store, images, snapshots, containers });
   const sessions = parts.use(
-    openSessions({
-      ...sessionParts({ store, images, containers, volumes }),
+    joinSessions({
+      ...{ store, images, containers, networks, volumes },
       onTrouble: (message) => options.onTrouble?.(message),
     }),
   );
@@ -166,11 +182,12 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       runtime: { name: runtime.name, version: runtime.version },
       runtimes: Object.fromEntries(runtime.runtimes),
       conmonVersion: runtime.conmonVersion,
-      warnings: runtime.warnings,
+      warnings: [...runtime.warnings, ...networks.probe.problems],
     },
     images,
     containers,
     volumes,
+    networks,
     registry,
     events,
     sessions,
@@ -188,52 +205,6 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
         ...(signal === undefined ? {} : { signal }),
       }),
     [Symbol.asyncDispose]: () => held.disposeAsync(),
-  };
-}
-
-/** What sessions own, by its label: containers first, they hold the others. */
-function sessionParts({
-  store,
-  images,
-  containers,
-  volumes,
-}: SessionParts): Omit<SessionsOptions, "onTrouble"> {
-  const gone = ignoring("not-found");
-  return {
-    records: store.records("session"),
-    owned: [
-      {
-        kind: "container",
-        of: (session) =>
-          containers
-            .list()
-            .flatMap(({ id, process }) => (process.labels[SESSION_LABEL] === session ? [id] : [])),
-        remove: (id) => containers.remove(id, { force: true, volumes: true }).catch(gone),
-      },
-      {
-        kind: "volume",
-        of: (session) =>
-          volumes.list().flatMap(({ name, labels }) => (labels[SESSION_LABEL] === session ? [name] : [])),
-        remove: (name) => volumes.remove(name).catch(gone),
-      },
-    ],
-    imageId(name) {
-      try {
-        return images.resolve(name).id;
-      } catch (error) {
-        if (isPlyError(error, "not-found")) return undefined;
-        throw error;
-      }
-    },
-    async removeImage(name) {
-      await images.remove(name, { force: false, noPrune: false }).catch(ignoring("not-found", "conflict"));
-    },
-  };
-}
-
-function ignoring(...kinds: readonly ErrorKind[]): (error: unknown) => void {
-  return (error) => {
-    if (!kinds.some((kind) => isPlyError(error, kind))) throw error;
   };
 }
 

@@ -2,18 +2,7 @@ import { PlyError } from "../error.ts";
 import type { ApiRoute } from "./service.ts";
 
 /** What comes, and what to do until then. */
-const LATER: readonly (readonly [routes: readonly string[], what: string, instead: string])[] = [
-  [
-    [
-      "POST /networks/create",
-      "DELETE /networks/{name}",
-      "POST /networks/{name}/connect",
-      "POST /networks/{name}/disconnect",
-    ],
-    "networks of your own",
-    "use the host network or none",
-  ],
-];
+const LATER: readonly (readonly [routes: readonly string[], what: string, instead: string])[] = [];
 
 export const laterRoutes: readonly ApiRoute[] = LATER.flatMap(([routes, what, instead]) =>
   routes.map((route) => {

@@ -1,5 +1,5 @@
 import { isPlyError } from "../error.ts";
-import type { DockerContainerPrune, DockerNetworkPrune } from "../wire/index.ts";
+import type { DockerContainerPrune } from "../wire/index.ts";
 import { type Exchange, sendJson } from "./exchange.ts";
 import { type Filters, filterValue, filterValues, hasLabels, parseFilters } from "./filters.ts";
 import type { ApiRoute, Service } from "./service.ts";
@@ -8,7 +8,6 @@ import { parseTimestamp } from "./timestamp.ts";
 /** What `docker system prune` asks for beside images and volumes. */
 export const pruneRoutes: readonly ApiRoute[] = [
   { method: "POST", path: "/containers/prune", handler: pruneContainers },
-  { method: "POST", path: "/networks/prune", handler: pruneNetworks },
 ];
 
 const FILTERS = ["label", "label!", "until"];
@@ -44,13 +43,6 @@ async function pruneContainers(exchange: Exchange, { engine, clock }: Service): 
     ContainersDeleted: removed.length === 0 ? null : removed,
     SpaceReclaimed: bytes,
   };
-  sendJson(exchange, 200, body);
-}
-
-/** There are only the two networks that cannot be removed. */
-function pruneNetworks(exchange: Exchange): void {
-  parseFilters(exchange.query, FILTERS);
-  const body: DockerNetworkPrune = { NetworksDeleted: null };
   sendJson(exchange, 200, body);
 }
 

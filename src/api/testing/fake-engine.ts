@@ -20,6 +20,7 @@ export interface FakeParts {
   readonly images?: Partial<Images>;
   readonly containers?: Partial<Containers>;
   readonly volumes?: Partial<Volumes>;
+  readonly networks?: Partial<Engine["networks"]>;
   readonly registry?: Partial<RegistryClient>;
   readonly builder?: Partial<Engine["builder"]>;
   readonly events?: readonly EngineEvent[];
@@ -128,6 +129,16 @@ export function fakeEngine(parts: FakeParts = {}): FakeEngine {
     events: fakeEvents(parts.events ?? []),
     sessions: orThrow({}, "sessions"),
     builder: orThrow(parts.builder ?? {}, "builder"),
+    networks: orThrow(
+      {
+        get: noNetwork,
+        list: () => [],
+        attachmentOf: () => undefined,
+        endpointsOn: () => [],
+        ...parts.networks,
+      },
+      "networks",
+    ),
     examine: async () => [],
     check:
       parts.check ?? (async () => ({ problems: [], layersVerified: 2, blobsVerified: 3, bytesFreed: 0 })),
@@ -147,6 +158,10 @@ const fakeExecs: Execs = {
 
 function noExec(id: string): never {
   throw new PlyError("not-found", `No such exec instance: ${id}`);
+}
+
+function noNetwork(name: string): never {
+  throw new PlyError("not-found", `network ${name} not found`);
 }
 
 function noVolume(name: string): never {

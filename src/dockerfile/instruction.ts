@@ -49,10 +49,12 @@ export interface PairsInstruction extends Written {
   readonly isOldForm: boolean;
 }
 
-export interface TextInstruction extends Written {
-  readonly op: "maintainer" | "user" | "workdir" | "stopsignal";
+interface Text<Op extends string> extends Written {
+  readonly op: Op;
   readonly value: string;
 }
+
+export type TextInstruction = Text<"maintainer"> | Text<"user"> | Text<"workdir"> | Text<"stopsignal">;
 
 export interface ListInstruction extends Written {
   readonly op: "expose" | "volume";

@@ -1,6 +1,6 @@
 export { copyDirectoryAttributes } from "./attributes.ts";
 export { cloneTree } from "./clone.ts";
-export { mountMappedOverlay } from "./id-mapped.ts";
+export { type MappedOverlay, mountMappedOverlay } from "./id-mapped.ts";
 export { mountOverlay, type OverlayOptions } from "./mount.ts";
 export { removeTree } from "./remove-tree.ts";
 export {
@@ -14,4 +14,4 @@ export {
   type Strata,
   tidyStrata,
 } from "./strata.ts";
-export { unmountAll } from "./unmount.ts";
+export { unmountAll, unmountAside } from "./unmount.ts";

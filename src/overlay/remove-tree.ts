@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { lstatSync, opendirSync } from "node:fs";
-import { lstat, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { PlyError } from "../error.ts";
 import { clearInodeFlags } from "../linux/index.ts";
 
@@ -11,7 +11,7 @@ import { clearInodeFlags } from "../linux/index.ts";
 export async function removeTree(path: string): Promise<void> {
   try {
     await rm(path, { recursive: true, force: true });
-    if (!(await exists(path))) return;
+    if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return;
   } catch {
     // The odd cases follow.
   }
@@ -31,13 +31,6 @@ export async function removeTree(path: string): Promise<void> {
       else reject(new PlyError("internal", `could not remove ${path}: ${said.trim()}`));
     });
   });
-}
-
-async function exists(path: string): Promise<boolean> {
-  return lstat(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 function clearFlagsBelow(path: Buffer): void {

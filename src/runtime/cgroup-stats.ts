@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Cgroups, hierarchyOf } from "./cgroup.ts";
+import { readText as readNow } from "./read-text.ts";
 
 /** What a container has used so far, and what it holds now. Times in nanoseconds, sizes in bytes. */
 export interface ResourceUsage {
@@ -152,11 +153,11 @@ export async function readUsage(
 }
 
 /** How many of a cgroup's processes the kernel killed for want of memory. Asked after its end, before its removal. */
-export async function readOomKills(cgroups: Cgroups, path: string): Promise<number> {
+export function readOomKills(cgroups: Cgroups, path: string): number {
   const hierarchy = hierarchyOf(cgroups, "memory");
   if (hierarchy === undefined) return 0;
   const file = hierarchy.isUnified ? "memory.events" : "memory.oom_control";
-  return parseKeyed(await readText(join(hierarchy.path, path, file)))["oom_kill"] ?? 0;
+  return parseKeyed(readNow(join(hierarchy.path, path, file)))["oom_kill"] ?? 0;
 }
 
 /** `name number` lines; anything else is passed over. */

@@ -1,4 +1,5 @@
-import { access, mkdir, readFile, rmdir, writeFile } from "node:fs/promises";
+import { existsSync, rmdirSync } from "node:fs";
+import { mkdir, readFile, rmdir, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { messageOf } from "../error.ts";
 import { type MountEntry, MS, mount, parseMountinfo } from "../linux/index.ts";
@@ -67,27 +68,17 @@ export async function cureHybrid(cgroups: Cgroups): Promise<{ cured: boolean; wo
  * Removes a container's cgroup from every hierarchy. False when one is still there, because something lives
  * in it or the container made cgroups of its own below.
  */
-export async function removeCgroup(cgroups: Cgroups, path: string): Promise<boolean> {
-  const results = await Promise.all(
-    cgroups.hierarchies.map(async (hierarchy) => {
-      const directory = join(hierarchy, path);
-      try {
-        await rmdir(directory);
-        return true;
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === "ENOENT") return true;
-        return !(await exists(directory));
-      }
-    }),
-  );
-  return results.every((gone) => gone);
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
+export function removeCgroup(cgroups: Cgroups, path: string): boolean {
+  let areGone = true;
+  for (const hierarchy of cgroups.hierarchies) {
+    const directory = join(hierarchy, path);
+    try {
+      rmdirSync(directory);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT" && existsSync(directory)) areGone = false;
+    }
+  }
+  return areGone;
 }
 
 /** Writes one limit of a container's cgroup, where the host has its controller. */

@@ -1,8 +1,8 @@
-import { type FSWatcher, watch } from "node:fs";
-import { access, readFile, stat } from "node:fs/promises";
+import { existsSync, type FSWatcher, statSync, watch } from "node:fs";
 import { join } from "node:path";
 import { PlyError } from "../error.ts";
 import { CONMON_PID_FILE } from "./conmon.ts";
+import { readText } from "./read-text.ts";
 import type { ExitStatus } from "./runtime.ts";
 
 /** How often a conmon that is not our child is looked at: only its violent death goes unnoticed otherwise. */
@@ -24,7 +24,7 @@ export interface ExitsOptions {
   /** Called before a lost exit is reported: nothing may go on running unwatched. */
   readonly onLost: (id: string) => Promise<void>;
   /** How many of its processes the kernel killed for want of memory. */
-  readonly oomKills: (id: string) => Promise<number>;
+  readonly oomKills: (id: string) => number;
 }
 
 /**
@@ -45,24 +45,19 @@ export function watchExits({ exitDir, bundleOf, onLost, oomKills }: ExitsOptions
     }).on("error", () => undefined);
   };
 
-  async function readExit(id: string): Promise<ExitStatus | undefined> {
+  function readExit(id: string): ExitStatus | undefined {
     const path = join(exitDir, id);
-    const text = await readFile(path, "utf8").catch(() => "");
+    const text = readText(path);
     if (!/^\d+\s*$/.test(text)) return undefined;
-    const [{ mtimeMs }, wasNoted, kills] = await Promise.all([
-      stat(path),
-      exists(join(bundleOf(id), "oom")),
-      oomKills(id),
-    ]);
     return {
       exitCode: Number(text) & 0xff,
-      oomKilled: wasNoted || kills > 0,
-      finishedAt: Math.trunc(mtimeMs),
+      oomKilled: existsSync(join(bundleOf(id), "oom")) || oomKills(id) > 0,
+      finishedAt: Math.trunc(statSync(path).mtimeMs),
     };
   }
 
   async function lost(id: string): Promise<ExitStatus> {
-    const late = await readExit(id);
+    const late = readExit(id);
     if (late !== undefined) return late;
     await onLost(id);
     return { exitCode: LOST_EXIT_CODE, oomKilled: false, finishedAt: Date.now() };
@@ -80,9 +75,9 @@ export function watchExits({ exitDir, bundleOf, onLost, oomKills }: ExitsOptions
       const timer = setTimeout(wake, ADOPTED_CHECK_MS);
       signal?.addEventListener("abort", wake);
       try {
-        const status = await readExit(id);
+        const status = readExit(id);
         if (status !== undefined) return status;
-        if (!(await conmonLives(bundleOf(id)))) return await lost(id);
+        if (!conmonLives(bundleOf(id))) return await lost(id);
         await woken;
         abortIf(signal);
       } finally {
@@ -113,7 +108,7 @@ export function watchExits({ exitDir, bundleOf, onLost, oomKills }: ExitsOptions
         signal.removeEventListener("abort", stop);
         abortIf(signal);
       }
-      return (await readExit(id)) ?? (await lost(id));
+      return readExit(id) ?? lost(id);
     },
     forget(id) {
       children.delete(id);
@@ -130,16 +125,8 @@ function abortIf(signal: AbortSignal | undefined): void {
 }
 
 /** True while the conmon that wrote its pid into the bundle runs; a reused pid is told by its command line. */
-async function conmonLives(bundle: string): Promise<boolean> {
-  const pid = (await readFile(join(bundle, CONMON_PID_FILE), "utf8").catch(() => "")).trim();
+function conmonLives(bundle: string): boolean {
+  const pid = readText(join(bundle, CONMON_PID_FILE)).trim();
   if (!/^\d+$/.test(pid)) return false;
-  const command = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
-  return command.split("\0").includes(bundle);
-}
-
-function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
+  return readText(`/proc/${pid}/cmdline`).split("\0").includes(bundle);
 }

@@ -1,5 +1,15 @@
-import { constants, readFileSync } from "node:fs";
-import { access, mkdir, open, readdir, readFile, rm, unlink, writeFile } from "node:fs/promises";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { mkdir, open, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PlyError } from "../error.ts";
 import { attachTo } from "./attach.ts";
@@ -17,6 +27,7 @@ import type { OciLimits } from "./oci-limits.ts";
 import { processIds } from "./processes.ts";
 import { findConmon, openRuntimePrograms, type ProgramsOptions, type RuntimeProgram } from "./programs.ts";
 import { favorQuickMoves } from "./quick-moves.ts";
+import { readText } from "./read-text.ts";
 import { reopenLog } from "./reopen-log.ts";
 import { probeLimits } from "./resources.ts";
 import type { LaunchOptions, OciRuntime, RuntimeProcess } from "./runtime.ts";
@@ -44,7 +55,10 @@ const EXEC_FIFO = "exec.fifo";
 /** In the bundle of a container that has another runtime than crun: the runtime's name. */
 const RUNTIME_FILE = "runtime";
 
-/** Finds crun (or runc) and conmon, looks at the host's cgroups and cures them where crun needs it. */
+/**
+ * Finds crun (or runc) and conmon, looks at the host's cgroups and cures them where crun needs it. Files of
+ * its own lie in memory, as a rule: where a start or an end waits for them they are touched without a detour by another thread.
+ */
 export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRuntime> {
   const home = join(options.runRoot, "runtime");
   const stateDir = join(home, "state");
@@ -80,15 +94,15 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
     oomKills: (id) => readOomKills(cgroups, cgroupPathOf(id)),
   });
 
-  async function pidOf(id: string): Promise<number | undefined> {
-    const text = await readFile(join(bundleOf(id), PID_FILE), "utf8").catch(() => "");
+  function pidOf(id: string): number | undefined {
+    const text = readText(join(bundleOf(id), PID_FILE));
     return /^\d+$/.test(text.trim()) ? Number(text) : undefined;
   }
 
   async function programOf(id: string): Promise<RuntimeProgram> {
     const known = running.get(id);
     if (known !== undefined) return known;
-    const name = await readFile(join(bundleOf(id), RUNTIME_FILE), "utf8").catch(() => "");
+    const name = readText(join(bundleOf(id), RUNTIME_FILE));
     // One that is not there any more cannot be asked: the usual one clears away as well as it can.
     const program = await programs.get(name || (programs.known.has("crun") ? "crun" : "")).catch(() => usual);
     running.set(id, program);
@@ -101,11 +115,11 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
     await runTool((await programOf(id)).path, [...runtimeArgs, "delete", "--force", id]);
   }
 
-  async function removeFiles(id: string): Promise<void> {
+  function removeFiles(id: string): void {
     exits.forget(id);
     // The bundle last: as long as it is there the next engine knows of the rest, and a stale exit would be the next run's.
-    await rm(join(exitDir, id), { force: true });
-    await rm(bundleOf(id), { recursive: true, force: true });
+    rmSync(join(exitDir, id), { force: true });
+    rmSync(bundleOf(id), { recursive: true, force: true });
     running.delete(id);
   }
 
@@ -118,7 +132,7 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
     const bundled = writeBundle(bundle, launch.spec, program);
     bundled.catch(() => undefined);
     try {
-      await mkdir(bundle, { recursive: true, mode: 0o700 });
+      mkdirSync(bundle, { recursive: true, mode: 0o700 });
       const { pid, conmonPid, ended } = await launchConmon({
         ...launch,
         conmonPath,
@@ -130,16 +144,16 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
       });
       exits.own(id, ended);
       restoreNull();
-      await writeFile(join(bundle, CONMON_PID_FILE), String(conmonPid));
+      writeFileSync(join(bundle, CONMON_PID_FILE), String(conmonPid));
       const { spec, isCompiled } = await bundled;
       if (program.isCrun && !isCompiled) await filters.learn(spec, statePath(id));
       return { id, pid, conmonPid };
     } catch (error) {
       const bundle = await bundled.catch(() => undefined);
       // A runtime that failed has cleaned up after itself, as a rule.
-      if (await exists(statePath(id))) await forceDelete(id);
-      await removeCgroup(cgroups, cgroupPathOf(id));
-      await removeFiles(id);
+      if (existsSync(statePath(id))) await forceDelete(id);
+      removeCgroup(cgroups, cgroupPathOf(id));
+      removeFiles(id);
       throw bundle === undefined
         ? error
         : launchFailure(program.name, error, bundle.spec.process.args[0] ?? "");
@@ -149,23 +163,23 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
   async function writeBundle(bundle: string, given: LaunchOptions["spec"], { name, isCrun }: RuntimeProgram) {
     const spec = await given;
     const final = isCrun ? await filters.apply(spec) : spec;
-    await mkdir(bundle, { recursive: true, mode: 0o700 });
-    await writeFile(join(bundle, "config.json"), JSON.stringify(final), { mode: 0o600 });
-    if (name !== "crun") await writeFile(join(bundle, RUNTIME_FILE), name);
+    mkdirSync(bundle, { recursive: true, mode: 0o700 });
+    writeFileSync(join(bundle, "config.json"), JSON.stringify(final), { mode: 0o600 });
+    if (name !== "crun") writeFileSync(join(bundle, RUNTIME_FILE), name);
     return { spec, isCompiled: final !== spec };
   }
 
   async function start(id: string): Promise<void> {
     const { name, path, isCrun } = await programOf(id);
-    if (isCrun && (await releaseFifo(join(statePath(id), EXEC_FIFO)))) return;
+    if (isCrun && releaseFifo(join(statePath(id), EXEC_FIFO))) return;
     const { exitCode, output } = await runTool(path, [...runtimeArgs, "start", id]);
-    if (exitCode !== 0) throw launchFailure(name, new Error(output), await commandOf(bundleOf(id)));
+    if (exitCode !== 0) throw launchFailure(name, new Error(output), commandOf(bundleOf(id)));
   }
 
   async function kill(id: string, signal: number): Promise<void> {
-    const pid = await pidOf(id);
+    const pid = pidOf(id);
     // The pid cannot have been reused while conmon, its reaper, has not written the exit code.
-    if (pid === undefined || (await exists(join(exitDir, id)))) throw goneError(id);
+    if (pid === undefined || existsSync(join(exitDir, id))) throw goneError(id);
     try {
       process.kill(pid, signal);
     } catch (error) {
@@ -210,36 +224,29 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
   }
 
   async function processOf(id: string) {
-    let text: string;
-    try {
-      // Of a file in memory: on another thread it would take longer.
-      text = readFileSync(join(bundleOf(id), "config.json"), "utf8");
-    } catch {
-      throw goneError(id);
-    }
+    const text = readText(join(bundleOf(id), "config.json"));
+    if (text === "") throw goneError(id);
     const { process: spec, hostname = "" } = JSON.parse(text) as OciSpec;
     return { process: spec, hostname };
   }
 
   async function members(id: string): Promise<number[]> {
-    return processIds(cgroups, hasCgroups ? cgroupPathOf(id) : null, (await pidOf(id)) ?? 0);
+    return processIds(cgroups, hasCgroups ? cgroupPathOf(id) : null, pidOf(id) ?? 0);
   }
 
   async function remove(id: string): Promise<void> {
-    const pid = await pidOf(id);
+    const pid = pidOf(id);
     // Known, but without the pid that a monitor writes when all is made: its maker may still be at it.
-    if (pid === undefined && (await exists(bundleOf(id)))) await endUnfinishedLaunch(bundleOf(id));
-    const running = pid !== undefined && !(await exists(join(exitDir, id)));
+    if (pid === undefined && existsSync(bundleOf(id))) await endUnfinishedLaunch(bundleOf(id));
+    const isRunning = pid !== undefined && !existsSync(join(exitDir, id));
     // In the usual case all that is left of the process is a directory or two: no need for the runtime.
-    const clean = !running && (await removeCgroup(cgroups, cgroupPathOf(id)));
-    if (clean) await rm(statePath(id), { recursive: true, force: true });
-    else {
-      if (await exists(statePath(id))) await forceDelete(id);
-      if (running) await exits.wait(id).catch(() => undefined);
-      await removeCgroup(cgroups, cgroupPathOf(id));
-      await rm(statePath(id), { recursive: true, force: true });
+    if (isRunning || !removeCgroup(cgroups, cgroupPathOf(id))) {
+      if (existsSync(statePath(id))) await forceDelete(id);
+      if (isRunning) await exits.wait(id).catch(() => undefined);
+      removeCgroup(cgroups, cgroupPathOf(id));
     }
-    await removeFiles(id);
+    rmSync(statePath(id), { recursive: true, force: true });
+    removeFiles(id);
   }
 
   return {
@@ -264,7 +271,7 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
     isPaused: (id) => freezer.isFrozen(cgroupPathOf(id)),
     update,
     usage: async (id, { ownNetwork }) =>
-      readUsage(cgroups, cgroupPathOf(id), { pid: (await pidOf(id)) ?? 0, ownNetwork, at: Date.now() }),
+      readUsage(cgroups, cgroupPathOf(id), { pid: pidOf(id) ?? 0, ownNetwork, at: Date.now() }),
     processOf,
     processIds: members,
     announceExec: announceMove,
@@ -298,24 +305,23 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
  * What `crun start` does, without the process: the created process waits for a byte in its fifo, and no
  * fifo means that it was started. False when that is not how this container waits.
  */
-async function releaseFifo(path: string): Promise<boolean> {
+function releaseFifo(path: string): boolean {
   try {
-    const fifo = await open(path, constants.O_WRONLY | constants.O_NONBLOCK);
+    const fifo = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
     try {
-      await unlink(path);
-      await fifo.write(" ");
+      unlinkSync(path);
+      writeSync(fifo, " ");
       return true;
     } finally {
-      await fifo.close();
+      closeSync(fifo);
     }
   } catch {
     return false;
   }
 }
 
-async function commandOf(bundle: string): Promise<string> {
-  const text = await readFile(join(bundle, "config.json"), "utf8").catch(() => "{}");
-  const spec = JSON.parse(text) as { process?: { args?: string[] } };
+function commandOf(bundle: string): string {
+  const spec = JSON.parse(readText(join(bundle, "config.json")) || "{}") as { process?: { args?: string[] } };
   return spec.process?.args?.[0] ?? "";
 }
 
@@ -326,11 +332,4 @@ function clampSize(cells: number): number {
 
 function goneError(id: string): PlyError {
   return new PlyError("conflict", `container ${id} is not running`);
-}
-
-function exists(path: string, mode: number = constants.F_OK): Promise<boolean> {
-  return access(path, mode).then(
-    () => true,
-    () => false,
-  );
 }

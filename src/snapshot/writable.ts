@@ -1,4 +1,3 @@
-import { spawn } from "node:child_process";
 import {
   existsSync,
   lstatSync,
@@ -21,6 +20,7 @@ import {
   removeTree,
   type Strata,
   unmountAll,
+  unmountAside,
 } from "../overlay/index.ts";
 import type { LayerStack } from "../store/index.ts";
 import { createTurns } from "../turn.ts";
@@ -59,6 +59,16 @@ interface Prepared {
 }
 
 const UPPER: Strata = ["upper"];
+/** All that may be of ours in a container's directory, besides strata. */
+const OWN_NAMES: ReadonlySet<string> = new Set([
+  "upper",
+  "upper.new",
+  "work",
+  "rootfs",
+  "empty",
+  "stack",
+  "mapped",
+]);
 const ON_NOTHING: Hold = { release: () => undefined };
 
 export function createWritables({ root, openBase, hold }: WritableParts): Writables {
@@ -90,7 +100,7 @@ export function createWritables({ root, openBase, hold }: WritableParts): Writab
         mkdirSync(path, { recursive: true, mode: 0o755 });
         unmountAll(path);
         // Nothing in it lasts; what an ephemeral mount left there would keep the next one from being made.
-        await removeTree(work);
+        if (existsSync(work)) await removeTree(work);
         mkdirSync(work, { mode: 0o700 });
         const base = await baseOf(dir, stack);
         const lowers = [...kept, ...base.lowers];
@@ -111,17 +121,8 @@ export function createWritables({ root, openBase, hold }: WritableParts): Writab
     discard: (dir) =>
       turns.take(dir, async () => {
         await release(dir);
-        for (const name of [
-          ...strataIn(dir),
-          "upper",
-          "upper.new",
-          "work",
-          "rootfs",
-          "empty",
-          "stack",
-          "mapped",
-        ])
-          await removeTree(join(dir, name));
+        const ours = namesIn(dir).filter((name) => OWN_NAMES.has(name) || isStratum(name));
+        await Promise.all(ours.map((name) => removeTree(join(dir, name))));
       }),
     recover(liveDirs) {
       const live = new Map([...liveDirs].map((dir) => [realPath(dir), dir]));
@@ -139,22 +140,14 @@ export function createWritables({ root, openBase, hold }: WritableParts): Writab
   };
 }
 
-/**
- * Unmounting an overlay writes out all that is dirty on the filesystem of its upper directory, be it of other
- * programs: seconds, at times. So umount(8) waits for it, not this thread; what it cannot do is tried here.
- */
 async function unmountWritable(target: string): Promise<void> {
   if (!isMountPoint(target)) return;
-  await new Promise<void>((resolve) => {
-    const child = spawn("umount", ["-i", "--", target], { stdio: "ignore" });
-    child.on("error", () => resolve());
-    child.on("close", () => resolve());
-  });
+  await unmountAside(target);
   unmountAll(target);
 }
 
-function strataIn(dir: string): string[] {
-  return existsSync(dir) ? readdirSync(dir).filter(isStratum) : [];
+function namesIn(dir: string): string[] {
+  return existsSync(dir) ? readdirSync(dir) : [];
 }
 
 function isMountPoint(target: string): boolean {

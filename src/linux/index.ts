@@ -32,7 +32,7 @@ export { changeElements, concatenated, countRules, rulesetGeneration, type SetEl
 export { type OpenInRootOptions, openInRoot } from "./open-in-root.ts";
 export type { Path } from "./path.ts";
 export { openPidfd } from "./pidfd.ts";
-export { openPipe, type Pipe } from "./pipe.ts";
+export { openPipe, type Pipe, unreadBytes } from "./pipe.ts";
 export { type ResourceLimit, resourceLimits } from "./rlimit.ts";
 export * as rtnetlink from "./rtnetlink.ts";
 export { sealProgram } from "./sealed-file.ts";

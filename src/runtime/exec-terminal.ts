@@ -1,15 +1,15 @@
 import { spawn } from "node:child_process";
-import { constants } from "node:fs";
-import { mkdir, open, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
-import { isPlyError, PlyError } from "../error.ts";
+import { PlyError } from "../error.ts";
 import { attachTo } from "./attach.ts";
 import type { ExecEnd, ExecOptions, RuntimeExec } from "./exec.ts";
 import type { ExecContext } from "./exec-pipes.ts";
 import { execFailure, runtimeErrors } from "./failure.ts";
 import { killSession } from "./kill-session.ts";
 import type { RuntimeStreams } from "./streams.ts";
+import { resizeTerminal } from "./terminal-size.ts";
 
 /** What conmon says in the two lines of its answer is far shorter. */
 const ANSWER_LIMIT = 64 * 1024;
@@ -110,19 +110,9 @@ export async function execOnTerminal(
       await started;
       if (pid > 0) await killSession(pid, context.members);
     },
-    async resize({ columns, rows }) {
+    async resize(size) {
       await started;
-      try {
-        const control = await open(join(home, "ctl"), constants.O_WRONLY | constants.O_NONBLOCK);
-        try {
-          await control.write(`1 ${rows} ${columns}\n`);
-        } finally {
-          await control.close();
-        }
-      } catch (error) {
-        if (isPlyError(error)) throw error;
-        throw new PlyError("conflict", `exec ${execId} is not running`, { cause: error });
-      }
+      await resizeTerminal(join(home, "ctl"), size);
     },
   };
 }

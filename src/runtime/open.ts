@@ -9,7 +9,7 @@ import {
   writeFileSync,
   writeSync,
 } from "node:fs";
-import { mkdir, open, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PlyError } from "../error.ts";
 import { attachTo } from "./attach.ts";
@@ -34,6 +34,7 @@ import type { LaunchOptions, OciRuntime, RuntimeProcess } from "./runtime.ts";
 import { openSealedRuntime } from "./sealed-runtime.ts";
 import { openSeccompCache } from "./seccomp-cache.ts";
 import type { OciSpec } from "./spec.ts";
+import { resizeTerminal } from "./terminal-size.ts";
 import { runTool } from "./tool.ts";
 import { openToolVersions } from "./tool-version.ts";
 import { endUnfinishedLaunch } from "./unfinished.ts";
@@ -188,23 +189,6 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
     }
   }
 
-  async function resize(
-    id: string,
-    size: { readonly columns: number; readonly rows: number },
-  ): Promise<void> {
-    let control: Awaited<ReturnType<typeof open>>;
-    try {
-      control = await open(join(bundleOf(id), "ctl"), constants.O_WRONLY | constants.O_NONBLOCK);
-    } catch (error) {
-      throw new PlyError("conflict", `container ${id} has no terminal to resize`, { cause: error });
-    }
-    try {
-      await control.write(`1 ${clampSize(size.rows)} ${clampSize(size.columns)}\n`);
-    } finally {
-      await control.close();
-    }
-  }
-
   async function update(id: string, given: OciLimits): Promise<void> {
     const path = join(bundleOf(id), "limits.json");
     const { pids, ...others } = given;
@@ -265,7 +249,7 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
     attach: (id) => attachTo(join(bundleOf(id), "attach")),
     start,
     kill,
-    resize,
+    resize: (id, size) => resizeTerminal(join(bundleOf(id), "ctl"), size),
     pause: (id) => freezer.freeze(cgroupPathOf(id)),
     resume: (id) => freezer.thaw(cgroupPathOf(id)),
     isPaused: (id) => freezer.isFrozen(cgroupPathOf(id)),
@@ -323,11 +307,6 @@ function releaseFifo(path: string): boolean {
 function commandOf(bundle: string): string {
   const spec = JSON.parse(readText(join(bundle, "config.json")) || "{}") as { process?: { args?: string[] } };
   return spec.process?.args?.[0] ?? "";
-}
-
-/** A terminal's size fits 16 bits. */
-function clampSize(cells: number): number {
-  return Math.max(0, Math.min(0xffff, Math.trunc(cells) || 0));
 }
 
 function goneError(id: string): PlyError {

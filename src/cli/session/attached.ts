@@ -106,17 +106,19 @@ async function sendSignal(context: CommandContext, path: string, signal: string)
 
 /** Tells the engine the terminal's size, now and at each change. */
 export function followSize(context: CommandContext, path: string): () => void {
-  const tell = async (): Promise<void> => {
-    const size = context.stdio.size("stdin");
-    if (size === undefined) return;
-    try {
-      await context.engine.json("POST", `${path}/resize`, { query: { h: size.rows, w: size.columns } });
-    } catch {
+  let told: Promise<unknown> = Promise.resolve();
+  const tell = (): void => {
+    // One after the other: the last one is to count.
+    told = told.then(async () => {
+      const size = context.stdio.size("stdin");
+      if (size === undefined) return;
+      const query = { h: size.rows, w: size.columns };
       // A container that has ended has no terminal to resize.
-    }
+      await context.engine.json("POST", `${path}/resize`, { query }).catch(() => undefined);
+    });
   };
-  void tell();
-  return context.stdio.onSignal(["SIGWINCH"], () => void tell());
+  tell();
+  return context.stdio.onSignal(["SIGWINCH"], tell);
 }
 
 export async function pumpInput(

@@ -26,6 +26,8 @@ export interface AttachOptions {
   readonly ports: readonly PortRequest[];
   /** `-P`: a random host port for each of these (`80/tcp`) that `ports` leaves out. */
   readonly publishAll?: readonly string[];
+  /** Where `publishAll` publishes; absent: as ports without an address. */
+  readonly publishAllAddress?: string;
   /** Resolvers of its own in place of the host's, where its names are served. */
   readonly nameServers?: readonly string[];
   /** The runtime makes the namespace, one that belongs to a user namespace: the devices come with `moveIn`. */

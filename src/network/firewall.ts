@@ -69,10 +69,7 @@ export function openFirewall(options: {
 
   /** What the books say goes into the table at once, or with the table when that is not there. */
   async function add(elements: readonly SetElement[]): Promise<void> {
-    if (restoring !== undefined || !isThere()) {
-      await restoring;
-      await ensure();
-    }
+    await (restoring ?? (isThere() ? undefined : ensure()));
     change({ add: elements });
   }
 
@@ -133,7 +130,7 @@ export function openFirewall(options: {
     async [Symbol.asyncDispose]() {
       isClosed = true;
       clearInterval(timer);
-      await restoring?.catch(() => undefined);
+      if (restoring !== undefined) await restoring.catch(() => undefined);
       // Containers that run on need their rules; without any, nothing is left behind.
       if (bridges.size === 0 && seen.rules > 0)
         await runNft(`delete table inet ${table}`).catch(() => undefined);

@@ -3,13 +3,21 @@ import type { PortRequest, PublishedPort } from "./port.ts";
 import type { Publication, Target } from "./publish.ts";
 
 /** `-P`: what is exposed and not published otherwise gets a port of the host's choice. */
-export function withPublishedAll({ ports, publishAll = [] }: AttachOptions): PortRequest[] {
+export function withPublishedAll({
+  ports,
+  publishAll = [],
+  publishAllAddress: hostAddress,
+}: AttachOptions): PortRequest[] {
   const more = publishAll.flatMap((text): PortRequest[] => {
     const [, first = "", last = first, protocol = "tcp"] =
       /^(\d+)(?:-(\d+))?(?:\/(tcp|udp|sctp))?$/.exec(text) ?? [];
     const found: PortRequest[] = [];
     for (let port = Number(first); first !== "" && port <= Number(last); port++)
-      found.push({ containerPort: port, protocol: protocol as PortRequest["protocol"] });
+      found.push({
+        containerPort: port,
+        protocol: protocol as PortRequest["protocol"],
+        ...(hostAddress === undefined ? {} : { hostAddress }),
+      });
     return found;
   });
   const isGiven = ({ containerPort, protocol }: PortRequest) =>

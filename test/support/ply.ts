@@ -35,8 +35,12 @@ export interface EngineSetup {
   readonly storageDriver?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly args?: readonly string[];
+  /** Words in front of the engine's command line: `unshare`, `prlimit`, … */
+  readonly within?: readonly string[];
   /** Where the roots are made; a real filesystem. */
   readonly parent?: string;
+  /** Path of the network namespace that is the engine's host; absent: this one. */
+  readonly netns?: string;
 }
 
 /** Starts an engine; dispose it to stop it and remove all it made. Fails when it leaves a mount behind. */
@@ -76,11 +80,23 @@ export async function startEngine(setup: EngineSetup = {}): Promise<TestEngine> 
     },
     async start() {
       const driver = setup.storageDriver === undefined ? [] : ["--storage-driver", setup.storageDriver];
-      const started = spawn(
-        PLY_BINARY,
-        ["serve", "--root", root, "--run-root", runRoot, "-H", host, ...driver, ...(setup.args ?? [])],
-        { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] },
-      );
+      const serve = [
+        "serve",
+        "--root",
+        root,
+        "--run-root",
+        runRoot,
+        "-H",
+        host,
+        ...driver,
+        ...(setup.args ?? []),
+      ];
+      const elsewhere = setup.netns === undefined ? [] : ["nsenter", `--net=${setup.netns}`, "--"];
+      const [program = PLY_BINARY, ...args] = [...elsewhere, ...(setup.within ?? []), PLY_BINARY, ...serve];
+      const started = spawn(program, args, {
+        env: { ...process.env, ...env },
+        stdio: ["ignore", "pipe", "pipe"],
+      });
       child = started;
       started.stdout.on("data", (chunk: Buffer) => output.push(chunk));
       started.stderr.on("data", (chunk: Buffer) => output.push(chunk));

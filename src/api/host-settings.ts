@@ -104,22 +104,26 @@ function deviceOf(fields: Fields): DeviceWish {
 
 function mountOf(mount: Fields): MountWish {
   const kind = text(mount, "Type");
-  if (kind !== "bind" && kind !== "volume" && kind !== "tmpfs")
+  if (kind !== "bind" && kind !== "volume" && kind !== "tmpfs" && kind !== "image")
     throw new PlyError(
-      "unsupported",
-      `invalid mount config for type ${JSON.stringify(kind)}: not supported`,
-      { hint: "bind, volume and tmpfs are known" },
+      "invalid",
+      `invalid mount config for type ${JSON.stringify(kind)}: mount type unknown`,
+      {
+        hint: "bind, volume, tmpfs and image are known",
+      },
     );
   const bind = fieldsOf(mount, "BindOptions");
   const volume = fieldsOf(mount, "VolumeOptions");
   const tmpfs = fieldsOf(mount, "TmpfsOptions");
   const driver = fieldsOf(volume, "DriverConfig");
-  if (!["", "local"].includes(text(driver, "Name")) || Object.keys(fieldsOf(driver, "Options")).length > 0)
-    throw new PlyError("unsupported", "a mount cannot say how its volume is made", {
-      hint: "create the volume first, and mount it by its name",
+  const driverName = text(driver, "Name");
+  if (!["", "local"].includes(driverName))
+    throw new PlyError("invalid", `no volume driver is called ${JSON.stringify(driverName)}`, {
+      hint: "ply has the driver local",
     });
+  const driverOptions = stringMap(driver, "Options");
   const propagation = text(bind, "Propagation");
-  const subpath = text(volume, "Subpath");
+  const subpath = text(kind === "image" ? fieldsOf(mount, "ImageOptions") : volume, "Subpath");
   const labels = stringMap(volume, "Labels");
   const size = integer(tmpfs, "SizeBytes");
   const mode = integer(tmpfs, "Mode");
@@ -135,6 +139,7 @@ function mountOf(mount: Fields): MountWish {
     ...(flag(volume, "NoCopy") ? { noCopy: true } : {}),
     ...(subpath === "" ? {} : { subpath }),
     ...(Object.keys(labels).length === 0 ? {} : { labels }),
+    ...(Object.keys(driverOptions).length === 0 ? {} : { driverOptions }),
     ...(size === 0 ? {} : { tmpfsSize: size }),
     ...(mode === 0 ? {} : { tmpfsMode: mode }),
   };
@@ -215,8 +220,12 @@ function viewMount(mount: MountWish) {
   const volume = {
     ...(mount.noCopy ? { NoCopy: true } : {}),
     ...(mount.labels === undefined ? {} : { Labels: mount.labels }),
-    ...(mount.subpath === undefined ? {} : { Subpath: mount.subpath }),
+    ...(mount.subpath === undefined || kind === "image" ? {} : { Subpath: mount.subpath }),
+    ...(mount.driverOptions === undefined
+      ? {}
+      : { DriverConfig: { Name: "local", Options: mount.driverOptions } }),
   };
+  const image = kind === "image" && mount.subpath !== undefined ? { Subpath: mount.subpath } : {};
   const tmpfs = {
     ...(mount.tmpfsSize === undefined ? {} : { SizeBytes: mount.tmpfsSize }),
     ...(mount.tmpfsMode === undefined ? {} : { Mode: mount.tmpfsMode }),
@@ -231,5 +240,6 @@ function viewMount(mount: MountWish) {
     ...given("BindOptions", bind),
     ...given("VolumeOptions", volume),
     ...given("TmpfsOptions", tmpfs),
+    ...given("ImageOptions", image),
   };
 }

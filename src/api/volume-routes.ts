@@ -54,13 +54,10 @@ async function create(exchange: Exchange, { engine }: Service): Promise<void> {
     throw new PlyError("not-found", `create ${name}: no volume driver is called ${JSON.stringify(driver)}`, {
       hint: "ply has the driver local",
     });
-  if (isObject(options) && Object.keys(options).length > 0)
-    throw new PlyError("unsupported", `create ${name}: driver options are not supported`, {
-      hint: "mount it on the host and use -v /where/it/is:/in",
-    });
   const volume = await engine.volumes.ensure({
     ...(name === "" ? {} : { name }),
-    labels: labelsOf(labels),
+    labels: stringsOf(labels, "Labels"),
+    options: stringsOf(options, "DriverOpts"),
   });
   sendJson(exchange, 201, dockerVolume(volume));
 }
@@ -97,7 +94,7 @@ export function dockerVolume(volume: VolumeRecord): DockerVolume {
     Labels: Object.keys(volume.labels).length === 0 ? null : volume.labels,
     Mountpoint: volume.path,
     Name: volume.name,
-    Options: null,
+    Options: volume.options ?? null,
     Scope: "local",
   };
 }
@@ -124,12 +121,13 @@ function anyOf(
   return (volume) => values.length === 0 || values.some((value) => fits(volume, value));
 }
 
-function labelsOf(value: unknown): Readonly<Record<string, string>> {
+function stringsOf(value: unknown, field: string): Readonly<Record<string, string>> {
   if (value === undefined || value === null) return {};
-  if (!isObject(value)) throw new PlyError("invalid", "invalid JSON: Labels is not an object");
+  if (!isObject(value)) throw new PlyError("invalid", `invalid JSON: ${field} is not an object`);
   const labels: Record<string, string> = Object.create(null);
   for (const [key, text] of Object.entries(value)) {
-    if (typeof text !== "string") throw new PlyError("invalid", `invalid JSON: label ${key} is not a string`);
+    if (typeof text !== "string")
+      throw new PlyError("invalid", `invalid JSON: ${field}: ${key} is not a string`);
     labels[key] = text;
   }
   return { ...labels };

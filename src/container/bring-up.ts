@@ -10,7 +10,6 @@ import { stopwatch } from "./phase.ts";
 import { closesStdin } from "./register.ts";
 import { releaseSharedMemory } from "./shared-memory.ts";
 import type { ContainerDocument } from "./table.ts";
-import { holdVolumes, letVolumesGo } from "./volume-holds.ts";
 
 export interface BroughtUp {
   readonly pid: number;
@@ -29,10 +28,10 @@ export async function bringUp(
   {
     snapshots,
     runtime,
-    volumes,
+    holds,
     launch,
     networks,
-  }: Pick<LifecycleParts, "snapshots" | "runtime" | "volumes" | "launch" | "networks">,
+  }: Pick<LifecycleParts, "snapshots" | "runtime" | "holds" | "launch" | "networks">,
   { record, stack, strata }: ContainerDocument,
   { dir, live, made }: { readonly dir: string; readonly live: Live; readonly made: Mountpoint[] },
 ): Promise<BroughtUp> {
@@ -48,7 +47,7 @@ export async function bringUp(
       joinNetwork(networks, record, { find: launch.find, inUserNamespace: idMap !== undefined }),
     );
     upper = rootfs.upper;
-    await holdVolumes(volumes, record);
+    await holds.hold(record);
     time.lap("mount");
     const onMountpoint = (more: readonly Mountpoint[]) => made.push(...more);
     const spec = await prepareLaunch(launch, record, {
@@ -83,10 +82,10 @@ export async function takeDown(
   {
     snapshots,
     runtime,
-    volumes,
+    holds,
     networks,
     table,
-  }: Pick<LifecycleParts, "snapshots" | "runtime" | "volumes" | "networks" | "table">,
+  }: Pick<LifecycleParts, "snapshots" | "runtime" | "holds" | "networks" | "table">,
   id: string,
   {
     dir,
@@ -98,7 +97,7 @@ export async function takeDown(
   await runtime.delete(id);
   releaseSharedMemory(dir);
   await snapshots.release(dir);
-  await letVolumesGo(volumes, table.get(id)?.record);
+  await holds.letGo(table.get(id)?.record);
   if (upper !== null) removeMountpoints(upper, made);
 }
 

@@ -133,8 +133,8 @@ export interface ContainerRecord {
 
 /** Something of the host that a container sees at a place of its own. */
 export interface ContainerMount {
-  readonly kind: "bind" | "volume" | "tmpfs";
-  /** Absolute host path of a bind; name of a volume; nothing for a tmpfs. */
+  readonly kind: "bind" | "volume" | "tmpfs" | "image";
+  /** Absolute host path of a bind; name of a volume; an image as the user wrote it; nothing for a tmpfs. */
   readonly source: string;
   /** Absolute path within the container. */
   readonly target: string;
@@ -153,10 +153,14 @@ export interface ContainerMount {
   readonly mustExist?: boolean;
   /** `idmap` of a bind: its files belong, in a user namespace, to the same users as on the host. */
   readonly idMapped?: boolean;
-  /** Only this directory or file of a volume. */
+  /** Of an image. */
+  readonly imageId?: ImageId;
+  readonly imageStack?: LayerStack;
+  /** Only this directory or file of a volume or an image. */
   readonly subpath?: string;
   /** Of a volume that is made for it. */
   readonly labels?: Readonly<Record<string, string>>;
+  readonly driverOptions?: Readonly<Record<string, string>>;
   /** Of a tmpfs, as mount(8) has them. */
   readonly options?: readonly string[];
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { mkdir } from "node:fs/promises";
+import { isPlyError, PlyError } from "../error.ts";
 import type { ImageRecord } from "../store/index.ts";
 import { SESSION_LABEL } from "../wire/index.ts";
 import type { ContainerMount, ContainerRecord, CreateOptions } from "./containers.ts";
@@ -64,7 +65,11 @@ export async function settle(
       mount.kind === "volume"
         ? await volumeName(context, mount, own, options.process.labels[SESSION_LABEL])
         : mount.source;
-    mounts.push({ ...mount, source: source ?? "" });
+    mounts.push({
+      ...mount,
+      source: source ?? "",
+      ...(mount.kind === "image" ? await imageOf(context, mount) : {}),
+    });
   }
   const settings: ContainerSettings = {
     imageId: image.id,
@@ -110,7 +115,10 @@ export async function createContainer(
       phases: {},
     };
     table.put({ record, image, stack, mountpoints: [], upper: null });
-    if (over === undefined) leases.addImage(leases.hold(`container:${id}`), image.id);
+    const lease = leases.hold(`container:${id}`);
+    if (over === undefined) leases.addImage(lease, image.id);
+    for (const { imageId } of settings.mounts ?? [])
+      if (imageId !== undefined) leases.addImage(lease, imageId);
     context.lifecycle.emit(record, "create");
     return { id, warnings: [...warnings] };
   } catch (error) {
@@ -122,7 +130,7 @@ export async function createContainer(
 /** A volume that is made for a container goes with the session that the container goes with. */
 async function volumeName(
   { volumes }: CreationContext,
-  { source, target, labels }: WantedMount,
+  { source, target, labels, driverOptions }: WantedMount,
   { id, mountsBefore }: { readonly id: string; readonly mountsBefore: readonly ContainerMount[] },
   session?: string,
 ): Promise<string> {
@@ -130,10 +138,29 @@ async function volumeName(
   const given = source ?? before?.source;
   const { name } = await volumes.ensure({
     ...(given === undefined ? {} : { name: given }),
+    ...(driverOptions === undefined ? {} : { options: driverOptions }),
     labels: { ...labels, ...(session === undefined ? {} : { [SESSION_LABEL]: session }) },
   });
   volumes.retain(name, id);
   return name;
+}
+
+/** An image to be mounted, as it is now. Throws "invalid": a 404 of `create` means the container's own image to clients. */
+async function imageOf(
+  { images }: CreationContext,
+  { source }: WantedMount,
+): Promise<Pick<ContainerMount, "imageId" | "imageStack">> {
+  try {
+    const { id } = images.resolve(source ?? "");
+    const imageStack = await images.stackOf(id);
+    return { imageId: id, ...(imageStack === null ? {} : { imageStack }) };
+  } catch (error) {
+    if (!isPlyError(error, "not-found")) throw error;
+    throw new PlyError("invalid", `invalid mount config for type "image": ${error.message}`, {
+      hint: `ply pull ${source}`,
+      cause: error,
+    });
+  }
 }
 
 /** What other containers have mounted, for one that takes their volumes. */

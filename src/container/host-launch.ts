@@ -15,9 +15,10 @@ import {
   type SpecOptions,
 } from "../runtime/index.ts";
 import type { Volumes } from "../volume/index.ts";
-import type { ContainerMount, HostOptions } from "./containers.ts";
+import type { ContainerMount, ContainerRecord, HostOptions } from "./containers.ts";
 import { checkDns, parseExtraHost } from "./etc-files.ts";
 import { checkSysctls, type HostSettings, parseDeviceRule, rlimitOf } from "./host-settings.ts";
+import type { MountHolds } from "./mount-holds.ts";
 import { sharedNamespaces } from "./namespaces.ts";
 import { unmapOwners } from "./unmap-owners.ts";
 
@@ -141,24 +142,29 @@ async function devicesOf(settings: HostSettings): Promise<{ devices: OciDevice[]
 
 /** The mounts as the runtime wants them; makes what is missing on the host and fills fresh volumes. */
 export async function launchMounts(
-  volumes: Volumes,
-  mounts: readonly ContainerMount[],
+  { volumes, holds }: { readonly volumes: Volumes; readonly holds: MountHolds },
+  record: ContainerRecord,
   { rootfs, idMap }: { readonly rootfs: string; readonly idMap: IdMap | undefined },
 ): Promise<OciMount[]> {
   const made: OciMount[] = [];
-  for (const mount of mounts) {
+  for (const mount of record.mounts ?? []) {
     const { kind, target: destination, readOnly, propagation } = mount;
     if (kind === "tmpfs") {
       made.push({ destination, type: "tmpfs", source: "tmpfs", options: mount.options ?? [] });
       continue;
     }
     const source =
-      kind === "volume" ? await volumePath(volumes, mount, { rootfs, idMap }) : bindSource(mount);
+      kind === "volume"
+        ? await volumePath(volumes, mount, { rootfs, idMap })
+        : kind === "image"
+          ? within(mount, holds.imagePath(record, mount))
+          : bindSource(mount);
     const options = [mount.nonRecursive ? "bind" : "rbind", propagation, readOnly ? "ro" : "rw"];
-    if (readOnly && !mount.nonRecursive && !mount.writableBelow && canProtectBelow(release()))
-      options.push("rro");
+    // Nothing lies below a file, and crun would open it as a directory.
+    const hasBelow = !mount.nonRecursive && statSync(source).isDirectory();
+    if (readOnly && hasBelow && !mount.writableBelow && canProtectBelow(release())) options.push("rro");
     // A volume's files belong to the same users whoever has it mounted; the host's own files to whom they belong there.
-    if (idMap !== undefined && (kind === "volume" || mount.idMapped)) options.push("idmap");
+    if (idMap !== undefined && (kind !== "bind" || mount.idMapped)) options.push("idmap");
     made.push({ destination, type: "bind", source, options });
   }
   return made;
@@ -182,14 +188,19 @@ async function volumePath(
     await volumes.populate(name, resolveInRoot(rootfs, target));
     if (isFresh) unmapOwners(path, idMap);
   }
+  return within(mount, path);
+}
+
+/** Links in a volume or an image never lead out of it. */
+function within({ kind, source, subpath }: ContainerMount, path: string): string {
   if (subpath === undefined) return path;
-  const within = resolveInRoot(path, `/${subpath}`);
-  if (statSync(within, { throwIfNoEntry: false }) === undefined)
+  const found = resolveInRoot(path, `/${subpath}`);
+  if (statSync(found, { throwIfNoEntry: false }) === undefined)
     throw new PlyError(
       "invalid",
-      `cannot access path ${subpath} of volume ${name}: no such file or directory`,
+      `cannot access path ${subpath} of ${kind} ${source}: no such file or directory`,
     );
-  return within;
+  return found;
 }
 
 function bindSource(mount: ContainerMount): string {

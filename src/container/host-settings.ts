@@ -54,7 +54,7 @@ export interface DeviceWish {
 
 /** `--mount`, in its long form. */
 export interface MountWish {
-  readonly kind: "bind" | "volume" | "tmpfs";
+  readonly kind: "bind" | "volume" | "tmpfs" | "image";
   readonly source: string;
   readonly target: string;
   readonly readOnly: boolean;
@@ -65,9 +65,11 @@ export interface MountWish {
   /** A bind's missing source is made. */
   readonly createSource?: boolean;
   readonly noCopy?: boolean;
-  /** Within a volume. */
+  /** Within a volume or an image. */
   readonly subpath?: string;
   readonly labels?: Readonly<Record<string, string>>;
+  /** Of the `local` driver, for a volume that is not there yet. */
+  readonly driverOptions?: Readonly<Record<string, string>>;
   readonly tmpfsSize?: number;
   readonly tmpfsMode?: number;
 }

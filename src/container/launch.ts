@@ -27,6 +27,7 @@ import type { Volumes } from "../volume/index.ts";
 import type { ContainerRecord, HostOptions } from "./containers.ts";
 import { writeEtcFiles } from "./etc-files.ts";
 import { checkSettings, launchMounts, launchSettings } from "./host-launch.ts";
+import type { MountHolds } from "./mount-holds.ts";
 import { type Mountpoint, makeMountpoint } from "./mountpoint.ts";
 import { launchNamespaces, ownsCgroupNamespace } from "./namespaces.ts";
 import { hasHostNetwork, type LaunchNetwork } from "./networking.ts";
@@ -36,6 +37,7 @@ import { type Confinement, resolveSecurity } from "./security-option.ts";
 /** What stays the same for all containers of an engine, looked up once. */
 export interface LaunchContext {
   readonly volumes: Volumes;
+  readonly holds: MountHolds;
   readonly hasCgroups: boolean;
   readonly unifiedCgroups: boolean;
   readonly find: (name: string) => ContainerRecord;
@@ -46,12 +48,14 @@ export interface LaunchContext {
 
 export async function openLaunchContext(
   volumes: Volumes,
+  holds: MountHolds,
   { hasCgroups, limits }: Pick<OciRuntime, "hasCgroups" | "limits">,
   find: LaunchContext["find"],
 ): Promise<LaunchContext> {
   const cgroups = await inspectCgroups();
   return {
     volumes,
+    holds,
     find,
     hasCgroups,
     limits,
@@ -109,12 +113,12 @@ export async function prepareLaunch(
   ]);
   const { before, additionalGids, mounts: ours, ...settings } = more;
   const { rootfs } = place;
-  const given = await launchMounts(context.volumes, record.mounts ?? [], { rootfs, idMap });
+  const given = await launchMounts(context, record, { rootfs, idMap });
   const taken = new Set(given.map(({ destination }) => destination));
-  const mounts = [
+  const mounts = outerFirst([
     ...[...etc, ...ours, ...memory].filter(({ destination }) => !taken.has(destination)),
     ...given,
-  ];
+  ]);
   const cwd =
     config.WorkingDir === undefined || config.WorkingDir === "" ? "/" : posix.join("/", config.WorkingDir);
   const owner = rootOf(idMap);
@@ -165,6 +169,12 @@ interface Owner {
 function rootOf(idMap: IdMap | undefined): Owner | undefined {
   if (idMap === undefined) return undefined;
   return { uid: outsideId(idMap.uids, 0) ?? 0, gid: outsideId(idMap.gids, 0) ?? 0 };
+}
+
+/** What lies in another mount is mounted after it; else in the order given. */
+function outerFirst(mounts: readonly OciMount[]): OciMount[] {
+  const depth = ({ destination }: OciMount) => destination.split("/").length;
+  return [...mounts].sort((a, b) => depth(a) - depth(b));
 }
 
 function makeWorkingDirectory(rootfs: string, cwd: string, owner: Owner | undefined): void {

@@ -1,4 +1,5 @@
 import type { LaunchContext } from "./launch.ts";
+import type { MountHolds } from "./mount-holds.ts";
 import type { ContainersParts } from "./parts.ts";
 import type { Register } from "./register.ts";
 import type { ContainerTable } from "./table.ts";
@@ -6,6 +7,7 @@ import type { ContainerTable } from "./table.ts";
 export interface LifecycleParts extends ContainersParts {
   readonly table: ContainerTable;
   readonly launch: LaunchContext;
+  readonly holds: MountHolds;
   readonly clock: () => number;
   /** Removes what was kept of a container. In its turn. */
   readonly dropSnapshots: (id: string) => Promise<void>;

@@ -5,8 +5,11 @@ import type { HostSettings, MountWish } from "./host-settings.ts";
 import { tmpfsMount } from "./tmpfs-option.ts";
 
 const PROPAGATIONS = new Set(["private", "rprivate", "shared", "rshared", "slave", "rslave"]);
-/** Accepted and without meaning here: labels of SELinux, and what Docker Desktop took. */
-const IGNORED = new Set(["z", "Z", "cached", "consistent", "delegated"]);
+const ACCESS = new Set(["ro", "rw"]);
+/** Of SELinux. */
+const LABELS = new Set(["z", "Z"]);
+/** Accepted and without meaning here: what Docker Desktop took. */
+const CONSISTENCIES = new Set(["cached", "consistent", "delegated"]);
 
 /** A mount as asked for; a volume without a name is an anonymous one, yet to be made. */
 export type WantedMount = Omit<ContainerMount, "source"> & { readonly source: string | null };
@@ -14,40 +17,48 @@ export type WantedMount = Omit<ContainerMount, "source"> & { readonly source: st
 /** Docker's `-v`: `/host:/in[:opts]`, `name:/in[:opts]`, `/in`. Throws "invalid" in Docker's words. */
 export function parseBind(text: string): WantedMount {
   const parts = text.split(":");
-  const wrong = (why: string) => new PlyError("invalid", `invalid volume specification: '${text}': ${why}`);
-  const [first = "", second, options, ...more] = parts;
-  if (more.length > 0) throw wrong("too many colons");
-  const target = second === undefined ? first : second;
-  if (!target.startsWith("/")) throw wrong("the path in the container must be absolute");
-  const clean = posix.normalize(target).replace(/(.)\/$/, "$1");
-  if (clean === "/") throw wrong("destination can't be '/'");
+  const spec = `invalid volume specification: '${text}'`;
+  const [first = "", second, options = "", ...more] = parts;
+  // Docker takes no mode where there is no source.
+  const isModeOnly = parts.length === 2 && (isWordOf(second, ACCESS) || isWordOf(second, PROPAGATIONS));
+  if (more.length > 0 || first === "" || isModeOnly) throw new PlyError("invalid", spec);
   const isBind = second !== undefined && first.startsWith("/");
-  if (second !== undefined && first === "") throw wrong("no source");
-  if (second !== undefined && !isBind && first.includes("/"))
-    throw wrong("the source must be an absolute path or the name of a volume");
-  let readOnly = false;
-  let noCopy = false;
-  let idMapped = false;
-  let propagation = "rprivate";
-  for (const option of options === undefined ? [] : options.split(",")) {
-    if (option === "ro") readOnly = true;
-    else if (option === "nocopy" && !isBind) noCopy = true;
-    else if (option === "idmap" && isBind) idMapped = true;
-    else if (PROPAGATIONS.has(option) && isBind) propagation = option;
-    else if (option !== "rw" && !IGNORED.has(option)) throw wrong(`invalid mode: ${option}`);
-  }
-  const source =
-    second === undefined ? null : isBind ? posix.normalize(first).replace(/(.)\/$/, "$1") : first;
+  const kind = isBind ? "bind" : "volume";
+  const wrong = (why: string) =>
+    new PlyError("invalid", `${spec}: invalid mount config for type "${kind}": ${why}`);
+  const target = second ?? first;
+  if (target === "") throw wrong("field Target must not be empty");
+  if (!target.startsWith("/")) throw wrong(`invalid mount path: '${target}' mount path must be absolute`);
+  if (cleanPath(target) === "/") throw wrong("invalid specification: destination can't be '/'");
+  const words = options === "" ? [] : options.split(",");
+  checkMode(options, words);
+  const propagation = words.find((word) => PROPAGATIONS.has(word));
+  if (propagation !== undefined && !isBind) throw wrong("field BindOptions must not be specified");
+  if (words.includes("nocopy") && isBind) throw wrong("field VolumeOptions must not be specified");
+  // A name that is none is refused when the volume is made, in Docker's words.
+  const source = second === undefined ? null : isBind ? cleanPath(first) : first;
   return {
-    kind: isBind ? "bind" : "volume",
+    kind,
     source,
-    target: clean,
-    readOnly,
-    propagation,
-    noCopy,
-    ...(idMapped ? { idMapped } : {}),
-    ...(options === undefined ? {} : { mode: options }),
+    target: cleanPath(target),
+    readOnly: words.includes("ro"),
+    propagation: propagation ?? "rprivate",
+    noCopy: words.includes("nocopy"),
+    ...(words.includes("idmap") ? { idMapped: true } : {}),
+    ...(options === "" ? {} : { mode: options }),
   };
+}
+
+/** One word of each kind at most. */
+function checkMode(mode: string, words: readonly string[]): void {
+  const kinds = [ACCESS, PROPAGATIONS, LABELS, CONSISTENCIES, new Set(["nocopy"]), new Set(["idmap"])];
+  const seen = words.map((word) => kinds.findIndex((kind) => kind.has(word)));
+  if (seen.includes(-1) || new Set(seen).size < seen.length)
+    throw new PlyError("invalid", `invalid mode: ${mode}`);
+}
+
+function isWordOf(word: string | undefined, kind: ReadonlySet<string>): boolean {
+  return word !== undefined && kind.has(word);
 }
 
 /** `--mount` in its long form. Throws "invalid" in Docker's words. */
@@ -84,10 +95,22 @@ export function mountOf(wish: MountWish): WantedMount {
       ...(wish.createSource ? {} : { mustExist: true }),
     };
   }
-  if (source.includes("/")) throw wrong(`invalid volume name: ${source}`);
-  const { subpath, labels } = wish;
+  const { subpath, labels, driverOptions } = wish;
   if (subpath !== undefined && (subpath.startsWith("/") || subpath.split("/").includes("..")))
-    throw wrong(`subpath must be a relative path within the volume: ${subpath}`);
+    throw wrong(`subpath must be a relative path within the ${kind}: ${subpath}`);
+  if (kind === "image") {
+    if (source === "") throw wrong("field Source must not be empty");
+    return {
+      ...common,
+      kind,
+      source,
+      readOnly: true,
+      propagation: "rprivate",
+      noCopy: true,
+      ...(subpath ? { subpath } : {}),
+    };
+  }
+  if (source.includes("/")) throw wrong(`invalid volume name: ${source}`);
   return {
     ...common,
     kind,
@@ -96,6 +119,7 @@ export function mountOf(wish: MountWish): WantedMount {
     noCopy: wish.noCopy ?? false,
     ...(subpath ? { subpath } : {}),
     ...(labels === undefined ? {} : { labels }),
+    ...(driverOptions === undefined ? {} : { driverOptions }),
   };
 }
 
@@ -136,7 +160,7 @@ export function parseVolumesFrom(text: string): { readonly name: string; readonl
   const [name = "", mode = "", ...more] = text.split(":");
   if (name === "") throw new PlyError("invalid", "invalid volumes-from spec: no container is named");
   const modes = mode === "" ? [] : mode.split(",");
-  const unknown = modes.find((word) => !["ro", "rw", ...IGNORED].includes(word));
+  const unknown = modes.find((word) => ![...ACCESS, ...LABELS, ...CONSISTENCIES].includes(word));
   if (more.length > 0 || unknown !== undefined)
     throw new PlyError("invalid", `invalid mode in volumes-from spec: ${text}`);
   return { name, readOnly: modes.includes("ro") ? true : null };

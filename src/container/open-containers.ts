@@ -9,6 +9,7 @@ import { withTrueContent } from "./detail.ts";
 import { createHealth } from "./health.ts";
 import { openLaunchContext } from "./launch.ts";
 import { createLifecycle } from "./lifecycle.ts";
+import { createMountHolds } from "./mount-holds.ts";
 import { createNetworking } from "./networking.ts";
 import { openExecs } from "./open-execs.ts";
 import { openSnapshots } from "./open-snapshots.ts";
@@ -19,7 +20,7 @@ import { parseSignal } from "./signal.ts";
 import { hasProcess, isActive } from "./state.ts";
 import { type ContainerDocument, openContainerTable } from "./table.ts";
 import { listProcesses, mustRun } from "./top.ts";
-import { changesIn } from "./upper.ts";
+import { changesIn, untouchedPaths } from "./upper.ts";
 import { createUserNamespaces, remapOf } from "./user-namespace.ts";
 import { waitFor } from "./wait.ts";
 
@@ -41,7 +42,13 @@ export interface OpenContainers extends Containers, AsyncDisposable {
  */
 export async function openContainers(parts: ContainersParts): Promise<OpenContainers> {
   const table = openContainerTable(parts.records);
-  const launch = await openLaunchContext(parts.volumes, parts.runtime, (name) => table.find(name).record);
+  const holds = createMountHolds(parts);
+  const launch = await openLaunchContext(
+    parts.volumes,
+    holds,
+    parts.runtime,
+    (name) => table.find(name).record,
+  );
   const { usernsRemap = "" } = parts;
   // A setting that cannot work is told at once, not at the first container.
   if (usernsRemap !== "") await remapOf(usernsRemap);
@@ -58,6 +65,7 @@ export async function openContainers(parts: ContainersParts): Promise<OpenContai
   });
   const lifecycle = createLifecycle({
     ...parts,
+    holds,
     events: health.events,
     table,
     launch,
@@ -78,7 +86,7 @@ export async function openContainers(parts: ContainersParts): Promise<OpenContai
   await snapshots.recover();
   await parts.volumes.settle();
   const { emit, liveOf } = lifecycle;
-  const creation = { ...parts, table, launch, userNamespaces, lifecycle, clock, dirOf };
+  const creation = { ...parts, holds, table, launch, userNamespaces, lifecycle, clock, dirOf };
   const networking = createNetworking({ ...parts, table, lifecycle });
   const containerLogs = openContainerLogs({ ...parts, table, liveOf });
 
@@ -122,6 +130,7 @@ export async function openContainers(parts: ContainersParts): Promise<OpenContai
 
   const openPlace = createPlaces({
     ...parts,
+    holds,
     table,
     liveOf,
     emit,
@@ -196,9 +205,11 @@ export async function openContainers(parts: ContainersParts): Promise<OpenContai
     changes: (name) =>
       withUpper(name, (upper, { stack, mountpoints }) => changesIn(upper, stack, mountpoints)),
     commit: (name, options) =>
-      withUpper(name, async (upper, { record, image }) => {
+      withUpper(name, async (upper, { record, image, mountpoints }) => {
         const { id: containerId, config } = record;
-        const committed = await parts.images.commit({ parent: image, containerId, config, upper }, options);
+        const without = untouchedPaths(upper, mountpoints);
+        const source = { parent: image, containerId, config, upper, without };
+        const committed = await parts.images.commit(source, options);
         emit(record, "commit", { comment: options.comment ?? "", imageID: committed });
         return committed;
       }),

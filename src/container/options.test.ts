@@ -82,21 +82,30 @@ test("Docker's -v forms", () => {
     mode: "nocopy,z",
   });
   assert.deepEqual(parseBind("/b"), { ...rest, kind: "volume", source: null, target: "/b" });
-  const bad = [
-    "",
-    "b",
-    "/",
-    "/a:/",
-    "/a:b",
-    ":/b",
-    "a/b:/c",
-    "../x:/c",
-    "/a:/b:nope",
-    "/a:/b:nocopy",
-    "n:/b:shared",
-    "/a:/b:ro:rw",
-  ];
-  for (const bind of bad) assert.throws(() => parseBind(bind), invalid, bind);
+  // As dockerd says it.
+  const type = (kind: string, why: string) => `: invalid mount config for type "${kind}": ${why}`;
+  const absolute = (path: string) => `invalid mount path: '${path}' mount path must be absolute`;
+  const bad = {
+    "": "",
+    ":/b": "",
+    "/data:ro": "",
+    "/a:/b:ro:rw": "",
+    b: type("volume", absolute("b")),
+    "/": type("volume", "invalid specification: destination can't be '/'"),
+    "/a:/": type("bind", "invalid specification: destination can't be '/'"),
+    "/a:b": type("bind", absolute("b")),
+    "/a::ro": type("bind", "field Target must not be empty"),
+    "/a:/b:nocopy": type("bind", "field VolumeOptions must not be specified"),
+    "n:/b:shared": type("volume", "field BindOptions must not be specified"),
+  };
+  for (const [bind, why] of Object.entries(bad))
+    assert.throws(() => parseBind(bind), {
+      kind: "invalid",
+      message: `invalid volume specification: '${bind}'${why}`,
+    });
+  for (const mode of ["nope", "ro,rw", "ro,ro", "shared,slave"])
+    assert.throws(() => parseBind(`/a:/b:${mode}`), { kind: "invalid", message: `invalid mode: ${mode}` });
+  assert.equal(parseBind("/a:/b:").readOnly, false);
 });
 
 test("the image's volumes where nothing else lies; no place twice", () => {

@@ -9,7 +9,6 @@ import { recoverSharedMemory } from "./shared-memory.ts";
 import type { Starts } from "./starts.ts";
 import { hasProcess } from "./state.ts";
 import type { ContainerDocument } from "./table.ts";
-import { holdVolumes } from "./volume-holds.ts";
 
 /** What Docker records for a container that ended while nobody looked and left no word (a reboot). */
 const LOST_EXIT_CODE = 255;
@@ -33,14 +32,16 @@ export async function recoverContainers(context: RecoveryContext): Promise<void>
   await snapshots.recover(liveDirs);
   recoverSharedMemory(home, liveDirs);
   for (const { record } of live)
-    await holdVolumes(volumes, record).catch((error: unknown) =>
-      report(`container ${record.id}: its volumes`, error),
-    );
+    await context.holds
+      .hold(record)
+      .catch((error: unknown) => report(`container ${record.id}: its mounts`, error));
   for (const document of table.list()) {
     const { record } = document;
     leases.addImage(leases.hold(`container:${record.id}`), record.imageId);
-    for (const { kind, source } of record.mounts ?? [])
+    for (const { kind, source, imageId } of record.mounts ?? []) {
       if (kind === "volume") volumes.retain(source, record.id);
+      if (imageId !== undefined) leases.addImage(leases.hold(`container:${record.id}`), imageId);
+    }
     await recoverOne(context, document, known.has(record.id)).catch((error: unknown) =>
       report(`container ${record.id}: taking it over from an earlier engine`, error),
     );

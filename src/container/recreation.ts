@@ -1,4 +1,5 @@
 import { messageOf, PlyError } from "../error.ts";
+import type { ImageId } from "../oci/index.ts";
 import type { ContainerSnapshot } from "./container-snapshots.ts";
 import type { Containers, CreateOptions } from "./containers.ts";
 import { type ContainerSettings, type CreationContext, settle } from "./creation.ts";
@@ -65,12 +66,16 @@ export async function recreateContainer(
     live.isRestarted = false;
   }
   letGo(settings.mounts, mountsBefore);
-  if (image.id !== before.image.id) {
-    leases.end(`container:${id}`);
-    leases.addImage(leases.hold(`container:${id}`), image.id);
-  }
+  leases.end(`container:${id}`);
+  holdImages(settings, image.id);
   lifecycle.emit(table.find(id).record, "recreate");
   return [...warnings];
+
+  function holdImages({ mounts = [] }: ContainerSettings, own: ImageId): void {
+    const lease = leases.hold(`container:${id}`);
+    leases.addImage(lease, own);
+    for (const { imageId } of mounts) if (imageId !== undefined) leases.addImage(lease, imageId);
+  }
 
   /** In its turn: it does not run. */
   function change(to: ContainerSettings, base: Pick<ContainerDocument, "image" | "stack">): Promise<void> {
@@ -78,7 +83,7 @@ export async function recreateContainer(
       const document = table.find(id);
       if (isActive(document.record.status))
         throw new PlyError("conflict", `container ${before.record.name} was started meanwhile`);
-      leases.addImage(leases.hold(`container:${id}`), base.image.id);
+      holdImages(to, base.image.id);
       const { idMap: _, ...record } = document.record;
       table.put({
         ...document,

@@ -24,6 +24,7 @@ export async function removeContainer(
     for (const hold of live.logReaders) hold();
     context.networks.detach(id);
     await runtime.delete(id);
+    await context.holds.letGo(record);
     await context.dropSnapshots(id);
     releaseSharedMemory(dir);
     await snapshots.discard(dir);
@@ -64,7 +65,6 @@ async function releaseVolumes(
 ): Promise<void> {
   for (const { kind, source } of record.mounts ?? []) {
     if (kind !== "volume") continue;
-    await volumes.close(source, record.id);
     volumes.release(source, record.id);
     const volume = volumes.list().find(({ name }) => name === source);
     if (options.volumes && volume?.anonymous && volumes.usersOf(source).length === 0)

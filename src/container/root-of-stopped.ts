@@ -4,11 +4,11 @@ import { openRoot } from "../files/index.ts";
 import { failedWith, MNT, MS, mount, openInRoot, umount } from "../linux/index.ts";
 import type { SnapshotDriver } from "../snapshot/index.ts";
 import type { Volumes } from "../volume/index.ts";
-import type { ContainerMount } from "./containers.ts";
+import type { ContainerMount, ContainerRecord } from "./containers.ts";
 import type { Live } from "./live.ts";
+import type { MountHolds } from "./mount-holds.ts";
 import { type Mountpoint, makeMountpoint, removeMountpoints } from "./mountpoint.ts";
 import type { ContainerDocument, ContainerTable } from "./table.ts";
-import { holdVolumes, letVolumesGo } from "./volume-holds.ts";
 
 const O_PATH = 0o10000000;
 
@@ -17,6 +17,7 @@ export interface StoppedRootsParts {
   readonly liveOf: (id: string) => Live;
   readonly snapshots: SnapshotDriver;
   readonly volumes: Volumes;
+  readonly holds: MountHolds;
   readonly dirOf: (id: string) => string;
   readonly report: (message: string, error: unknown) => void;
 }
@@ -69,7 +70,7 @@ export function createStoppedRoots(parts: StoppedRootsParts): StoppedRoots {
     const made: Mountpoint[] = [];
     const mounted: number[] = [];
     try {
-      await holdVolumes(parts.volumes, document.record);
+      await parts.holds.hold(document.record);
       await mountAll(path, upper, document, made, mounted);
       session.ready.resolve(path);
       await session.idle.promise;
@@ -78,7 +79,7 @@ export function createStoppedRoots(parts: StoppedRootsParts): StoppedRoots {
         for (const fd of mounted.reverse()) unmountAt(fd);
         await parts.snapshots.release(dir);
         removeMountpoints(upper, made);
-        await letVolumesGo(parts.volumes, document.record);
+        await parts.holds.letGo(document.record);
       } catch (error) {
         parts.report(`container ${id}: unmounting its root`, error);
       }
@@ -96,7 +97,7 @@ export function createStoppedRoots(parts: StoppedRootsParts): StoppedRoots {
     using root = openRoot(rootfs);
     const known = [...document.mountpoints];
     for (const given of mounts) {
-      using source = openSource(given, parts.volumes);
+      using source = openSource(given, parts, document.record);
       if (source === undefined) continue;
       const isInside = mounts.some(({ target }) => given.target.startsWith(`${target}/`));
       // What lies in another mount is no place of this container's root: it is there, or it is not.
@@ -137,12 +138,19 @@ export function createStoppedRoots(parts: StoppedRootsParts): StoppedRoots {
 
 /** Undefined: there is nothing to mount (a source that does not exist yet, a volume that is gone, a tmpfs). */
 function openSource(
-  { kind, source, subpath }: ContainerMount,
-  volumes: Volumes,
+  mount: ContainerMount,
+  { volumes, holds }: Pick<StoppedRootsParts, "volumes" | "holds">,
+  record: ContainerRecord,
 ): (Disposable & { readonly fd: number }) | undefined {
   try {
+    const { kind, source, subpath } = mount;
     if (kind === "tmpfs") return undefined;
-    const path = kind === "volume" ? volumes.get(source).path : source;
+    const path =
+      kind === "volume"
+        ? volumes.get(source).path
+        : kind === "image"
+          ? holds.imagePath(record, mount)
+          : source;
     let fd = openSync(path, O_PATH);
     if (subpath) {
       const whole = fd;

@@ -90,7 +90,11 @@ async function commitLayer(
 ): Promise<LayerRecord | undefined> {
   const base = await unionBelow(context, below);
   const record = await context.store.layers.ingest(
-    { resumable: false, open: async (_offset, signal) => diffUpper(source.upper, { base, signal }) },
+    {
+      resumable: false,
+      open: async (_offset, signal) =>
+        diffUpper(source.upper, { base, signal, without: source.without ?? new Set() }),
+    },
     lease,
   );
   return record.entryCount === 0 ? undefined : record;

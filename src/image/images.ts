@@ -164,6 +164,8 @@ export interface CommitSource {
   readonly config: ProcessConfig;
   /** The writable layer in overlayfs form: one directory, or its strata, top first. */
   readonly upper: string | readonly string[];
+  /** Paths in it (byte strings) that are no change of the container's: places made to mount something on. */
+  readonly without?: ReadonlySet<string>;
 }
 
 export interface NewImageOptions {

@@ -27,6 +27,8 @@ export interface DiffOptions {
   /** The union below the upper directory; null: nothing is below. */
   readonly base: TreeNode | null;
   readonly signal?: AbortSignal;
+  /** Paths (byte strings) that are left out with all below them, and no directory goes in for their sake. */
+  readonly without?: ReadonlySet<string>;
   /** Told of what could not go into the layer as it is: a socket, a file that shrank while it was read. */
   readonly onNotice?: (message: string) => void;
 }
@@ -67,6 +69,7 @@ export async function* diffUpper(
   };
 
   for (const item of walkUpper(upperDirs, base, signal)) {
+    if (options.without?.has(item.path)) continue;
     pending = pending.filter((directory) => isBelow(item.path, directory.path));
     if (item.kind === "hidden") {
       const why = item.stat.isSocket() ? "it is a socket" : "its name is that of a whiteout";

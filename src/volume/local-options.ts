@@ -47,7 +47,7 @@ export async function planMount(
   const words = o.split(",").filter((word) => word !== "");
   if (!NFS.has(type)) return { type, device, options: words };
   const addressed = words.find((word) => word.startsWith("addr="));
-  const host = addressed?.slice("addr=".length) ?? /^([^/:]+|\[[^\]]+\]):/.exec(device)?.[1] ?? "";
+  const host = addressed?.slice("addr=".length) ?? /^(\[[^\]]+\]|[^/:]+):/.exec(device)?.[1] ?? "";
   if (host === "") return { type, device, options: words };
   const address = await lookUp(host.replace(/^\[|\]$/g, ""));
   return { type, device, options: [...words.filter((word) => word !== addressed), `addr=${address}`] };

@@ -51,10 +51,13 @@ async function mountStrata(volume: VolumeRecord): Promise<void> {
 
 /** mount(8) does it, in a process of its own, as a server may take its time; without its helpers, as Docker has it. */
 async function mountOptions({ name, path, options = {} }: VolumeRecord): Promise<void> {
+  const o = options["o"] ?? "";
+  const isBind = /(^|,)r?bind(,|$)/.test(o);
+  const how = isBind ? ", flags: 0x1000" : o === "" ? "" : `, data: ${o}`;
   const refused = (why: string, cause?: unknown) =>
     new PlyError(
       "invalid",
-      `error while mounting volume '${path}': failed to mount local volume: mount ${options["device"]}:${path}, data: ${options["o"] ?? ""}: ${why}`,
+      `error while mounting volume '${path}': failed to mount local volume: mount ${options["device"]}:${path}${how}: ${why}`,
       { cause, hint: `see ply volume inspect ${name}` },
     );
   const plan = await planMount(options, async (host) => (await lookup(host)).address).catch((error) => {
@@ -63,7 +66,6 @@ async function mountOptions({ name, path, options = {} }: VolumeRecord): Promise
   if (plan === undefined) return;
   const words = plan.options.length === 0 ? [] : ["-o", plan.options.join(",")];
   const type = plan.type === "" ? [] : ["-t", plan.type];
-  const isBind = plan.options.includes("bind") || plan.options.includes("rbind");
   if (isBind && lstatSync(plan.device, { throwIfNoEntry: false }) === undefined)
     throw refused("no such file or directory");
   const { code, said } = await runMount(["-i", ...type, ...words, "--", plan.device, path]);

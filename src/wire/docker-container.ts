@@ -31,6 +31,7 @@ export interface DockerMount {
   readonly BindOptions?: object;
   readonly VolumeOptions?: object;
   readonly TmpfsOptions?: object;
+  readonly ImageOptions?: object;
 }
 
 export interface DockerRestartPolicy {

@@ -17,7 +17,9 @@ export function parseMountFlag(text: string): DockerMount {
   const bind: Record<string, unknown> = {};
   const volume: Record<string, unknown> = {};
   const tmpfs: Record<string, unknown> = {};
+  const image: Record<string, unknown> = {};
   const labels: Record<string, string> = {};
+  const driverOptions: Record<string, string> = {};
 
   const truth = (key: string, value: string | undefined): boolean => {
     if (value === undefined || /^(1|t|true)$/i.test(value)) return true;
@@ -51,6 +53,10 @@ export function parseMountFlag(text: string): DockerMount {
       const [name = "", ...rest] = value().split("=");
       labels[name] = rest.join("=");
     } else if (key === "volume-driver") volume["DriverConfig"] = { Name: value() };
+    else if (key === "volume-opt") {
+      const [name = "", ...rest] = value().split("=");
+      driverOptions[name] = rest.join("=");
+    } else if (key === "image-subpath") image["Subpath"] = value();
     else if (key === "tmpfs-size") tmpfs["SizeBytes"] = parseMemorySize(value());
     else if (key === "tmpfs-mode") {
       if (!/^[0-7]{1,5}$/.test(value())) throw wrong(`invalid value for ${key}: ${value()}`);
@@ -59,10 +65,13 @@ export function parseMountFlag(text: string): DockerMount {
   }
   if (target === "") throw wrong("target is required");
   if (Object.keys(labels).length > 0) volume["Labels"] = labels;
+  if (Object.keys(driverOptions).length > 0)
+    volume["DriverConfig"] = { Name: "local", ...(volume["DriverConfig"] ?? {}), Options: driverOptions };
   const options = [
     ["bind", "BindOptions", bind],
     ["volume", "VolumeOptions", volume],
     ["tmpfs", "TmpfsOptions", tmpfs],
+    ["image", "ImageOptions", image],
   ] as const;
   for (const [kind, , fields] of options)
     if (kind !== type && Object.keys(fields).length > 0)

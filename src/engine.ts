@@ -17,7 +17,7 @@ import {
   type RegistriesConfig,
   type RegistryClient,
 } from "./registry/index.ts";
-import { openRuntime } from "./runtime/index.ts";
+import { type LimitAbilities, openRuntime } from "./runtime/index.ts";
 import type { Sessions } from "./session/index.ts";
 import { chooseDriver, type SnapshotDriver, type Tried } from "./snapshot/index.ts";
 import { type CheckReport, openStore, type Store } from "./store/index.ts";
@@ -54,6 +54,8 @@ export interface EngineInfo {
   /** Name → path of those that containers may ask for. */
   readonly runtimes: Readonly<Record<string, string>>;
   readonly conmonVersion: string;
+  /** Which limits of containers this host can hold. */
+  readonly limits: LimitAbilities;
   readonly warnings: readonly string[];
 }
 
@@ -182,12 +184,13 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       runtime: { name: runtime.name, version: runtime.version },
       runtimes: Object.fromEntries(runtime.runtimes),
       conmonVersion: runtime.conmonVersion,
+      limits: runtime.limits,
       warnings: [...runtime.warnings, ...networks.probe.problems],
     },
     images,
     containers,
-    volumes,
     networks,
+    volumes,
     registry,
     events,
     sessions,

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Cgroups, hierarchyOf, inspectCgroups } from "../runtime/index.ts";
+import { type Cgroups, hierarchyOf, inspectCgroups, mayLoadPrograms } from "../runtime/index.ts";
 import { type Ability, attempt } from "./ability.ts";
 
 interface Controller {
@@ -50,7 +50,7 @@ const controllers = (): readonly Controller[] => [
     unified: null,
     v1: ["devices.deny", "b *:* m"],
     v2: ["cgroup.type", ""],
-    cost: "devices are kept from containers by their rights only",
+    cost: "containers run without CAP_MKNOD, and device nodes of images do not open",
   },
   {
     name: "freezer",
@@ -140,6 +140,8 @@ function tryController(
       !readText(join(hierarchy.path, "cgroup.controllers")).split(/\s+/).includes(unified)
     )
       throw new Error("this kernel has it not, or the cgroup above keeps it");
+    if (name === "devices" && !mayLoadPrograms())
+      throw new Error("this process may not lift the limit of locked memory, as device rules want it");
     if (unified !== null) writeFileSync(join(hierarchy.path, "cgroup.subtree_control"), `+${unified}`);
   }
   mkdirSync(directory, { recursive: true });
@@ -149,6 +151,8 @@ function tryController(
 }
 
 function cureOf({ layout }: Cgroups, { name, unified = name }: Controller): string {
+  if (layout === "v2" && name === "devices")
+    return "ulimit -l unlimited before ply serve (systemd: LimitMEMLOCK=infinity)";
   if (layout === "v2") return `echo +${unified ?? name} > ${CGROUP_ROOT}/cgroup.subtree_control`;
   const known = readText("/proc/cgroups")
     .split("\n")

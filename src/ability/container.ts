@@ -12,6 +12,7 @@ import {
   openSeccompProfiles,
   ownCapabilities,
   resolveCapabilities,
+  type SpecOptions,
 } from "../runtime/index.ts";
 import { type Ability, attempt } from "./ability.ts";
 
@@ -38,7 +39,10 @@ async function runOne(): Promise<string> {
     const rootfs = join(dir, "root");
     await runtime.create({
       id,
-      spec: spec(rootfs, runtime.hasCgroups ? cgroupPathOf(id) : null),
+      spec: spec(rootfs, {
+        cgroupsPath: runtime.hasCgroups ? cgroupPathOf(id) : null,
+        controlsDevices: runtime.limits.devices,
+      }),
       terminal: false,
       stdin: false,
       stdinOnce: false,
@@ -55,7 +59,10 @@ async function runOne(): Promise<string> {
   }
 }
 
-async function spec(rootfs: string, cgroupsPath: string | null): Promise<OciSpec> {
+async function spec(
+  rootfs: string,
+  cgroup: Pick<SpecOptions, "cgroupsPath" | "controlsDevices">,
+): Promise<OciSpec> {
   const mounts = DIRECTORIES.filter((path) => existsSync(path)).map((path): OciMount => {
     mkdirSync(join(rootfs, path), { recursive: true });
     return { destination: path, type: "bind", source: path, options: ["rbind", "rprivate", "ro"] };
@@ -84,7 +91,7 @@ async function spec(rootfs: string, cgroupsPath: string | null): Promise<OciSpec
     seccomp: await openSeccompProfiles().defaultFor(capabilities),
     noNewPrivileges: true,
     rlimits: [],
-    cgroupsPath,
+    ...cgroup,
     ownCgroupNamespace: layout === "v2",
     shmSize: 65_536,
     devices: [],

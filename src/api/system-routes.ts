@@ -99,6 +99,7 @@ async function info(exchange: Exchange, { engine, clock }: Service): Promise<voi
   const { runtime, warnings } = engine.info;
   const body: DockerInfo & Readonly<Record<string, unknown>> = {
     ...UNUSED_INFO,
+    ...limitsOf(engine.info.limits),
     ID: engine.info.id,
     Containers: containers.length,
     ContainersRunning: count((status) => status === "running"),
@@ -146,6 +147,20 @@ async function info(exchange: Exchange, { engine, clock }: Service): Promise<voi
   sendJson(exchange, 200, body);
 }
 
+/** Docker's names; its clients print a warning for each that is false. */
+function limitsOf({ memory, swap, cpu, cpuset, pids, oomKillDisable }: Engine["info"]["limits"]) {
+  return {
+    MemoryLimit: memory,
+    SwapLimit: swap,
+    CpuCfsPeriod: cpu,
+    CpuCfsQuota: cpu,
+    CPUShares: cpu,
+    CPUSet: cpuset,
+    PidsLimit: pids,
+    OomKillDisable: oomKillDisable,
+  };
+}
+
 function redactedProxy(name: string): string {
   const value = process.env[name] ?? process.env[name.toLowerCase()] ?? "";
   return value.replace(/\/\/[^/@]*@/, "//xxxxx:xxxxx@");
@@ -168,14 +183,6 @@ const UNUSED_INFO = {
     Authorization: null,
     Log: ["json-file", "local", "none"],
   },
-  MemoryLimit: true,
-  SwapLimit: true,
-  CpuCfsPeriod: true,
-  CpuCfsQuota: true,
-  CPUShares: true,
-  CPUSet: true,
-  PidsLimit: true,
-  OomKillDisable: true,
   // Asked for by clients to warn about bridges; there is none to warn about.
   IPv4Forwarding: true,
   BridgeNfIptables: true,

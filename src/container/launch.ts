@@ -151,13 +151,17 @@ export async function prepareLaunch(
     noNewPrivileges: security.noNewPrivileges,
     cgroupsPath: context.hasCgroups ? cgroupPathOf(record.id) : null,
     ownCgroupNamespace: ownsCgroupNamespace(host, context.unifiedCgroups),
+    controlsDevices: context.limits.devices,
     limits: ociLimits(host.resources ?? NO_LIMITS, context.limits),
     devices: [...hostDevices, ...settings.devices],
   });
 }
 
 function capabilitiesOf(context: LaunchContext, { capAdd, capDrop, privileged }: HostOptions) {
-  return resolveCapabilities({ add: capAdd, drop: capDrop, privileged, available: context.capabilities });
+  // Without the device cgroup, who makes a device node has the device.
+  const available = new Set(context.capabilities);
+  if (!context.limits.devices && !privileged) available.delete("MKNOD");
+  return resolveCapabilities({ add: capAdd, drop: capDrop, privileged, available });
 }
 
 interface Owner {

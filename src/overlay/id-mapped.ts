@@ -3,13 +3,16 @@ import { dirname, join } from "node:path";
 import { failedWith, MNT, mountIdMapped, umount } from "../linux/index.ts";
 import { mountOverlay, type OverlayOptions } from "./mount.ts";
 
+/** Writable: there is no use for another. */
+export type MappedOverlay = OverlayOptions & { readonly writable: NonNullable<OverlayOptions["writable"]> };
+
 /**
  * An overlay whose files belong, seen from outside, to whom the user namespace's map says; on disk they belong
  * to whom they belong inside. Its layers are mounted id-mapped below `scratch` for the moment: the overlay
  * keeps mounts of its own. The map must have an id for the host's root, which overlayfs itself works as.
  */
 export function mountMappedOverlay(
-  { lowers, writable, target }: Required<OverlayOptions>,
+  { lowers, writable, ...rest }: MappedOverlay,
   { userNamespace, scratch }: { readonly userNamespace: number; readonly scratch: string },
 ): void {
   const mounted: string[] = [];
@@ -28,7 +31,7 @@ export function mountMappedOverlay(
     mountOverlay({
       lowers: lowers.map(mapped),
       writable: { ...writable, upper: within(writable.upper), work: within(writable.work) },
-      target,
+      ...rest,
     });
   } finally {
     for (const place of mounted.reverse()) dropScratch(place);

@@ -12,6 +12,7 @@ export {
   checkResources,
   type DeviceLimit,
   type LimitAbilities,
+  mayLoadPrograms,
   NO_LIMITS,
   type Resources,
 } from "./resources.ts";

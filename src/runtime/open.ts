@@ -29,7 +29,7 @@ import { findConmon, openRuntimePrograms, type ProgramsOptions, type RuntimeProg
 import { favorQuickMoves } from "./quick-moves.ts";
 import { readText } from "./read-text.ts";
 import { reopenLog } from "./reopen-log.ts";
-import { probeLimits } from "./resources.ts";
+import { lostLimits, probeLimits } from "./resources.ts";
 import type { LaunchOptions, OciRuntime, RuntimeProcess } from "./runtime.ts";
 import { openSealedRuntime } from "./sealed-runtime.ts";
 import { openSeccompCache } from "./seccomp-cache.ts";
@@ -237,7 +237,7 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
     name: usual.name,
     version: usual.version,
     conmonVersion,
-    warnings: [...programs.warnings, ...moves.words],
+    warnings: [...programs.warnings, ...lostLimits(limits, hasCgroups), ...moves.words],
     hasCgroups,
     runtimes: programs.known,
     async checkRuntime(name) {

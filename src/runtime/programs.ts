@@ -1,7 +1,8 @@
-import { constants } from "node:fs";
+import { constants, statfsSync } from "node:fs";
 import { access } from "node:fs/promises";
 import { basename, delimiter, join } from "node:path";
 import { PlyError } from "../error.ts";
+import { MS, mount } from "../linux/index.ts";
 import { cureHybrid, inspectCgroups } from "./cgroup.ts";
 import type { ToolVersions } from "./tool-version.ts";
 
@@ -41,6 +42,8 @@ export interface ProgramsOptions {
 }
 
 const RUNTIMES = ["crun", "runc"] as const;
+/** Magic numbers (statfs(2)) of tmpfs and cgroup2. */
+const KNOWN_PLACES: ReadonlySet<number> = new Set([0x01021994, 0x63677270]);
 /** What containerd's clients call runc. */
 const SHIM = /^io\.containerd\.runc\.v\d$/;
 
@@ -126,7 +129,7 @@ async function chooseUsual(
         hint: "apt-get install crun, or mount cgroups: mount -t cgroup2 cgroup2 /sys/fs/cgroup",
       });
     const warning = "no cgroups are mounted: containers run without limits and without accounting";
-    return { name, hasCgroups: false, warnings: [warning] };
+    return { name, hasCgroups: false, warnings: [warning, ...makePlace()] };
   }
   if (!isCrun) return { name, hasCgroups: true, warnings: instead };
   if (cgroups.strayControllers.length === 0) return { name, hasCgroups: true, warnings: [] };
@@ -143,6 +146,14 @@ async function chooseUsual(
     hasCgroups: false,
     warnings: [...words, "containers run without cgroups: no limits and no accounting"],
   };
+}
+
+/** crun looks at what is mounted at /sys/fs/cgroup, needed or not, and knows a tmpfs or cgroup2. */
+function makePlace(): string[] {
+  const place = "/sys/fs/cgroup";
+  if (KNOWN_PLACES.has(statfsSync(place).type)) return [];
+  mount("tmpfs", place, "tmpfs", MS.NOSUID | MS.NODEV | MS.NOEXEC, "mode=755");
+  return [`mounted an empty tmpfs at ${place}: crun starts nothing without one`];
 }
 
 /** Throws "unsupported" when it is not there. */

@@ -17,6 +17,7 @@ const ALL: LimitAbilities = {
   cpuRealtime: true,
   swappiness: true,
   oomKillDisable: true,
+  devices: true,
   processors: 4,
 };
 const NONE: LimitAbilities = {
@@ -31,6 +32,7 @@ const NONE: LimitAbilities = {
   cpuRealtime: false,
   swappiness: false,
   oomKillDisable: false,
+  devices: false,
   processors: 4,
 };
 const MB = 2 ** 20;

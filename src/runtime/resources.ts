@@ -2,6 +2,8 @@ import { readFileSync } from "node:fs";
 import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { PlyError } from "../error.ts";
+import { resourceLimits } from "../linux/index.ts";
+import { ownCapabilities } from "./capability.ts";
 import { type Cgroups, hierarchyOf } from "./cgroup.ts";
 import { checkRareLimits } from "./rare-limits.ts";
 
@@ -71,6 +73,8 @@ export interface LimitAbilities {
   readonly cpuRealtime: boolean;
   readonly swappiness: boolean;
   readonly oomKillDisable: boolean;
+  /** Rules on which devices may be used. */
+  readonly devices: boolean;
   readonly processors: number;
 }
 
@@ -118,8 +122,25 @@ export async function probeLimits(
     cpuRealtime: unified === undefined && (await exists("cpu", "cpu.rt_runtime_us")),
     swappiness: unified === undefined && (await exists("memory", "memory.swappiness")),
     oomKillDisable: unified === undefined && (await exists("memory", "memory.oom_control")),
+    devices: hasCgroups && (unified === undefined ? has("devices") : mayLoadPrograms()),
     processors: Math.max(1, parseCpuList(online)?.size ?? 1),
   };
+}
+
+/** A line for each kind of limit that containers go without here; without any cgroups, that is said elsewhere. */
+export function lostLimits(
+  { memory, cpu, cpuset, pids, devices }: LimitAbilities,
+  hasCgroups: boolean,
+): string[] {
+  const missing = hasCgroups ? Object.entries({ memory, cpu, cpuset, pids }) : [];
+  const lost = missing
+    .filter(([, isThere]) => !isThere)
+    .map(([name]) => `no cgroup controller ${name}: its limits are discarded (see ply doctor)`);
+  if (devices) return lost;
+  return [
+    ...lost,
+    "no rules on devices: containers run without CAP_MKNOD, and device nodes of images do not open (see ply doctor)",
+  ];
 }
 
 /**
@@ -247,6 +268,15 @@ function readText(path: string): string {
   } catch {
     return "";
   }
+}
+
+/**
+ * On the unified hierarchy device rules are programs, for which the runtime lifts the limit of locked memory:
+ * without the right to, it fails.
+ */
+export function mayLoadPrograms(): boolean {
+  const own = resourceLimits().get("RLIMIT_MEMLOCK")?.hard ?? 0;
+  return own === Number.POSITIVE_INFINITY || ownCapabilities().has("SYS_RESOURCE");
 }
 
 function accessible(path: string): Promise<boolean> {

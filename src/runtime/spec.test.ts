@@ -52,7 +52,7 @@ test("namespaces, cgroups, devices and paths by network, layout and privilege", 
   assert.deepEqual(types({}), ["mount", "uts", "ipc", "pid", "network", "cgroup"]);
   assert.deepEqual(types({ network: "host", ownCgroupNamespace: false }), ["mount", "uts", "ipc", "pid"]);
   const plain = buildSpec(options).linux;
-  assert.equal(plain.resources?.devices[0]?.allow, false);
+  assert.equal(plain.resources?.devices?.[0]?.allow, false);
   assert.ok(plain.maskedPaths.includes("/proc/kcore") && plain.readonlyPaths.includes("/proc/sys"));
   const privileged = buildSpec({ ...options, privileged: true }).linux;
   assert.deepEqual(privileged.resources, { devices: [{ allow: true, access: "rwm" }] });

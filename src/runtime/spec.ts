@@ -11,7 +11,14 @@ export interface OciSpec {
   readonly process: OciProcess;
   readonly mounts: readonly OciMount[];
   readonly linux: OciLinux;
+  readonly hooks?: { readonly createContainer: readonly OciHook[] };
   readonly annotations?: Readonly<Record<string, string>>;
+}
+
+/** A program of the host, run with the container's mounts before its root is its root. */
+interface OciHook {
+  readonly path: string;
+  readonly args: readonly string[];
 }
 
 export interface OciProcess {
@@ -77,7 +84,7 @@ interface OciLinux {
   readonly gidMappings?: readonly OciIdMapping[];
   readonly mountLabel?: string;
   readonly namespaces: readonly { readonly type: string; readonly path?: string }[];
-  readonly resources?: { readonly devices: readonly DeviceRule[] } & OciLimits;
+  readonly resources?: { readonly devices?: readonly DeviceRule[] } & OciLimits;
   readonly devices: readonly OciDevice[];
   readonly maskedPaths: readonly string[];
   readonly readonlyPaths: readonly string[];
@@ -117,6 +124,8 @@ export interface SpecOptions {
   readonly shmSize: number;
   /** Devices beyond the usual ones; what may be done with them, `deviceRules` says. */
   readonly devices: readonly OciDevice[];
+  /** False: the host has no device cgroup to write rules into. Default true. */
+  readonly controlsDevices?: boolean;
   /** More of the device cgroup, after the usual ones. */
   readonly deviceRules?: readonly DeviceRule[];
   /** Namespaces that are the host's. */
@@ -212,7 +221,10 @@ export function buildSpec(options: SpecOptions): OciSpec {
         ? {}
         : {
             cgroupsPath: options.cgroupsPath,
-            resources: { devices: deviceRules(options), ...options.limits },
+            resources: {
+              ...(options.controlsDevices === false ? {} : { devices: deviceRules(options) }),
+              ...options.limits,
+            },
           }),
       namespaces: namespacesOf(options),
       // A namespace that is joined has its map already.
@@ -226,8 +238,15 @@ export function buildSpec(options: SpecOptions): OciSpec {
       ...(options.sysctls === undefined ? {} : { sysctl: options.sysctls }),
       ...(options.seccomp === null ? {} : { seccomp: options.seccomp }),
     },
+    ...(options.controlsDevices === false && !privileged ? { hooks: withoutDevices(options) } : {}),
     ...(options.annotations === undefined ? {} : { annotations: options.annotations }),
   };
+}
+
+/** Nothing else would keep the container from a host's device that its image has a node of. The runtime undoes what we mount so. */
+function withoutDevices({ rootfs, readOnlyRootfs }: SpecOptions): NonNullable<OciSpec["hooks"]> {
+  const options = `remount,bind,nodev${readOnlyRootfs ? ",ro" : ""}`;
+  return { createContainer: [{ path: "/bin/mount", args: ["mount", "-o", options, rootfs] }] };
 }
 
 function namespacesOf(options: SpecOptions): { readonly type: string; readonly path?: string }[] {

@@ -2,7 +2,7 @@ import { chmodSync, chownSync, closeSync, lstatSync, readdirSync, statSync } fro
 import { dirname, join } from "node:path";
 import { PlyError } from "../error.ts";
 import { failedWith, type IdMap, openUserNamespace, outsideId } from "../linux/index.ts";
-import { mountMappedOverlay, type OverlayOptions } from "../overlay/index.ts";
+import { type MappedOverlay, mountMappedOverlay } from "../overlay/index.ts";
 
 /** No image has files of this id, so that overlayfs, which works as the host's root, can have it inside. */
 const OVERLAYFS_ID = 0xffff_fffe;
@@ -10,7 +10,7 @@ const OVERLAYFS_ID = 0xffff_fffe;
 /** Roots of containers in user namespaces of their own. */
 export interface MappedRoots extends AsyncDisposable {
   /** Mounts the overlay of the container directory `dir`, and lets the container's root reach it. */
-  mount(dir: string, overlay: Required<OverlayOptions>, idMap: IdMap): Promise<void>;
+  mount(dir: string, overlay: MappedOverlay, idMap: IdMap): Promise<void>;
 }
 
 /** `root`: the state directory; containers' directories are in `containers/` there. */

@@ -155,6 +155,7 @@ function hostConfigOf(host: ContainerRecord["host"]) {
     NetworkMode: host.networkMode,
     PortBindings: viewPortBindings(host.ports ?? []),
     PublishAllPorts: host.publishAllPorts ?? false,
+    ...(host.publishAddress === undefined ? {} : { PublishAddress: host.publishAddress }),
     Links: linksOf(host),
     AutoRemove: host.autoRemove,
     ReadonlyRootfs: host.readOnlyRootfs,

@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import type { HostOptions } from "../container/index.ts";
 import { PlyError } from "../error.ts";
 import type { CreateNetworkOptions, EndpointOptions, SubnetOptions } from "../network/index.ts";
@@ -46,7 +47,10 @@ function subnetOf(config: Fields): SubnetOptions {
   };
 }
 
-type Networking = Pick<HostOptions, "networkMode" | "networks" | "ports" | "publishAllPorts">;
+type Networking = Pick<
+  HostOptions,
+  "networkMode" | "networks" | "ports" | "publishAllPorts" | "publishAddress"
+>;
 
 /** What a create request says about the container's network. Throws "invalid" in Docker's words. */
 export function parseNetworking(body: Fields, hostConfig: Fields): Networking {
@@ -57,7 +61,15 @@ export function parseNetworking(body: Fields, hostConfig: Fields): Networking {
     networks: endpointsOf(mode, body, hostConfig),
     ...(ports.length === 0 ? {} : { ports }),
     ...(flag(hostConfig, "PublishAllPorts") ? { publishAllPorts: true } : {}),
+    ...publishAddressOf(text(hostConfig, "PublishAddress")),
   };
+}
+
+/** ply's own: where `PublishAllPorts` publishes. */
+function publishAddressOf(address: string): Pick<HostOptions, "publishAddress"> {
+  if (address === "") return {};
+  if (isIP(address) === 0) throw new PlyError("invalid", `invalid PublishAddress: ${address}`);
+  return { publishAddress: address };
 }
 
 /** Docker's `default` is the network `bridge`. */

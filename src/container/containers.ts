@@ -4,6 +4,7 @@ import type { EndpointOptions, PortRequest } from "../network/index.ts";
 import type { Healthcheck, ImageId, ProcessConfig } from "../oci/index.ts";
 import type { Resources, ResourceUsage } from "../runtime/index.ts";
 import type { LayerStack } from "../store/index.ts";
+import type { ContainerNetworking } from "./container-networking.ts";
 import type { ContainerSnapshots } from "./container-snapshots.ts";
 import type { DetailedChange } from "./detailed-change.ts";
 import type { Execs, ProcessTable } from "./execs.ts";
@@ -11,7 +12,6 @@ import type { HealthState } from "./health-state.ts";
 import type { HostSettings } from "./host-settings.ts";
 import type { LoggingOptions } from "./log-option.ts";
 import type { ContainerLogs } from "./logs.ts";
-import type { ContainerNetworking } from "./networking.ts";
 import type { OpenPlace, PlaceOptions } from "./open-place.ts";
 import type { RestartPolicy } from "./restart-policy.ts";
 
@@ -64,6 +64,8 @@ export interface HostOptions {
   readonly ports?: readonly PortRequest[];
   /** `-P`. */
   readonly publishAllPorts?: boolean;
+  /** Where `-P` publishes; absent: everywhere. */
+  readonly publishAddress?: string;
   /** Docker's `-v` forms: `/host:/in[:ro]`, `name:/in`, `/in`. */
   readonly binds: readonly string[];
   readonly autoRemove: boolean;

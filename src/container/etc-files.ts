@@ -4,7 +4,10 @@ import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { PlyError } from "../error.ts";
 import type { OciMount } from "../runtime/index.ts";
+import { attachedResolvConf, hostResolvConf, ownHostsLines } from "./etc-network.ts";
 import type { HostSettings } from "./host-settings.ts";
+import type { LaunchNetwork } from "./networking.ts";
+import type { OwnName } from "./own-name.ts";
 
 const LOCALHOST = `127.0.0.1\tlocalhost
 ::1\tlocalhost ip6-localhost ip6-loopback
@@ -14,39 +17,45 @@ ff02::1\tip6-allnodes
 ff02::2\tip6-allrouters
 `;
 
-/**
- * The files of /etc that say who and where a container is: written into its directory, mounted over the
- * image's. With the host's network they are copies of the host's, with what was asked for on top.
- */
+const FILES = ["hostname", "hosts", "resolv.conf"] as const;
+
+/** The files of /etc that say who and where a container is, mounted over the image's. `idMapped`: in a user namespace they are its root's. */
+export function etcMounts(dir: string, idMapped: boolean): OciMount[] {
+  return FILES.map((name) => ({
+    destination: `/etc/${name}`,
+    type: "bind",
+    source: join(dir, name),
+    options: ["rbind", "rprivate", ...(idMapped ? ["idmap"] : [])],
+  }));
+}
+
+/** Writes them. With the host's network they are copies of the host's, with what was asked for on top. */
 export async function writeEtcFiles(
   dir: string,
-  options: {
-    readonly network: "host" | "none";
-    readonly hostname: string;
-    readonly settings?: HostSettings | undefined;
-    /** In a user namespace, they are its root's. */
-    readonly idMapped?: boolean;
-  },
-): Promise<OciMount[]> {
-  const { network, hostname, settings = {}, idMapped = false } = options;
-  const mountOptions = ["rbind", "rprivate", ...(idMapped ? ["idmap"] : [])];
-  const host = (path: string, otherwise: string) => readFile(path, "utf8").catch(() => otherwise);
+  options: { readonly network: LaunchNetwork; readonly name: OwnName; readonly settings: HostSettings },
+): Promise<void> {
+  const { network, name, settings } = options;
+  const { attachment } = network;
   const [hosts, resolv] = await Promise.all([
-    network === "host" ? host("/etc/hosts", LOCALHOST) : LOCALHOST,
-    host("/etc/resolv.conf", ""),
+    network.kind === "host" ? readOr("/etc/hosts", LOCALHOST) : LOCALHOST,
+    attachment === undefined ? readOr("/etc/resolv.conf", "") : hostResolvConf(),
   ]);
-  const files = {
-    hostname: `${hostname}\n`,
-    hosts: withExtraHosts(hosts, settings.extraHosts ?? [], () => hostAddress(network)),
-    "resolv.conf": resolvConf(resolv, settings),
+  const own = attachment === undefined ? [] : ownHostsLines(attachment.endpoints, name);
+  const files: Readonly<Record<(typeof FILES)[number], string>> = {
+    hostname: `${name.hostname}\n`,
+    hosts:
+      withExtraHosts(hosts, settings.extraHosts ?? [], () => hostAddress(network)) +
+      [...network.linkedHosts, ...own].join(""),
+    "resolv.conf":
+      attachment === undefined
+        ? resolvConf(resolv, settings)
+        : attachedResolvConf(resolv, settings, attachment),
   };
-  return Promise.all(
-    Object.entries(files).map(async ([name, text]) => {
-      const source = join(dir, name);
-      await writeFile(source, text, { mode: 0o644 });
-      return { destination: `/etc/${name}`, type: "bind", source, options: mountOptions };
-    }),
-  );
+  await Promise.all(FILES.map((file) => writeFile(join(dir, file), files[file], { mode: 0o644 })));
+}
+
+function readOr(path: string, otherwise: string): Promise<string> {
+  return readFile(path, "utf8").catch(() => otherwise);
 }
 
 /** `name:address` (the address may be IPv6, in brackets or not). Throws "invalid" in Docker's words. */
@@ -68,9 +77,10 @@ function withExtraHosts(hosts: string, extra: readonly string[], gateway: () => 
   return (hosts === "" || hosts.endsWith("\n") ? hosts : `${hosts}\n`) + lines.join("");
 }
 
-/** Where a container reaches this host: at home with its network, else where the world does. */
-function hostAddress(network: "host" | "none"): string {
-  if (network === "host") return "127.0.0.1";
+/** Where a container reaches this host: at home with its network, on its own bridge, else where the world does. */
+function hostAddress({ kind, hostGateway }: LaunchNetwork): string {
+  if (kind === "host") return "127.0.0.1";
+  if (hostGateway !== undefined) return hostGateway;
   const addresses = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
   return addresses.find(({ family, internal }) => family === "IPv4" && !internal)?.address ?? "127.0.0.1";
 }

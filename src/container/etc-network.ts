@@ -3,16 +3,11 @@ import { isIPv6 } from "node:net";
 import { join } from "node:path";
 import { type Attachment, DNS_ADDRESS, type Endpoint, parseResolvConf } from "../network/index.ts";
 import type { HostSettings } from "./host-settings.ts";
+import type { OwnName } from "./own-name.ts";
 
 /** What /etc says of the networks that a container is on. */
 
 type DnsSettings = Pick<HostSettings, "dns" | "dnsSearch" | "dnsOptions">;
-
-/** How a container calls itself. */
-export interface OwnName {
-  readonly hostname: string;
-  readonly domainname: string;
-}
 
 /** Its own addresses, a line each. */
 export function ownHostsLines(endpoints: readonly Endpoint[], name: OwnName): string[] {

@@ -1,5 +1,4 @@
 import { chownSync, mkdirSync, statSync } from "node:fs";
-import { hostname as hostHostname } from "node:os";
 import { posix } from "node:path";
 import { PlyError } from "../error.ts";
 import { type IdMap, outsideId } from "../linux/index.ts";
@@ -25,12 +24,14 @@ import {
 } from "../runtime/index.ts";
 import type { Volumes } from "../volume/index.ts";
 import type { ContainerRecord, HostOptions } from "./containers.ts";
-import { writeEtcFiles } from "./etc-files.ts";
+import { etcMounts, writeEtcFiles } from "./etc-files.ts";
 import { checkSettings, launchMounts, launchSettings } from "./host-launch.ts";
+import { joinedName } from "./joined.ts";
 import type { MountHolds } from "./mount-holds.ts";
 import { type Mountpoint, makeMountpoint } from "./mountpoint.ts";
 import { launchNamespaces, ownsCgroupNamespace } from "./namespaces.ts";
 import { hasHostNetwork, type LaunchNetwork } from "./networking.ts";
+import { type OwnName, ownNameOf } from "./own-name.ts";
 import { commandLine, processEnv } from "./process-config.ts";
 import { type Confinement, resolveSecurity } from "./security-option.ts";
 
@@ -94,8 +95,8 @@ export async function prepareLaunch(
 ): Promise<OciSpec> {
   const { config, process, host } = record;
   const network = place.network.kind === "host" ? "host" : "none";
-  const isHosts = network === "host" || host.settings?.utsMode === "host";
-  const hostname = process.hostname || (isHosts ? hostHostname() : record.id.slice(0, 12));
+  const name = ownNameOf(record, context.find);
+  const { hostname, domainname } = name;
   const { capabilities } = capabilitiesOf(context, host);
   const { mounts: memory, ...namespaces } = launchNamespaces(
     record,
@@ -105,7 +106,7 @@ export async function prepareLaunch(
   );
   const { idMap } = namespaces;
   const [etc, user, security, hostDevices, more] = await Promise.all([
-    writeEtcFiles(place.dir, { network, hostname, settings: host.settings, idMapped: idMap !== undefined }),
+    etcFiles(context, record, place, name, idMap !== undefined),
     resolveUser(place.rootfs, config.User ?? ""),
     resolveSecurity(host, capabilities, context.confinement, record.id),
     host.privileged ? listHostDevices() : [],
@@ -140,7 +141,7 @@ export async function prepareLaunch(
     terminal: process.tty,
     ...(host.consoleSize === undefined ? {} : { consoleSize: host.consoleSize }),
     hostname,
-    domainname: process.domainname ?? "",
+    domainname,
     network,
     mounts,
     privileged: host.privileged,
@@ -155,6 +156,25 @@ export async function prepareLaunch(
     limits: ociLimits(host.resources ?? NO_LIMITS, context.limits),
     devices: [...hostDevices, ...settings.devices],
   });
+}
+
+/** Its own files of /etc, or those of the container whose network it shares. */
+async function etcFiles(
+  { find }: LaunchContext,
+  { host }: ContainerRecord,
+  { dir, network }: { readonly dir: string; readonly network: LaunchNetwork },
+  name: OwnName,
+  idMapped: boolean,
+): Promise<OciMount[]> {
+  let lender = network.lender;
+  for (let further = lender; further !== undefined; ) {
+    lender = further;
+    const joined = joinedName(lender.host.networkMode);
+    further = joined === undefined ? undefined : find(joined);
+  }
+  if (lender !== undefined) return etcMounts(posix.join(dir, "..", lender.id), idMapped);
+  await writeEtcFiles(dir, { network, name, settings: host.settings ?? {} });
+  return etcMounts(dir, idMapped);
 }
 
 function capabilitiesOf(context: LaunchContext, { capAdd, capDrop, privileged }: HostOptions) {

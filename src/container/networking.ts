@@ -1,20 +1,10 @@
 import { isPlyError, PlyError } from "../error.ts";
-import type { Attachment, AttachOptions, EndpointOptions, Networks } from "../network/index.ts";
+import type { Attachment, AttachOptions, Networks } from "../network/index.ts";
 import type { ContainerRecord, HostOptions } from "./containers.ts";
+import { linkedHostsLines } from "./etc-network.ts";
 import { joinedName, lender, runningDonor } from "./joined.ts";
-import type { Lifecycle } from "./lifecycle.ts";
-import { hasProcess } from "./state.ts";
-import type { ContainerTable } from "./table.ts";
 
-type Find = (name: string) => ContainerRecord;
-
-/** Part of `Containers`: which networks a container is on. */
-export interface ContainerNetworking {
-  /** Live when it runs, else from its next start on. Throws not-found, "denied" for host, none and container:ID. */
-  connectNetwork(name: string, endpoint: EndpointOptions): Promise<void>;
-  /** `force` passes over a container or network that is gone. Throws "denied" when it is not on it. */
-  disconnectNetwork(name: string, network: string, options: { readonly force: boolean }): Promise<void>;
-}
+export type Find = (name: string) => ContainerRecord;
 
 /** The network a container starts in. */
 export interface LaunchNetwork {
@@ -26,6 +16,10 @@ export interface LaunchNetwork {
   readonly attachment: Attachment | undefined;
   /** The container whose network it shares. */
   readonly lender: ContainerRecord | undefined;
+  /** Lines of /etc/hosts about other containers. */
+  readonly linkedHosts: readonly string[];
+  /** Where it reaches this host; undefined: by an address that the world knows. */
+  readonly hostGateway: string | undefined;
 }
 
 /** True when a container's network is the host's own. */
@@ -74,7 +68,7 @@ export function withNetworks(
 }
 
 /** Names by which the others on its networks know a container. */
-function namesOf({ id, name, process }: ContainerRecord): string[] {
+export function namesOf({ id, name, process }: ContainerRecord): string[] {
   return [...new Set([name, id.slice(0, 12), ...(process.hostname === "" ? [] : [process.hostname])])];
 }
 
@@ -88,15 +82,21 @@ export async function joinNetwork(
   { find, inUserNamespace }: { readonly find: Find; readonly inUserNamespace: boolean },
 ): Promise<LaunchNetwork> {
   const { id, name, host, config } = record;
-  const nothing = { netnsPath: "", attachment: undefined, lender: undefined };
+  const nothing = {
+    netnsPath: "",
+    attachment: undefined,
+    lender: undefined,
+    linkedHosts: [],
+    hostGateway: undefined,
+  };
   if (hasHostNetwork(host)) return { kind: "host", ...nothing };
   const joined = joinedName(host.networkMode);
   if (joined !== undefined) {
     const donor = runningDonor(joined, "network namespace", find);
     return {
       kind: hasHostNetwork(donor.host) ? "host" : "own",
+      ...nothing,
       netnsPath: `/proc/${donor.pid}/ns/net`,
-      attachment: undefined,
       lender: donor,
     };
   }
@@ -107,85 +107,33 @@ export async function joinNetwork(
     endpoints: host.networks ?? [{ network: "bridge" }],
     ports: host.ports ?? [],
     ...(host.publishAllPorts ? { publishAll: Object.keys(config.ExposedPorts ?? {}) } : {}),
+    ...(host.publishAddress === undefined ? {} : { publishAllAddress: host.publishAddress }),
     nameServers: host.settings?.dns ?? [],
     isNamespaceLater: inUserNamespace,
   };
   const attachment = await networks.attach(id, options);
-  return { kind: "own", netnsPath: attachment.netnsPath, attachment, lender: undefined };
+  return {
+    kind: "own",
+    ...nothing,
+    netnsPath: attachment.netnsPath,
+    attachment,
+    linkedHosts: linkedHostsLines(attachment, networks.endpointsOn),
+    hostGateway: gatewayOf(attachment, networks),
+  };
+}
+
+/** The host's own address on the first of its bridges. */
+function gatewayOf({ endpoints }: Attachment, networks: Networks): string | undefined {
+  const onBridge = endpoints.filter(({ networkId }) => networks.get(networkId).driver === "bridge");
+  for (const { ipv4, ipv6 } of onBridge) {
+    const gateway = ipv4?.gateway ?? ipv6?.gateway ?? undefined;
+    if (gateway !== undefined) return gateway;
+  }
+  return undefined;
 }
 
 /** Once its first process is there, and before it is let go: all of its network works. */
 export async function finishNetwork(networks: Networks, id: string, pid: number): Promise<void> {
   await networks.moveIn(id, pid);
   await networks.ready(id);
-}
-
-export function createNetworking(parts: {
-  readonly networks: Networks;
-  readonly table: ContainerTable;
-  readonly lifecycle: Lifecycle;
-}): ContainerNetworking & { readonly renamed: (record: ContainerRecord) => void } {
-  const { networks, table, lifecycle } = parts;
-
-  async function inTurn(name: string, step: (record: ContainerRecord) => Promise<void>): Promise<void> {
-    const { id } = table.find(name).record;
-    await lifecycle.liveOf(id).inTurn(() => step(table.find(id).record));
-  }
-
-  const change = ({ id, host }: ContainerRecord, endpoints: readonly EndpointOptions[]): void => {
-    lifecycle.change(id, { host: { ...host, networks: endpoints } });
-  };
-
-  return {
-    connectNetwork: (name, given) =>
-      inTurn(name, async (record) => {
-        const network = networks.get(given.network);
-        const endpoint = { ...given, network: network.name };
-        checkShared(record);
-        networks.check({ containerName: record.name, names: [], ports: [], endpoints: [endpoint] });
-        if (hasProcess(record.status)) await networks.connect(record.id, endpoint);
-        const others = (record.host.networks ?? []).filter((each) => each.network !== network.name);
-        change(record, [...others, endpoint]);
-      }),
-
-    async disconnectNetwork(name, networkName, { force }) {
-      const passes = (error: unknown) => {
-        if (!(force && isPlyError(error, "not-found"))) throw error;
-      };
-      await inTurn(name, async (record) => {
-        if (hasHostNetwork(record.host) && networkName === "host")
-          throw new PlyError(
-            "denied",
-            "container cannot be disconnected from host network or connected to host network",
-          );
-        const known = record.host.networks ?? [];
-        const full = force
-          ? (known.find(({ network }) => network === networkName)?.network ?? networks.get(networkName).name)
-          : networks.get(networkName).name;
-        if (!known.some(({ network }) => network === full))
-          throw new PlyError("denied", `container ${record.id} is not connected to network ${full}`);
-        if (hasProcess(record.status)) await networks.disconnect(record.id, full).catch(passes);
-        change(
-          record,
-          known.filter(({ network }) => network !== full),
-        );
-      }).catch(passes);
-    },
-
-    renamed: (record) => networks.rename(record.id, record.name, namesOf(record)),
-  };
-}
-
-/** Docker's words for containers whose network is not theirs alone. */
-function checkShared({ host }: ContainerRecord): void {
-  if (hasHostNetwork(host) || joinedName(host.networkMode) !== undefined)
-    throw new PlyError(
-      "denied",
-      "container sharing network namespace with another container or host cannot be connected to any other network",
-    );
-  if (host.networkMode === "none")
-    throw new PlyError(
-      "denied",
-      "container cannot be connected to multiple networks with one of the networks in private (none) mode",
-    );
 }

@@ -10,7 +10,7 @@ import { createHealth } from "./health.ts";
 import { openLaunchContext } from "./launch.ts";
 import { createLifecycle } from "./lifecycle.ts";
 import { createMountHolds } from "./mount-holds.ts";
-import { createNetworking } from "./networking.ts";
+import { createNetworking } from "./network-controls.ts";
 import { openExecs } from "./open-execs.ts";
 import { openSnapshots } from "./open-snapshots.ts";
 import type { ContainersParts } from "./parts.ts";
@@ -87,7 +87,7 @@ export async function openContainers(parts: ContainersParts): Promise<OpenContai
   await parts.volumes.settle();
   const { emit, liveOf } = lifecycle;
   const creation = { ...parts, holds, table, launch, userNamespaces, lifecycle, clock, dirOf };
-  const networking = createNetworking({ ...parts, table, lifecycle });
+  const networking = createNetworking({ ...parts, table, lifecycle, dirOf });
   const containerLogs = openContainerLogs({ ...parts, table, liveOf });
 
   async function kill(name: string, signal: string): Promise<void> {

@@ -1,11 +1,4 @@
-import type { Exchange, Transport } from "./upstream.ts";
-
-/** A server to ask, and the network namespace it is asked from: null is that of the thread, the host's. */
-export interface Server {
-  readonly address: string;
-  readonly port: number;
-  readonly namespace: { run<T>(work: () => T): T } | null;
-}
+import type { Exchange, Server, Transport } from "./upstream.ts";
 
 export interface Forwarder {
   /** The first answer that says something; undefined when no server gave any. Rejects never. */

@@ -6,6 +6,7 @@ import { unless } from "../../../test/support/needs.ts";
 import { createNetworkNamespace, type NetworkNamespace } from "../../linux/index.ts";
 import type { Endpoint } from "../attachment.ts";
 import { type OpenNameServer, openNameServer } from "./open-name-server.ts";
+import { redirectNames } from "./redirect.ts";
 import { createFrames, frame } from "./tcp-frame.ts";
 
 /** A container of nothing but a network namespace with a loopback device. */
@@ -238,6 +239,14 @@ describe("the name server in containers' networks", { skip: unless("root", "ip")
     server.stop("late");
     await serve(web, [endpoint("web", "10.9.0.2", ["web"])]);
     await assert.rejects(ask(late, "new", "A", { tcp: true }));
+  });
+
+  test("what an engine that died has left in a container is replaced", async () => {
+    using place = makePlace("left");
+    place.namespace.run(() => redirectNames(9));
+    await serve(place, [endpoint("left", "10.9.0.77", ["left"])]);
+    assert.deepEqual((await ask(place, "left", "A")).answers, ["10.9.0.77"]);
+    server.stop("left");
   });
 
   test("a namespace that is gone is told to whoever waits", async () => {

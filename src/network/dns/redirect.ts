@@ -24,6 +24,9 @@ export function redirectNames(port: number): void {
   using socket = openNetlink(NETLINK.netfilter);
   socket.request([
     batch(NFNL_MSG_BATCH_BEGIN),
+    // Made, so that it can be removed: an engine that died may have left one, with the port of a socket that died with it.
+    message(NFT_MSG.table, NLM.create, attribute(NFTA_TABLE_NAME, text(TABLE))),
+    message(NFT_MSG.removeTable, 0, attribute(NFTA_TABLE_NAME, text(TABLE))),
     message(NFT_MSG.table, NLM.create, attribute(NFTA_TABLE_NAME, text(TABLE))),
     message(
       NFT_MSG.chain,
@@ -85,7 +88,7 @@ function rewrite(
 const NFNL_SUBSYS_NFTABLES = 10;
 const NFNL_MSG_BATCH_BEGIN = 16;
 const NFNL_MSG_BATCH_END = 17;
-const NFT_MSG = { table: 0xa00, chain: 0xa03, rule: 0xa06 } as const;
+const NFT_MSG = { table: 0xa00, removeTable: 0xa02, chain: 0xa03, rule: 0xa06 } as const;
 const NFPROTO_IPV4 = 2;
 const NFTA_TABLE_NAME = 1;
 const NFTA_CHAIN = { table: 1, name: 3, hook: 4, type: 7 } as const;

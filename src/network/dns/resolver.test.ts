@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { decode, encode, type RecordType } from "dns-packet";
 import fc from "fast-check";
-import { createForwarder, type Server } from "./forward.ts";
+import { createForwarder } from "./forward.ts";
 import { createNames } from "./names.ts";
 import { createResolver } from "./resolver.ts";
-import type { Transport } from "./upstream.ts";
+import type { Server, Transport } from "./upstream.ts";
 
 const namespace = { run: <T>(work: () => T): T => work() };
 

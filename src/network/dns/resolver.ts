@@ -1,8 +1,8 @@
 import { answerFromNames, encodeWithin, fail, type Query, RCODE, readQuery } from "./answer.ts";
-import type { Forwarder, Server } from "./forward.ts";
+import type { Forwarder } from "./forward.ts";
 import type { Names } from "./names.ts";
 import { DNS_PORT } from "./redirect.ts";
-import type { Transport } from "./upstream.ts";
+import type { Server, Transport } from "./upstream.ts";
 
 /** Who asks. */
 export interface Asking {

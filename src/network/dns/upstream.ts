@@ -1,6 +1,12 @@
 import { isIPv6 } from "node:net";
-import type { Server } from "./forward.ts";
 import { createFrames, frame } from "./tcp-frame.ts";
+
+/** A server to ask, and the network namespace it is asked from: null is that of the thread, the host's. */
+export interface Server {
+  readonly address: string;
+  readonly port: number;
+  readonly namespace: { run<T>(work: () => T): T } | null;
+}
 
 export type Transport = "udp" | "tcp";
 

@@ -1,0 +1,133 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { importBusybox } from "../support/busybox.ts";
+import { unless } from "../support/needs.ts";
+import { startEngine, type TestEngine } from "../support/ply.ts";
+import { run } from "../support/process.ts";
+
+const STACK = `
+version: "2.4"
+services:
+  web:
+    image: bb:1
+    command: ["sh", "-c", "echo started; exec sleep 1000"]
+    networks:
+      front:
+      back:
+        aliases: [www]
+    volumes: ["data:/data"]
+    depends_on: [db]
+    stop_grace_period: 0s
+  db:
+    image: bb:1
+    command: ["sleep", "1000"]
+    networks:
+      back:
+        ipv4_address: 10.214.3.7
+    ports: ["127.0.0.1::5432"]
+    labels: { role: store }
+    stop_grace_period: 0s
+networks:
+  front:
+  back:
+    internal: true
+    ipam:
+      config: [{ subnet: 10.214.3.0/24 }]
+volumes:
+  data:
+`;
+
+describe("docker-compose 1.29", {
+  skip: unless("root", "crun", "conmon", "docker", "docker-compose", "nft"),
+}, () => {
+  let engine: TestEngine;
+  let folder: string;
+  before(async () => {
+    engine = await startEngine();
+    await importBusybox(engine);
+    folder = mkdtempSync(join(tmpdir(), "ply-compose-"));
+    writeFileSync(join(folder, "docker-compose.yml"), STACK);
+  });
+  after(async () => {
+    await engine[Symbol.asyncDispose]();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  const compose = async (...words: string[]): Promise<string> => {
+    const { code, stdout, stderr } = await run("docker-compose", ["-p", "shop", ...words], {
+      cwd: folder,
+      env: { DOCKER_HOST: engine.host, HOME: folder, COMPOSE_ANSI: "never" },
+    });
+    assert.equal(code, 0, `${words.join(" ")}: ${stdout}${stderr}`);
+    return stdout;
+  };
+  const docker = async (...words: string[]): Promise<string[]> => {
+    const { code, stdout, stderr } = await engine.docker(words);
+    assert.equal(code, 0, stderr);
+    return stdout
+      .split("\n")
+      .filter((line) => line !== "")
+      .sort();
+  };
+  const lookup = async (service: string, name: string): Promise<number> => {
+    const out = await compose("exec", "-T", service, "busybox", "nslookup", "-type=a", name);
+    return (
+      out
+        .split("\n\n")
+        .slice(1)
+        .join("\n")
+        .match(/^Address/gm)?.length ?? 0
+    );
+  };
+
+  test("a stack of two services: up, scaled, found by name, seen, changed, down without a trace", async () => {
+    await compose("up", "-d", "--scale", "web=3");
+    assert.deepEqual(await docker("ps", "--format", "{{.Names}}"), [
+      "shop_db_1",
+      "shop_web_1",
+      "shop_web_2",
+      "shop_web_3",
+    ]);
+    assert.deepEqual(await docker("network", "ls", "--filter", "type=custom", "--format", "{{.Name}}"), [
+      "shop_back",
+      "shop_front",
+    ]);
+    assert.deepEqual(
+      [
+        await lookup("db", "web"),
+        await lookup("db", "www"),
+        await lookup("db", "shop_web_2"),
+        await lookup("web", "db"),
+      ],
+      [3, 3, 1, 1],
+    );
+    assert.match(
+      await compose("exec", "-T", "web", "busybox", "ping", "-c1", "-W5", "db"),
+      /10\.214\.3\.7.* 0% packet loss/s,
+    );
+    assert.match(await compose("ps"), /shop_db_1 +sleep 1000 +Up +127\.0\.0\.1:\d+->5432\/tcp/);
+    assert.match(await compose("port", "db", "5432"), /^127\.0\.0\.1:\d+\n$/);
+    assert.match(await compose("logs", "--no-color", "web"), /web_3 +\| started/);
+    assert.match(await compose("top", "db"), /sleep 1000/);
+
+    // Nothing has changed: the same containers run on.
+    const before = await docker("ps", "-q");
+    await compose("up", "-d", "--scale", "web=3");
+    assert.deepEqual(await docker("ps", "-q"), before);
+    await compose("up", "-d", "--scale", "web=1");
+    assert.deepEqual(await docker("ps", "--format", "{{.Names}}"), ["shop_db_1", "shop_web_1"]);
+    assert.equal(await lookup("db", "web"), 1);
+    await compose("restart", "web");
+    await compose("stop");
+    await compose("start");
+    assert.equal(await lookup("web", "db"), 1);
+
+    await compose("down", "-v");
+    assert.deepEqual(await docker("ps", "-aq"), []);
+    assert.deepEqual(await docker("network", "ls", "--filter", "type=custom", "-q"), []);
+    assert.deepEqual(await docker("volume", "ls", "-q"), []);
+  });
+});

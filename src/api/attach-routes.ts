@@ -152,6 +152,7 @@ function attachRequest(name: string, query: URLSearchParams, { engine }: Service
     tty,
     // Docker's rule: input ends with the client when the container was made for one client; a terminal stays.
     closesStdin: stdinOnce && !tty,
+    endsWithInput: isStream && !queryBoolean(query, "stdout") && !queryBoolean(query, "stderr"),
     isStream,
     logs: withLogs
       ? { stdout: queryBoolean(query, "stdout"), stderr: queryBoolean(query, "stderr") }

@@ -28,13 +28,19 @@ export async function runByUpgrade(
     const { id, warnings } = await (session === undefined
       ? create()
       : engine.sessions.during(session, create));
-    await run(context, { id, warnings, detachKeys, stdin: flag(body, "AttachStdin") });
+    const streams = {
+      stdin: flag(body, "AttachStdin"),
+      stdout: flag(body, "AttachStdout"),
+      stderr: flag(body, "AttachStderr"),
+    };
+    await run(context, { id, warnings, detachKeys, streams });
     return true;
   }
   const name = RUN_EXISTING_PATH.exec(path)?.[1];
   if (name === undefined) return false;
   const { id } = context.service.engine.containers.get(name);
-  await run(context, { id, warnings: [], detachKeys, stdin: queryBoolean(query, "stdin") });
+  const streams = { stdin: queryBoolean(query, "stdin"), stdout: true, stderr: true };
+  await run(context, { id, warnings: [], detachKeys, streams });
   return true;
 }
 
@@ -42,7 +48,7 @@ interface Run {
   readonly id: string;
   readonly warnings: readonly string[];
   readonly detachKeys: string | null;
-  readonly stdin: boolean;
+  readonly streams: StreamTarget["streams"];
 }
 
 /** Joins the client to a container's streams, starts it and waits for its end. */
@@ -55,7 +61,7 @@ async function run({ socket, head, service, closing }: UpgradeContext, run: Run)
     what: `run ${name}`,
     tty,
     closesStdin: stdinOnce && !tty,
-    streams: { stdin: openStdin && run.stdin, stdout: true, stderr: true },
+    streams: { ...run.streams, stdin: openStdin && run.streams.stdin },
     detach: tty || detachKeys !== null ? detachScanner(parseDetachKeys(detachKeys)) : undefined,
   };
   const gone = new AbortController();

@@ -14,6 +14,8 @@ export interface StreamTarget {
   readonly detach: DetachScanner | undefined;
   /** The process reads end of file when the client has sent all. */
   readonly closesStdin: boolean;
+  /** The client wants no output: it is done with when it has sent all. */
+  readonly endsWithInput?: boolean;
 }
 
 /** Docker's content type of the output. */
@@ -35,7 +37,7 @@ interface InputPump {
   readonly log: (line: string) => void;
 }
 
-/** Feeds the process. Resolves only when the user detached: the end of input is not the end of output. */
+/** Feeds the process. Resolves only when the client leaves it: the end of input is not the end of output. */
 export async function pumpInput({ target, attachment, input, signal, log }: InputPump): Promise<void> {
   const { streams, detach } = target;
   const never = new Promise<void>(() => {});
@@ -48,6 +50,7 @@ export async function pumpInput({ target, attachment, input, signal, log }: Inpu
       if (typed.detached) return;
     }
     if (streams.stdin && target.closesStdin) await attachment.closeStdin();
+    if (target.endsWithInput === true) return;
   } catch (error) {
     // The process ended, or the client did: the output tells, or nobody is left to tell.
     if (!signal.aborted && !isPlyError(error, "cancelled") && !isBroken(error))

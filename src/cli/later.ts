@@ -6,17 +6,6 @@ const LATER: Readonly<Record<string, string>> = {
   compose: "",
 };
 
-/** Flags of `docker run` and `docker create` that ply has not yet, by what they are about. */
-const LATER_FLAGS: readonly (readonly [what: string, flags: readonly string[]])[] = [
-  ["it comes with a later version", ["-a", "--attach"]],
-];
-
-/** What to say of a flag of `run` or `create` that only Docker has; undefined for any other word. */
-export function flagNotYet(flag: string): string | undefined {
-  const found = LATER_FLAGS.find(([, flags]) => flags.includes(flag));
-  return found === undefined ? undefined : `ply has no ${flag} yet: ${found[0]}`;
-}
-
 /** What to say of a command that Docker's users look for here; undefined for any other word. */
 export function notYet(name: string): string | undefined {
   const instead = Object.hasOwn(LATER, name) ? LATER[name] : undefined;

@@ -13,7 +13,7 @@ import type { Command, CommandContext, Examine, Serve } from "./command.ts";
 import { ExitError, INTERRUPTED, UsageError } from "./failure.ts";
 import { parseFlags } from "./flags.ts";
 import { formatCommandHelp, formatGroupHelp, formatMainHelp, formatUsage, GLOBAL_FLAGS } from "./help.ts";
-import { flagNotYet, notYet } from "./later.ts";
+import { notYet } from "./later.ts";
 import { formatOutput } from "./output/index.ts";
 import type { Stdio } from "./terminal/index.ts";
 
@@ -122,7 +122,7 @@ async function runCommand(
     if (error instanceof UsageError)
       return fail(
         stdio,
-        `${error.message}${flagHint(entry, command, error.unknownFlag)}\n\n${formatUsage(entry, command)}\n\nSee 'ply ${entry.names[0]} --help'.`,
+        `${error.message}${flagHint(command, error.unknownFlag)}\n\n${formatUsage(entry, command)}\n\nSee 'ply ${entry.names[0]} --help'.`,
         error.code,
       );
     return showError(stdio, error, command.failureCode ?? 1);
@@ -131,12 +131,9 @@ async function runCommand(
   }
 }
 
-/** For a flag that is not there: that it comes later, or what was meant. */
-function flagHint(entry: CatalogueEntry, command: Command, flag: string | undefined): string {
+/** For a flag that is not there: what was meant. */
+function flagHint(command: Command, flag: string | undefined): string {
   if (flag === undefined) return "";
-  const creates = entry.names[0] === "run" || entry.names[0] === "create";
-  const later = creates ? flagNotYet(flag) : undefined;
-  if (later !== undefined) return `\n${later}`;
   const close = flag.startsWith("--") ? suggest(flag.slice(2), Object.keys(command.flags)) : [];
   return close.length === 0 ? "" : `\nDid you mean ${close.map((name) => `--${name}`).join(" or ")}?`;
 }

@@ -2,7 +2,8 @@ import type { ErrorBody } from "./ply.ts";
 
 /**
  * What `docker run` and `start -a` do in four requests, in one, with `Upgrade`:
- * `POST /ply/containers/run` takes a DockerCreateRequest (query: `name`, `platform`, `detachKeys`);
+ * `POST /ply/containers/run` takes a DockerCreateRequest, whose Attach* say which streams are joined
+ * (query: `name`, `platform`, `detachKeys`);
  * `POST /ply/containers/{name}/run` starts one that is there (query: `stdin`, `detachKeys`).
  * Answered by 101; then stdin goes up as it is and frames come down, of a terminal too. Those of "system" hold these,
  * a JSON line each: first "attached", last "ended" or "failed".

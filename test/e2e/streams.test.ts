@@ -146,6 +146,28 @@ describe("streams", { skip }, () => {
         assert.ok(ran.bytes.equals(Buffer.concat([BLOB, Buffer.from("end\nlast\n")])), ran.stderr);
       });
 
+      test("-a: only the streams that were named", async () => {
+        const script = "echo out; echo err >&2; exit 3";
+        const run = (...flags: string[]) =>
+          client(["run", "--rm", "--network", "none", ...flags, "bb:1", "sh", "-c", script]);
+        const both = await run("-a", "stdout", "-a", "STDERR");
+        assert.deepEqual([both.code, both.stdout, both.stderr], [3, "out\n", "err\n"]);
+        const out = await run("--attach", "stdout");
+        assert.deepEqual([out.code, out.stdout, out.stderr], [3, "out\n", ""]);
+        const wrong = await run("-a", "stdnone");
+        assert.equal(wrong.code, 125);
+        assert.match(wrong.stderr, /valid streams are STDIN, STDOUT and STDERR/);
+        // Whoever joins stdin alone gets the id, and is done when all was taken.
+        const flags = ["-i", "-a", "stdin", "--network", "none", "--name", `fed-${name}`];
+        const fed = await client(["run", ...flags, "bb:1", "cat"], { stdin: BLOB });
+        assert.equal(fed.code, 0, fed.stderr);
+        // Some versions of docker's client print it, some do not.
+        assert.match(fed.stdout, name === "ply" ? /^[0-9a-f]{64}\n$/ : /^([0-9a-f]{64}\n)?$/);
+        await engine.must(["wait", `fed-${name}`]);
+        assert.ok((await engine.must(["logs", `fed-${name}`])).bytes.equals(BLOB));
+        await engine.must(["rm", `fed-${name}`]);
+      });
+
       test("signals go to the process, or to the client alone", async () => {
         const script = "trap 'echo got it; exit 9' TERM; echo ready; while :; do sleep 0.02; done";
         // Docker's client without --sig-proxy leaves SIGTERM unanswered.

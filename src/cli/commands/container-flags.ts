@@ -4,6 +4,7 @@ import type { DockerCreateRequest, DockerCreateResponse, DockerHostConfig } from
 import type { CommandContext } from "../command.ts";
 import { ExitError, UsageError } from "../failure.ts";
 import type { FlagSpecs, FlagValues } from "../flags.ts";
+import { ATTACH_FLAG, type AttachPlan } from "./attach-flag.ts";
 import { environmentOf, PROCESS_FLAGS, readText } from "./env-flags.ts";
 import { HOST_FLAGS, hostFlagsConfig, hostFlagsHostConfig } from "./host-flags.ts";
 import { labelsOf } from "./labels.ts";
@@ -17,6 +18,7 @@ export const CONTAINER_FLAGS = {
   name: { kind: "string", value: "NAME", help: "Name of the container" },
   interactive: { kind: "bool", short: "i", help: "Keep standard input open" },
   tty: { kind: "bool", short: "t", help: "Give it a terminal" },
+  ...ATTACH_FLAG,
   ...PROCESS_FLAGS,
   entrypoint: { kind: "string", value: "COMMAND", help: "Run this instead of the image's entry point" },
   volume: {
@@ -57,12 +59,6 @@ export const CONTAINER_FLAGS = {
 
 export type ContainerFlags = FlagValues<typeof CONTAINER_FLAGS>;
 
-/** Which streams a client will join. */
-export interface AttachPlan {
-  readonly stdin: boolean;
-  readonly output: boolean;
-}
-
 /** Docker's create body for the flags. */
 export function createRequest(
   flags: ContainerFlags,
@@ -89,10 +85,10 @@ export function createRequest(
     Labels: labelsOf([...flags["label-file"].flatMap(labelFile), ...flags.label]),
     Tty: flags.tty,
     OpenStdin: flags.interactive,
-    StdinOnce: flags.interactive && attach.stdin,
-    AttachStdin: attach.stdin && flags.interactive,
-    AttachStdout: attach.output,
-    AttachStderr: attach.output,
+    StdinOnce: attach.stdin,
+    AttachStdin: attach.stdin,
+    AttachStdout: attach.stdout,
+    AttachStderr: attach.stderr,
     ...(flags["stop-signal"] === undefined ? {} : { StopSignal: flags["stop-signal"] }),
     ...hostFlagsConfig(flags),
     ...network.config,

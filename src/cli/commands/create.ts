@@ -1,5 +1,6 @@
 import { command } from "../command.ts";
 import { lines } from "../output/index.ts";
+import { attachPlan } from "./attach-flag.ts";
 import { CONTAINER_FLAGS, createContainer, createRequest, reserveCidFile } from "./container-flags.ts";
 
 export default command({
@@ -9,7 +10,7 @@ export default command({
   async run(context, flags, args) {
     const recordId = await reserveCidFile(flags.cidfile);
     const size = flags.tty ? context.stdio.size("stdin") : undefined;
-    const attach = { stdin: true, output: true };
+    const attach = attachPlan(flags, { detach: false });
     const id = await createContainer(
       context,
       flags,

@@ -1,10 +1,11 @@
 import type { DockerCreateResponse } from "../../wire/index.ts";
 import { command } from "../command.ts";
 import { lines } from "../output/index.ts";
+import { attachPlan } from "./attach-flag.ts";
 import { CONTAINER_FLAGS, createRequest, printWarnings, withImage } from "./container-flags.ts";
 import { segment } from "./ids.ts";
 
-const { name: _, cidfile: __, rm: ___, ...FLAGS } = CONTAINER_FLAGS;
+const { name: _, cidfile: __, rm: ___, attach: ____, ...FLAGS } = CONTAINER_FLAGS;
 
 export default command({
   args: { usage: "CONTAINER [-- COMMAND [ARG...]]", min: 1, complete: "container" },
@@ -27,9 +28,9 @@ export default command({
     ],
   ],
   async run(context, flags, [container = "", ...words]) {
-    const given = { ...flags, name: undefined, cidfile: undefined, rm: false };
+    const given = { ...flags, name: undefined, cidfile: undefined, rm: false, attach: [] };
     const request = createRequest(given, [flags.image ?? "", ...words], {
-      attach: { stdin: true, output: true },
+      attach: attachPlan(given, { detach: false }),
       env: context.env,
       size: undefined,
     });

@@ -1,7 +1,8 @@
 import { command } from "../command.ts";
 import { ExitError } from "../failure.ts";
 import { lines } from "../output/index.ts";
-import { openRun, startContainer } from "../session/index.ts";
+import { feed, openRun, startContainer } from "../session/index.ts";
+import { attachPlan } from "./attach-flag.ts";
 import {
   CONTAINER_FLAGS,
   createContainer,
@@ -38,7 +39,7 @@ export default command({
     if (flags.interactive && flags.tty && !flags.detach && !stdio.isTerminal("stdin"))
       throw new ExitError(1, "the input device is not a TTY");
     const recordId = await reserveCidFile(flags.cidfile);
-    const attach = { stdin: !flags.detach, output: !flags.detach };
+    const attach = attachPlan(flags, { detach: flags.detach });
     const size = flags.tty ? stdio.size("stdin") : undefined;
     const request = createRequest(flags, args, { attach, env: context.env, size });
     if (flags.detach) {
@@ -47,11 +48,17 @@ export default command({
       await startContainer(context, `/containers/${id}`);
       return lines(id);
     }
+    if (!attach.stdout && !attach.stderr) {
+      const id = await createContainer(context, flags, request);
+      recordId(id);
+      await feed(context, id);
+      return lines(id);
+    }
     using running = await withImage(context, flags, request.Image, () =>
       openRun(context, {
         path: "/ply/containers/run",
         request: { query: { name: flags.name, platform: flags.platform }, json: request },
-        stdin: flags.interactive,
+        stdin: attach.stdin,
         proxySignals: flags["sig-proxy"] === "true",
         detachKeys: flags["detach-keys"],
       }),

@@ -60,6 +60,22 @@ export async function runAttached(context: CommandContext, options: AttachedOpti
   }
 }
 
+/** Starts a container with our input as its own, and leaves it when all of that was taken. */
+export async function feed(context: CommandContext, id: string): Promise<void> {
+  const path = `/containers/${id}`;
+  const { connection } = await context.engine.hijack(`${path}/attach`, {
+    query: { stream: true, stdin: true },
+  });
+  try {
+    await startContainer(context, path);
+    await pumpInput(context, connection, undefined);
+    // The engine hangs up when it has passed everything on.
+    while ((await connection.read()) !== undefined);
+  } finally {
+    connection.destroy();
+  }
+}
+
 /** Starts a container; the runtime's "not found" and "permission denied" become 127 and 126. */
 export async function startContainer(context: CommandContext, path: string): Promise<void> {
   try {

@@ -3,6 +3,7 @@ import { isPlyError, PlyError } from "../error.ts";
 import { type OciProcess, type OciRuntime, type RuntimeExec, resolveUser } from "../runtime/index.ts";
 import type { ContainerRecord } from "./containers.ts";
 import type { ExecOptions, ExecRecord, ExecSession, ExecStart, Execs, TerminalSize } from "./execs.ts";
+import { untilOwnProgram } from "./own-program.ts";
 import { mergeEnv, processEnv } from "./process-config.ts";
 
 /** How long an ended session can be asked for its exit code. */
@@ -69,6 +70,7 @@ export function openExecs({ find, runtime, capabilities, emit, clock }: ExecPart
     const { options, containerId, id } = session;
     const record = find(containerId);
     mustRun(record);
+    await untilOwnProgram(record);
     const tty = start.tty ?? options.tty;
     const process = await processFor({ runtime, record, options, tty, size, capabilities });
     return runtime.exec(containerId, {

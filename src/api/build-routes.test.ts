@@ -29,7 +29,6 @@ const TREE: FileTree = { root: { children: new Map() } as never, read: () => [],
 const CONTEXT: BuildContext = {
   dockerfile: { text: "FROM x\n", name: "Dockerfile" },
   tree: TREE,
-  whole: TREE,
   async [Symbol.asyncDispose]() {},
 };
 

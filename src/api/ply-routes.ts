@@ -284,7 +284,7 @@ function platformOf(value: unknown): Platform | undefined {
 
 type EngineProgress = Parameters<OnProgress>[0];
 
-function wireProgress(progress: EngineProgress): PlyProgress {
+export function wireProgress(progress: EngineProgress): PlyProgress {
   if (progress.kind !== "total") return progress;
   const { secondsLeft, ...rest } = progress;
   return secondsLeft === undefined ? rest : { ...rest, secondsLeft };

@@ -10,6 +10,7 @@ import { imageRoutes } from "./image-routes.ts";
 import { laterRoutes } from "./later-routes.ts";
 import { logRoutes } from "./log-routes.ts";
 import { networkRoutes } from "./network-routes.ts";
+import { plyBuildRoutes } from "./ply-build-routes.ts";
 import { plyRoutes } from "./ply-routes.ts";
 import { pruneRoutes } from "./prune-routes.ts";
 import type { ApiRoute } from "./service.ts";
@@ -35,6 +36,7 @@ export const routes: readonly ApiRoute[] = [
   ...volumeRoutes,
   ...pruneRoutes,
   ...buildRoutes,
+  ...plyBuildRoutes,
   ...snapshotRoutes,
   ...recreateRoutes,
   ...plyRoutes,

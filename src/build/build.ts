@@ -5,7 +5,13 @@ import type { Credentials } from "../registry/index.ts";
 import type { Resources } from "../runtime/index.ts";
 import type { LayerStack } from "../store/index.ts";
 import type { CachedStep } from "./cache.ts";
-import type { BuildContext, ContextOptions, ContextSource } from "./context.ts";
+import type {
+  BuildContext,
+  BuildContexts,
+  ContextOptions,
+  ContextSource,
+  ContextSources,
+} from "./context.ts";
 import type { FileTree } from "./file-tree.ts";
 import type { Times } from "./layer-plan.ts";
 
@@ -103,8 +109,10 @@ export interface Builder {
   build(options: BuildOptions): Promise<BuildResult>;
   /** Stops a build by its id; false when there is none. */
   cancel(id: string): boolean;
-  /** Takes a context in. The caller disposes it when the build is over. */
+  /** Takes the classic API's one context in. The caller disposes it when the build is over. */
   openContext(source: ContextSource, options: ContextOptions): Promise<BuildContext>;
+  /** Takes several contexts in; `archive` holds those that are members of it. */
+  openContexts(sources: ContextSources, options: ContextOptions): Promise<BuildContexts>;
   readonly cache: {
     list(): CachedStep[];
     /** Steps that fit; `keepBytes`: the most recently used ones up to this size stay. */

@@ -1,22 +1,42 @@
 import { randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { rm } from "node:fs/promises";
+import { lstat, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type IgnoreFile, parseIgnoreFile } from "../dockerfile/index.ts";
 import { PlyError } from "../error.ts";
-import { resolveInTree, type TreeNode } from "../layer/index.ts";
+import { lookup, resolveInTree, type TreeNode } from "../layer/index.ts";
 import { spoolArchive } from "./archive.ts";
 import { directoryTree } from "./directory-tree.ts";
+import type { FileDigests } from "./file-digests.ts";
 import { byteString, type FileTree, newNode, shownPath } from "./file-tree.ts";
 import { checkOut, parseGitAddress } from "./git.ts";
 import { download, isUrl } from "./remote.ts";
 
-/** Where a context comes from: an archive that is being sent, or an address. */
-export type ContextSource = { readonly archive: AsyncIterable<Uint8Array> } | { readonly address: string };
+/** Where a context comes from. */
+export type ContextSource =
+  /** An archive that is being sent. */
+  | { readonly archive: AsyncIterable<Uint8Array> }
+  /** A directory in the archive that is being sent for all of them. */
+  | { readonly member: string }
+  | { readonly address: string }
+  /** A directory of this host, which must be the one with this device and inode. */
+  | {
+      readonly directory: string;
+      readonly device: string;
+      readonly inode: string;
+      /** Text of a `.dockerignore`. */
+      readonly ignore?: string;
+    };
+
+export interface ContextSources {
+  readonly main: ContextSource | null;
+  readonly named: ReadonlyMap<string, ContextSource | null>;
+  readonly archive: AsyncIterable<Uint8Array> | undefined;
+}
 
 export interface ContextOptions {
   /** Path of the Dockerfile within the context; "" for the usual name. */
-  readonly dockerfile: string;
+  readonly dockerfile?: string;
   readonly signal?: AbortSignal;
 }
 
@@ -25,8 +45,20 @@ export interface BuildContext extends AsyncDisposable {
   readonly dockerfile: { readonly text: string; readonly name: string };
   /** Without what `.dockerignore` leaves out. */
   readonly tree: FileTree;
-  /** All that came, `.dockerignore` or not. */
-  readonly whole: FileTree;
+}
+
+export interface BuildContexts extends AsyncDisposable {
+  /** Where one was asked for. */
+  readonly dockerfile: { readonly text: string; readonly name: string } | undefined;
+  readonly main: FileTree | null;
+  readonly named: ReadonlyMap<string, FileTree>;
+}
+
+/** What contexts are opened with. */
+export interface ContextParts {
+  /** Directory for what is sent and fetched. */
+  readonly spool: string;
+  readonly digests: FileDigests;
 }
 
 const DOCKERFILE = "Dockerfile";
@@ -35,38 +67,103 @@ const DOCKERFILE_BYTES = 16 * 1024 * 1024;
 
 /** Throws "invalid" without a Dockerfile, "corrupt" for what is no archive, "unavailable" for an address that fails. */
 export async function openBuildContext(
-  spool: string,
+  parts: ContextParts,
   source: ContextSource,
-  { dockerfile, signal = new AbortController().signal }: ContextOptions,
+  options: ContextOptions,
 ): Promise<BuildContext> {
+  const sources = { main: source, named: new Map(), archive: undefined };
+  const { dockerfile, main, ...held } = await openBuildContexts(parts, sources, {
+    dockerfile: "",
+    ...options,
+  });
+  if (dockerfile === undefined || main === null)
+    throw new PlyError("internal", "a context without a Dockerfile");
+  return { dockerfile, tree: main, [Symbol.asyncDispose]: held[Symbol.asyncDispose] };
+}
+
+/**
+ * Opens all contexts of a build. With `dockerfile` in the options it is looked for in the main one, and that one's
+ * `.dockerignore` obeyed. Throws as {@link openBuildContext}, "conflict" for a directory that is not the one meant.
+ */
+export async function openBuildContexts(
+  parts: ContextParts,
+  { main, named, archive }: ContextSources,
+  { dockerfile, signal = new AbortController().signal }: ContextOptions,
+): Promise<BuildContexts> {
   await using stack = new AsyncDisposableStack();
-  const fetched =
-    "address" in source ? await fetchContext(spool, source.address, { stack, signal }) : undefined;
-  if (fetched !== undefined && "text" in fetched) {
-    const tree = emptyTree();
-    return {
-      dockerfile: { text: fetched.text, name: DOCKERFILE },
-      tree,
-      whole: tree,
-      [Symbol.asyncDispose]: async () => {},
-    };
+  const opening: Opening = { ...parts, stack, signal, sent: undefined };
+  if (archive !== undefined) opening.sent = await spool(opening, archive);
+  const opened = main === null ? null : await openOne(opening, main);
+  const trees = new Map<string, FileTree>();
+  for (const [name, source] of named) {
+    const tree = source === null ? undefined : await openOne(opening, source);
+    if (tree !== undefined && !("text" in tree)) trees.set(name, tree);
   }
-  const whole =
-    fetched ??
-    stack.use(
-      await spoolArchive("archive" in source ? source.archive : empty(), join(spool, randomUUID()), signal),
-    );
-  const name = dockerfile === "" ? usualName(whole) : dockerfile;
-  const text = readText(whole, name);
+  if (opened !== null && "text" in opened)
+    return finish(stack, {
+      dockerfile: { text: opened.text, name: DOCKERFILE },
+      main: emptyTree(),
+      named: trees,
+    });
+  if (dockerfile === undefined || opened === null)
+    return finish(stack, { dockerfile: undefined, main: opened, named: trees });
+  const name = dockerfile === "" ? usualName(opened) : dockerfile;
+  const text = readText(opened, name);
   if (text === undefined)
     throw new PlyError("invalid", `Cannot locate specified Dockerfile: ${name}`, {
       hint: "it is a path within the context",
     });
-  const rules = readText(whole, `${name}.dockerignore`) ?? readText(whole, ".dockerignore");
-  const tree =
-    rules === undefined ? whole : { ...whole, root: withoutIgnored(whole.root, parseIgnoreFile(rules)) };
+  const rules = readText(opened, `${name}.dockerignore`) ?? readText(opened, ".dockerignore");
+  const kept =
+    rules === undefined ? opened : { ...opened, root: withoutIgnored(opened.root, parseIgnoreFile(rules)) };
+  return finish(stack, { dockerfile: { text, name }, main: kept, named: trees });
+}
+
+function finish(
+  stack: AsyncDisposableStack,
+  contexts: Omit<BuildContexts, keyof AsyncDisposable>,
+): BuildContexts {
   const held = stack.move();
-  return { dockerfile: { text, name }, tree, whole, [Symbol.asyncDispose]: () => held.disposeAsync() };
+  return { ...contexts, [Symbol.asyncDispose]: () => held.disposeAsync() };
+}
+
+/** Contexts on their way in. */
+interface Opening extends ContextParts {
+  readonly stack: AsyncDisposableStack;
+  readonly signal: AbortSignal;
+  /** The archive that holds several. */
+  sent: FileTree | undefined;
+}
+
+async function spool(
+  { spool: directory, stack, signal }: Opening,
+  archive: AsyncIterable<Uint8Array>,
+): Promise<FileTree> {
+  return stack.use(await spoolArchive(archive, join(directory, randomUUID()), signal));
+}
+
+async function openOne(
+  opening: Opening,
+  source: ContextSource,
+): Promise<FileTree | { readonly text: string }> {
+  if ("archive" in source) return spool(opening, source.archive);
+  if ("address" in source) return fetchContext(opening, source.address);
+  if ("member" in source) return memberOf(opening.sent, source.member);
+  const { directory, device, inode, ignore } = source;
+  const stat = await lstat(directory, { bigint: true }).catch(() => undefined);
+  if (stat === undefined || String(stat.dev) !== device || String(stat.ino) !== inode || !stat.isDirectory())
+    throw new PlyError("conflict", `the engine does not find ${directory} where the client does`);
+  return directoryTree(directory, {
+    digests: opening.digests,
+    ...(ignore === undefined ? {} : { ignore: parseIgnoreFile(ignore) }),
+  });
+}
+
+/** A directory of the archive as a tree of its own; an empty one where there is none. */
+function memberOf(sent: FileTree | undefined, member: string): FileTree {
+  const root = sent === undefined ? undefined : lookup(sent.root, byteString(member));
+  if (sent === undefined || root?.type !== "directory") return emptyTree();
+  return { ...sent, root };
 }
 
 function usualName(tree: FileTree): string {
@@ -107,16 +204,15 @@ export function withoutIgnored(root: TreeNode, rules: IgnoreFile): TreeNode {
 
 /** A repository, an archive, or a Dockerfile alone. */
 async function fetchContext(
-  spool: string,
+  { spool: directory, stack, signal }: Opening,
   address: string,
-  { stack, signal }: { readonly stack: AsyncDisposableStack; readonly signal: AbortSignal },
 ): Promise<FileTree | { readonly text: string }> {
-  const place = join(spool, randomUUID());
+  const place = join(directory, randomUUID());
   stack.defer(() => rm(place, { recursive: true, force: true }));
   const git = parseGitAddress(address);
   if (git !== undefined) {
-    const { directory } = await checkOut(git, place, { keepGitDir: false, signal });
-    return directoryTree(directory);
+    const { directory: checkedOut } = await checkOut(git, place, { keepGitDir: false, signal });
+    return directoryTree(checkedOut);
   }
   if (!isUrl(address))
     throw new PlyError("invalid", `remote URL ${address} could not be processed`, {
@@ -135,5 +231,3 @@ async function fetchContext(
 function emptyTree(): FileTree {
   return { root: newNode({ type: "directory", mode: 0o755 }), read: () => [], digestOf: () => "" };
 }
-
-async function* empty(): AsyncGenerator<Uint8Array> {}

@@ -5,7 +5,8 @@ import { PlyError, throwIfAborted } from "../error.ts";
 import { familiarString, type ImageConfig } from "../oci/index.ts";
 import type { Builder, BuildOptions, BuildResult } from "./build.ts";
 import { type BuildCache, openBuildCache } from "./cache.ts";
-import { openBuildContext } from "./context.ts";
+import { openBuildContext, openBuildContexts } from "./context.ts";
+import { createFileDigests } from "./file-digests.ts";
 import { planStages } from "./graph.ts";
 import type { BuilderParts } from "./parts.ts";
 import type { Session, StageResult } from "./session.ts";
@@ -23,6 +24,7 @@ export function openBuilder(parts: BuilderParts): Builder {
     rmSync(directory, { recursive: true, force: true });
     mkdirSync(directory, { recursive: true, mode: 0o700 });
   }
+  const digests = createFileDigests();
   const underway = new Map<string, AbortController>();
   const cache = openBuildCache({
     layerRecords: store.records("build-layer"),
@@ -47,7 +49,8 @@ export function openBuilder(parts: BuilderParts): Builder {
       found?.abort(new PlyError("cancelled", "the build was cancelled"));
       return found !== undefined;
     },
-    openContext: (source, options) => openBuildContext(parts.spool, source, options),
+    openContext: (source, options) => openBuildContext({ spool: parts.spool, digests }, source, options),
+    openContexts: (sources, options) => openBuildContexts({ spool: parts.spool, digests }, sources, options),
     cache: {
       list: cache.list,
       async prune({ all, unusedSince, keepBytes }) {

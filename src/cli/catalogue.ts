@@ -15,6 +15,7 @@ export const SECTIONS: readonly Section[] = ["Containers", "Images", "Registries
 
 /** Groups of verbs. */
 export const GROUPS: Readonly<Record<string, string>> = {
+  builder: "Manage what builds keep",
   container: "Manage containers",
   image: "Manage images",
   network: "Manage networks",
@@ -209,6 +210,18 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     summary: "Show all that is known about containers",
     section: "Containers",
     load: () => import("./commands/container-inspect.ts"),
+  },
+  {
+    names: ["build", "image build", "builder build"],
+    summary: "Build an image from a Dockerfile",
+    section: "Images",
+    load: () => import("./commands/build.ts"),
+  },
+  {
+    names: ["builder prune"],
+    summary: "Remove steps of builds that are kept to be used again",
+    section: "Images",
+    load: () => import("./commands/builder-prune.ts"),
   },
   {
     names: ["images", "image ls", "image list"],

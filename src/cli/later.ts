@@ -1,7 +1,5 @@
 /** Commands of Docker that ply has not, or not yet, with what to do instead. */
 const LATER: Readonly<Record<string, string>> = {
-  build: "run a container, change it and commit it; or build elsewhere and load the result",
-  builder: "",
   buildx: "",
   compose: "",
 };

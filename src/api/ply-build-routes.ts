@@ -1,0 +1,219 @@
+import type { BuildEvent, BuildOptions, BuildStep, ContextSource, FileTree } from "../build/index.ts";
+import { isPlyError, PlyError } from "../error.ts";
+import { isObject, parsePlatform, parseReference, withDefaultTag } from "../oci/index.ts";
+import type { PlyBuildContext, PlyBuildMessage, PlyBuildRequest, PlyBuildStep } from "../wire/index.ts";
+import { credentialsByHost } from "./credentials.ts";
+import { bodyStream, type Exchange } from "./exchange.ts";
+import { errorBody } from "./failure.ts";
+import { openLineStream } from "./line-stream.ts";
+import { wireProgress } from "./ply-routes.ts";
+import type { ApiRoute, Service } from "./service.ts";
+
+/** What `ply build` speaks: `wire/ply-build.ts`. */
+export const plyBuildRoutes: readonly ApiRoute[] = [{ method: "POST", path: "/ply/build", handler: build }];
+
+/** Secrets are in it, 500 KB each at most as with Docker, and a Dockerfile. */
+const REQUEST_BYTES = 32 * 1024 * 1024;
+
+async function build(exchange: Exchange, { engine }: Service): Promise<void> {
+  const { signal } = exchange;
+  const { request, archive } = await splitBody(bodyStream(exchange));
+  const credentials = credentialsByHost(exchange.headers);
+  await using stack = new AsyncDisposableStack();
+  const contexts = stack.use(
+    await engine.builder.openContexts(sourcesOf(request, archive), {
+      ...("path" in request.dockerfile ? { dockerfile: request.dockerfile.path } : {}),
+      signal,
+    }),
+  );
+  const dockerfile = "text" in request.dockerfile ? request.dockerfile : contexts.dockerfile;
+  if (dockerfile === undefined) throw new PlyError("invalid", "there is no Dockerfile");
+  const lines = openLineStream(exchange);
+  const send = (message: PlyBuildMessage): void => lines.send(message);
+  const toMessage = messagesOf();
+  try {
+    const { imageId, names } = await engine.builder.build({
+      ...optionsOf(request),
+      dockerfile,
+      context: contexts.main,
+      contexts: namedContexts(request, contexts.named),
+      credentialsOf: (domain) => credentials.get(domain),
+      onEvent: (event) => {
+        const message = toMessage(event);
+        if (message !== undefined) send(message);
+      },
+      signal,
+    });
+    send({ type: "built", id: imageId, names });
+  } catch (error) {
+    if (!lines.started) throw error;
+    const { line, endLine } = isPlyError(error) ? error.details : {};
+    send({
+      type: "error",
+      error: errorBody(error),
+      ...(typeof line === "number" ? { line } : {}),
+      ...(typeof endLine === "number" ? { endLine } : {}),
+    });
+  }
+  lines.end();
+}
+
+/** The first line, and the archive after it. */
+async function splitBody(
+  body: AsyncIterable<Uint8Array>,
+): Promise<{ readonly request: PlyBuildRequest; readonly archive: AsyncIterable<Uint8Array> }> {
+  const source = body[Symbol.asyncIterator]();
+  let head: Buffer = Buffer.alloc(0);
+  for (;;) {
+    const end = head.indexOf(0x0a);
+    if (end >= 0) {
+      const rest = head.subarray(end + 1);
+      return {
+        request: parseRequest(head.subarray(0, end).toString("utf8")),
+        archive: (async function* () {
+          if (rest.length > 0) yield rest;
+          yield* { [Symbol.asyncIterator]: () => source };
+        })(),
+      };
+    }
+    if (head.length > REQUEST_BYTES) throw new PlyError("limit", "the build's request is too long");
+    const next = await source.next();
+    if (next.done === true) throw new PlyError("invalid", "the build's request is not a line of JSON");
+    head = Buffer.concat([head, next.value]);
+  }
+}
+
+function parseRequest(text: string): PlyBuildRequest {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    // The words of the parser quote the text, which may hold secrets.
+    throw new PlyError("invalid", "the build's request is not JSON", { cause });
+  }
+  if (!isObject(value) || !isObject(value["context"]) || !isObject(value["dockerfile"]))
+    throw new PlyError("invalid", "the build's request has no context or no dockerfile");
+  return value as unknown as PlyBuildRequest;
+}
+
+interface Sources {
+  readonly main: ContextSource | null;
+  readonly named: ReadonlyMap<string, ContextSource | null>;
+  readonly archive: AsyncIterable<Uint8Array> | undefined;
+}
+
+function sourcesOf(request: PlyBuildRequest, archive: AsyncIterable<Uint8Array>): Sources {
+  const named = Object.entries(request.contexts ?? {}).flatMap(([name, context]) =>
+    context.kind === "image" ? [] : [[name, sourceOf(context, `contexts/${name}`)] as const],
+  );
+  const main = request.context.kind === "archive" ? { archive } : sourceOf(request.context, "context");
+  const isSent = [main, ...named.map(([, source]) => source)].some(
+    (source) => source !== null && "member" in source,
+  );
+  return { main, named: new Map(named), archive: isSent ? archive : undefined };
+}
+
+function sourceOf(context: PlyBuildContext, member: string): ContextSource | null {
+  switch (context.kind) {
+    case "sent":
+      return { member };
+    case "archive":
+    case "none":
+      return null;
+    case "address":
+      return { address: context.address };
+    case "directory":
+      return {
+        directory: context.path,
+        device: context.device,
+        inode: context.inode,
+        ...(context.ignore === undefined ? {} : { ignore: context.ignore }),
+      };
+  }
+}
+
+function namedContexts(
+  { contexts = {} }: PlyBuildRequest,
+  trees: ReadonlyMap<string, FileTree>,
+): NonNullable<BuildOptions["contexts"]> {
+  const images = Object.entries(contexts).flatMap(([name, context]) =>
+    context.kind === "image" ? [[name, { image: context.name }] as const] : [],
+  );
+  return new Map<string, FileTree | { readonly image: string }>([...trees, ...images]);
+}
+
+function optionsOf(request: PlyBuildRequest): Omit<BuildOptions, "dockerfile" | "context"> {
+  const { buildArgs = {}, secrets = {}, ssh = {}, allow = [], timestamp, platform } = request;
+  const epoch = buildArgs["SOURCE_DATE_EPOCH"];
+  return {
+    buildArgs: new Map(Object.entries(buildArgs)),
+    references: (request.names ?? []).map((name) => withDefaultTag(parseReference(name))),
+    secrets: new Map(Object.entries(secrets).map(([id, value]) => [id, Buffer.from(value, "base64")])),
+    ssh: new Map(Object.entries(ssh)),
+    ...(request.target === undefined ? {} : { target: request.target }),
+    ...(request.labels === undefined ? {} : { labels: request.labels }),
+    ...(platform === undefined ? {} : { platform: parsePlatform(platform) }),
+    ...(request.noCache === undefined ? {} : { noCache: request.noCache }),
+    ...(request.pull === undefined ? {} : { pull: request.pull }),
+    ...(timestamp !== undefined
+      ? { times: { all: timestamp } }
+      : epoch !== undefined && /^\d{1,12}$/.test(epoch)
+        ? { times: { atMost: Number(epoch) } }
+        : {}),
+    run: {
+      allowHostNetwork: allow.includes("network.host"),
+      allowInsecure: allow.includes("security.insecure"),
+      ...(request.network === undefined ? {} : { network: request.network }),
+      ...(request.addHosts === undefined ? {} : { extraHosts: request.addHosts }),
+      ...(request.shmSize === undefined ? {} : { shmSize: request.shmSize }),
+      ...(request.memory === undefined ? {} : { resources: { memory: request.memory } }),
+      ...(request.ulimits === undefined ? {} : { ulimits: request.ulimits }),
+    },
+  };
+}
+
+/** Events as messages; what a client has no use for is left out. */
+function messagesOf(): (event: BuildEvent) => PlyBuildMessage | undefined {
+  const decoders = new Map<string, TextDecoder>();
+  return (event) => {
+    switch (event.kind) {
+      case "step": {
+        const step = stepOf(event.step);
+        if (event.state === "running") return { type: "step", step, state: "running" };
+        if (event.state === "failed") return { type: "step", step, state: "failed", message: event.message };
+        const { state, ms, because } = event;
+        return { type: "step", step, state, ms, ...(because === undefined ? {} : { because }) };
+      }
+      case "output": {
+        const { number } = event.step;
+        const key = `${number} ${event.stream}`;
+        const decoder = decoders.get(key) ?? new TextDecoder();
+        decoders.set(key, decoder);
+        const text = decoder.decode(event.bytes, { stream: true });
+        return { type: "output", number, stream: event.stream, text };
+      }
+      case "pull":
+        return { type: "pull", number: event.step.number, progress: wireProgress(event.progress) };
+      case "warning":
+        return {
+          type: "warning",
+          message: event.message,
+          ...(event.at === undefined ? {} : { line: event.at.start }),
+        };
+      case "stage":
+      case "container":
+        return undefined;
+    }
+  };
+}
+
+function stepOf({ number, total, stage, text, at }: BuildStep): PlyBuildStep {
+  return {
+    number,
+    total,
+    stage: stage.index,
+    ...(stage.name === undefined ? {} : { stageName: stage.name }),
+    text,
+    line: at.start,
+  };
+}

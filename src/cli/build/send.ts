@@ -1,0 +1,63 @@
+import { isPlyError } from "../../error.ts";
+import type { PlyBuildMessage, PlyBuildRequest } from "../../wire/index.ts";
+import type { EngineClient } from "../client/index.ts";
+import { packContexts } from "./local-context.ts";
+import { directoryContext, type LocalContext, type PreparedBuild } from "./request.ts";
+
+export interface SendOptions {
+  /** All of the request but the contexts. */
+  readonly request: Omit<PlyBuildRequest, "context" | "contexts" | "dockerfile">;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Asks the engine for a build. One on this host, where it finds the same directories, reads them itself; another gets
+ * them as an archive.
+ */
+export async function sendBuild(
+  engine: EngineClient,
+  prepared: PreparedBuild,
+  options: SendOptions,
+): Promise<AsyncIterable<PlyBuildMessage>> {
+  const locals = [prepared.main, ...prepared.named.values()].filter((each) => "directory" in each);
+  if (engine.address.kind === "unix" && locals.length > 0)
+    try {
+      return await post(engine, requestWith(prepared, options, directoryContext), options);
+    } catch (error) {
+      if (!isPlyError(error, "conflict")) throw error;
+    }
+  const request = requestWith(prepared, options, () => ({ kind: "sent" }));
+  return await post(engine, request, options, prepared.archive ?? packContexts(locals));
+}
+
+function requestWith(
+  { dockerfile, main, named }: PreparedBuild,
+  { request }: SendOptions,
+  toContext: (local: LocalContext) => PlyBuildRequest["context"],
+): PlyBuildRequest {
+  return {
+    ...request,
+    dockerfile,
+    context: "directory" in main ? toContext(main) : main,
+    contexts: Object.fromEntries(
+      [...named].map(([name, context]) => [name, "directory" in context ? toContext(context) : context]),
+    ),
+  };
+}
+
+function post(
+  engine: EngineClient,
+  request: PlyBuildRequest,
+  { headers, signal }: SendOptions,
+  archive?: AsyncIterable<Uint8Array>,
+): Promise<AsyncIterable<PlyBuildMessage>> {
+  return engine.stream<PlyBuildMessage>("POST", "/ply/build", {
+    headers: { ...headers, "Content-Type": "application/x-ply-build" },
+    body: (async function* () {
+      yield Buffer.from(`${JSON.stringify(request)}\n`);
+      if (archive !== undefined) yield* archive;
+    })(),
+    signal,
+  });
+}

@@ -1,0 +1,87 @@
+import type { ErrorBody, PlyProgress } from "./ply.ts";
+
+/**
+ * `POST /ply/build`: the body is this as one line of JSON, then, where something is "sent", a tar archive with
+ * `context/…` and `contexts/NAME/…`, or one that is the context itself. The answer is lines of {@link PlyBuildMessage}.
+ */
+export interface PlyBuildRequest {
+  readonly context: PlyBuildContext;
+  /** The text, or where it is in the context. */
+  readonly dockerfile: { readonly text: string; readonly name: string } | { readonly path: string };
+  /** `--build-context`. */
+  readonly contexts?: Readonly<
+    Record<string, PlyBuildContext | { readonly kind: "image"; readonly name: string }>
+  >;
+  readonly target?: string;
+  readonly buildArgs?: Readonly<Record<string, string>>;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly names?: readonly string[];
+  readonly platform?: string;
+  readonly noCache?: boolean;
+  readonly pull?: boolean;
+  readonly network?: string;
+  readonly addHosts?: readonly string[];
+  /** Bytes. */
+  readonly shmSize?: number;
+  readonly memory?: number;
+  readonly ulimits?: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
+  /** Values by id, base64. */
+  readonly secrets?: Readonly<Record<string, string>>;
+  /** Sockets of agents by id: paths on the engine's host. */
+  readonly ssh?: Readonly<Record<string, string>>;
+  /** Every time in the image, seconds since 1970. */
+  readonly timestamp?: number;
+  /** `network.host`, `security.insecure`. */
+  readonly allow?: readonly string[];
+}
+
+export type PlyBuildContext =
+  /** It comes in the archive. */
+  | { readonly kind: "sent" }
+  /** It is the archive. */
+  | { readonly kind: "archive" }
+  | { readonly kind: "none" }
+  | { readonly kind: "address"; readonly address: string }
+  /**
+   * The engine reads it itself; refused (409) unless it finds the same directory there. `ignore`: rules of a
+   * `.dockerignore`.
+   */
+  | {
+      readonly kind: "directory";
+      readonly path: string;
+      readonly device: string;
+      readonly inode: string;
+      readonly ignore?: string;
+    };
+
+export interface PlyBuildStep {
+  /** Counts from 1 over all stages that are built. */
+  readonly number: number;
+  readonly total: number;
+  readonly stage: number;
+  /** The stage's own name. */
+  readonly stageName?: string;
+  readonly text: string;
+  readonly line: number;
+}
+
+export type PlyBuildMessage =
+  | { readonly type: "step"; readonly step: PlyBuildStep; readonly state: "running" }
+  | {
+      readonly type: "step";
+      readonly step: PlyBuildStep;
+      readonly state: "done" | "cached";
+      readonly ms: number;
+      readonly because?: string;
+    }
+  | { readonly type: "step"; readonly step: PlyBuildStep; readonly state: "failed"; readonly message: string }
+  | {
+      readonly type: "output";
+      readonly number: number;
+      readonly stream: "stdout" | "stderr";
+      readonly text: string;
+    }
+  | { readonly type: "pull"; readonly number: number; readonly progress: PlyProgress }
+  | { readonly type: "warning"; readonly message: string; readonly line?: number }
+  | { readonly type: "built"; readonly id: string; readonly names: readonly string[] }
+  | { readonly type: "error"; readonly error: ErrorBody; readonly line?: number; readonly endLine?: number };

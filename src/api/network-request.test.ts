@@ -70,10 +70,8 @@ test("a network that is a cluster's, or none, is refused", () => {
     [{ Ingress: true }, { Driver: "overlay" }, { Scope: "swarm" }, { Scope: "local" }].map(kindOf),
     ["unavailable", "unavailable", "unavailable", "none"],
   );
-  assert.deepEqual([{ ConfigOnly: true }, { ConfigFrom: { Network: "x" } }].map(kindOf), [
-    "unsupported",
-    "unsupported",
-  ]);
+  const config = parseNetworkCreate({ Name: "n", ConfigOnly: true, ConfigFrom: { Network: "x" } });
+  assert.deepEqual([config.configOnly, config.configFrom], [true, "x"]);
   assert.deepEqual([{ Name: "" }, { IPAM: [] }, { Labels: { a: 1 } }].map(kindOf), [
     "invalid",
     "invalid",

@@ -14,10 +14,7 @@ export function parseNetworkCreate(body: Fields): CreateNetworkOptions {
   const scope = text(body, "Scope");
   if (flag(body, "Ingress") || text(body, "Driver") === "overlay" || (scope !== "" && scope !== "local"))
     notASwarm();
-  if (flag(body, "ConfigOnly") || text(fieldsOf(body, "ConfigFrom"), "Network") !== "")
-    throw new PlyError("unsupported", "networks that are only the configuration of others are for clusters", {
-      hint: "give each network its own options",
-    });
+  const configFrom = text(fieldsOf(body, "ConfigFrom"), "Network");
   const ipam = fieldsOf(body, "IPAM");
   return {
     name,
@@ -31,6 +28,8 @@ export function parseNetworkCreate(body: Fields): CreateNetworkOptions {
     labels: stringMap(body, "Labels"),
     ...(text(ipam, "Driver") === "" ? {} : { ipamDriver: text(ipam, "Driver") }),
     ipamOptions: stringMap(ipam, "Options"),
+    ...(flag(body, "ConfigOnly") ? { configOnly: true } : {}),
+    ...(configFrom === "" ? {} : { configFrom }),
   };
 }
 

@@ -37,8 +37,8 @@ export function dockerNetwork(network: Network, endpoints: readonly Endpoint[] =
     Internal: network.internal,
     Attachable: network.attachable,
     Ingress: false,
-    ConfigFrom: { Network: "" },
-    ConfigOnly: false,
+    ConfigFrom: { Network: network.configFrom ?? "" },
+    ConfigOnly: network.configOnly ?? false,
     Containers: Object.fromEntries(
       endpoints.map((endpoint) => [endpoint.containerId, containerOn(endpoint)]),
     ),

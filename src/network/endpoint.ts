@@ -15,6 +15,11 @@ export type FindNetwork = (name: string) => Network;
 /** Throws for what no start could make true: an address outside, a builtin that is no place to be. */
 export function checkEndpoint(network: Network, { ipv4, ipv6, mac, linkLocal = [] }: EndpointOptions): void {
   if (mac) parseMac(mac);
+  if (network.configOnly)
+    throw new PlyError(
+      "denied",
+      `network ${network.name} is but the configuration of others: nothing can be on it`,
+    );
   if (network.driver === "host" || network.driver === "null")
     throw new PlyError(
       "denied",

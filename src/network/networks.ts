@@ -39,6 +39,10 @@ export interface Network {
   /** As the user named it, `default` unless given. */
   readonly ipamDriver: string;
   readonly ipamOptions: Readonly<Record<string, string>>;
+  /** But the configuration of others: no container is ever on it. */
+  readonly configOnly?: boolean;
+  /** Name of the network that its configuration came from. */
+  readonly configFrom?: string;
 }
 
 export interface SubnetOptions {
@@ -64,6 +68,9 @@ export interface CreateNetworkOptions {
   readonly labels?: Readonly<Record<string, string>>;
   readonly ipamDriver?: string;
   readonly ipamOptions?: Readonly<Record<string, string>>;
+  readonly configOnly?: boolean;
+  /** Subnets, options and all from this configuration; then none of one's own. */
+  readonly configFrom?: string;
 }
 
 /** Whether this host can have networks, for `info` and `doctor`. */

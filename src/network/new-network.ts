@@ -47,7 +47,9 @@ export function planNetwork(
     throw new PlyError("invalid", "IPv4 subnets are given for a network without IPv4");
   if (ipv4 && !given.some(({ subnet }) => subnet === "") && !given.some((each) => isFamily(each, 4)))
     given.push({ subnet: "" });
-  const taken = networks.flatMap((network) => network.subnets.map(({ subnet }) => parseCidr(subnet)));
+  const taken = networks
+    .filter(({ configOnly }) => !configOnly)
+    .flatMap((network) => network.subnets.map(({ subnet }) => parseCidr(subnet)));
   const subnets = given.map((each) => subnetOf(each, () => choosePool(4)));
   if (ipv6 && !given.some((each) => isFamily(each, 6))) subnets.push(subnetOf({}, () => choosePool(6)));
   for (const [at, { subnet }] of subnets.entries()) {
@@ -84,6 +86,7 @@ export function planNetwork(
     device,
     ipamDriver: options.ipamDriver || "default",
     ipamOptions: options.ipamOptions ?? {},
+    ...(options.configFrom ? { configFrom: options.configFrom } : {}),
   };
 }
 
@@ -136,7 +139,8 @@ export function namedOnly(name: "host" | "none", now: number): Network {
   };
 }
 
-function checkName(name: string, networks: readonly Network[]): void {
+/** Throws "invalid", "denied" for a builtin's, "conflict" for another's. */
+export function checkName(name: string, networks: readonly Network[]): void {
   if (name === "") throw new PlyError("invalid", "network name must not be empty");
   if (BUILTIN_NAMES.includes(name))
     throw new PlyError("denied", `operation is not permitted on predefined ${name} network`);
@@ -164,7 +168,8 @@ function parseGivenCidr(text: string): Cidr {
   return cidr;
 }
 
-function subnetOf(
+/** Throws "invalid" in Docker's words for parts that do not lie in it. */
+export function subnetOf(
   { subnet = "", gateway = "", range = "", reserved = {} }: SubnetOptions,
   pool: () => Cidr,
 ): Subnet {

@@ -2,6 +2,7 @@ import { messageOf, PlyError } from "../error.ts";
 import type { EventBus } from "../event/index.ts";
 import { overlaps, parseCidr } from "./address.ts";
 import type { Endpoint } from "./attachment.ts";
+import { checkNotInUse, configured, planConfiguration } from "./config-network.ts";
 import { engineNames, ownParentName } from "./devices.ts";
 import { checkEndpoint } from "./endpoint.ts";
 import { openFirewall } from "./firewall.ts";
@@ -117,6 +118,7 @@ export function openNetworks(parts: NetworksParts): OpenNetworks {
         `error while removing network: network ${network.name} has active endpoints (name:"${active.containerName}" id:"${active.containerId.slice(0, 12)}")`,
         { details: { httpStatus: 403 } },
       );
+    checkNotInUse(network, table.list());
     removeDevice(network);
     table.delete(network.id);
     emit("destroy", network);
@@ -130,11 +132,17 @@ export function openNetworks(parts: NetworksParts): OpenNetworks {
     remove,
 
     async create(options) {
+      if (options.configOnly) {
+        const network = planConfiguration(options, table.list(), clock());
+        table.put(network, { ownsDevice: false });
+        emit("create", network);
+        return { network, warnings: [] };
+      }
       const around = {
         networks: table.list(),
         choosePool: (family: 4 | 6) => freePool(family, table.list()),
       };
-      const network = planNetwork(options, around, clock());
+      const network = planNetwork(configured(options, table.get), around, clock());
       // Known before it is made: after a crash its device is made when it is needed.
       table.put(network, { ownsDevice: host.link(network.device) === undefined });
       try {
@@ -153,6 +161,7 @@ export function openNetworks(parts: NetworksParts): OpenNetworks {
       for (const network of table.list()) {
         if (network.builtin || !matches(network) || isUsed(network)) continue;
         if (houses.endpointsOn(network.id).length > 0) continue;
+        if (table.list().some(({ configFrom }) => configFrom === network.name)) continue;
         await remove(network.id);
         removed.push(network.name);
       }

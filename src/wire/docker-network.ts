@@ -53,6 +53,8 @@ export interface DockerNetworkCreate {
   readonly EnableIPv6?: boolean;
   readonly Internal?: boolean;
   readonly Attachable?: boolean;
+  readonly ConfigOnly?: boolean;
+  readonly ConfigFrom?: { readonly Network: string };
   readonly IPAM?: {
     readonly Driver?: string;
     readonly Options?: Readonly<Record<string, string>>;

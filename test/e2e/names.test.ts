@@ -190,6 +190,16 @@ describe("names between containers", { skip: unless("root", "crun", "conmon", "d
         /1\.2\.3\.4|subnet/,
       );
     }
+    // A network that is but the configuration of others.
+    await docker("network", "create", "--config-only", "--subnet", "10.213.8.0/24", "base");
+    await fails("docker", ["run", "--rm", "--network", "base", "bb:1", "true"], /base/);
+    await docker("network", "create", "--config-from", "base", "derived");
+    assert.match(
+      await docker("run", "--rm", "--network", "derived", "bb:1", "cat", "/etc/hosts"),
+      /^10\.213\.8\./m,
+    );
+    await fails("docker", ["network", "rm", "base"], /configuration network "base" is in use/);
+    await docker("network", "rm", "derived", "base");
     const names = async (...words: string[]) =>
       (await docker("network", "ls", "--format", "{{.Name}}", ...words)).split("\n").sort();
     assert.deepEqual(await names(), ["app", "bridge", "host", "none", "vault"]);

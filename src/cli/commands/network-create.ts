@@ -29,6 +29,13 @@ export default command({
     ipv6: { kind: "bool", help: "With IPv6" },
     internal: { kind: "bool", help: "No way out: its containers reach each other only" },
     attachable: { kind: "bool", help: "For Docker's clusters; kept, without an effect here" },
+    "config-only": { kind: "bool", help: "Only the configuration of others: nothing is made" },
+    "config-from": {
+      kind: "string",
+      value: "NETWORK",
+      complete: "network",
+      help: "Take the configuration from this one",
+    },
     opt: { kind: "list", short: "o", value: "NAME=VALUE", help: "Option of the driver" },
     label: { kind: "list", value: "KEY[=VALUE]", help: "Label" },
     "ipam-driver": { kind: "string", default: "default", value: "NAME", help: "Who hands out addresses" },
@@ -46,6 +53,7 @@ export default command({
     ],
   ],
   async run({ engine, stdio }, flags, [name = ""]) {
+    const configFrom = flags["config-from"];
     const request: DockerNetworkCreate = {
       Name: name,
       Driver: flags.driver,
@@ -53,6 +61,8 @@ export default command({
       EnableIPv6: flags.ipv6,
       Internal: flags.internal,
       Attachable: flags.attachable,
+      ...(flags["config-only"] ? { ConfigOnly: true } : {}),
+      ...(configFrom === undefined ? {} : { ConfigFrom: { Network: configFrom } }),
       IPAM: {
         Driver: flags["ipam-driver"],
         Options: pairs(flags["ipam-opt"], "ipam-opt"),

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdir } from "node:fs/promises";
+import { mkdirSync } from "node:fs";
 import { isPlyError, PlyError } from "../error.ts";
 import type { ImageRecord } from "../store/index.ts";
 import { SESSION_LABEL } from "../wire/index.ts";
@@ -99,7 +99,7 @@ export async function createContainer(
   try {
     const { settings, warnings } = await settle(context, options, { id, image, mountsBefore: [] });
     const stack = over === undefined ? await images.stackOf(image.id) : over.stack;
-    await mkdir(context.dirOf(id), { recursive: true, mode: 0o710 });
+    mkdirSync(context.dirOf(id), { recursive: true, mode: 0o710 });
     const record: ContainerRecord = {
       id,
       name,

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { readFileSync, writeFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
@@ -36,10 +36,8 @@ export async function writeEtcFiles(
 ): Promise<void> {
   const { network, name, settings } = options;
   const { attachment } = network;
-  const [hosts, resolv] = await Promise.all([
-    network.kind === "host" ? readOr("/etc/hosts", LOCALHOST) : LOCALHOST,
-    attachment === undefined ? readOr("/etc/resolv.conf", "") : hostResolvConf(),
-  ]);
+  const hosts = network.kind === "host" ? readOr("/etc/hosts", LOCALHOST) : LOCALHOST;
+  const resolv = attachment === undefined ? readOr("/etc/resolv.conf", "") : await hostResolvConf();
   const own = attachment === undefined ? [] : ownHostsLines(attachment.endpoints, name);
   const files: Readonly<Record<(typeof FILES)[number], string>> = {
     hostname: `${name.hostname}\n`,
@@ -51,11 +49,15 @@ export async function writeEtcFiles(
         ? resolvConf(resolv, settings)
         : attachedResolvConf(resolv, settings, attachment),
   };
-  await Promise.all(FILES.map((file) => writeFile(join(dir, file), files[file], { mode: 0o644 })));
+  for (const file of FILES) writeFileSync(join(dir, file), files[file], { mode: 0o644 });
 }
 
-function readOr(path: string, otherwise: string): Promise<string> {
-  return readFile(path, "utf8").catch(() => otherwise);
+function readOr(path: string, otherwise: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return otherwise;
+  }
 }
 
 /** `name:address` (the address may be IPv6, in brackets or not). Throws "invalid" in Docker's words. */

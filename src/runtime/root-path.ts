@@ -1,5 +1,4 @@
-import { constants, lstatSync, readlinkSync } from "node:fs";
-import { open } from "node:fs/promises";
+import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, readlinkSync } from "node:fs";
 import { PlyError } from "../error.ts";
 
 /** As the kernel's own bound on links in one path (MAXSYMLINKS). */
@@ -45,19 +44,23 @@ function linkAt(path: string): string | undefined {
 }
 
 /** The text of a regular file inside `root`; empty when there is none. Throws "limit" above `limit` bytes. */
-export async function readInRoot(root: string, path: string, limit: number): Promise<string> {
+export function readInRoot(root: string, path: string, limit: number): string {
   const resolved = resolveInRoot(root, path);
   // Not blocking: an image may have a fifo there.
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-  const file = await open(resolved, flags).catch(() => undefined);
-  if (file === undefined) return "";
+  let file: number;
   try {
-    const stat = await file.stat();
+    file = openSync(resolved, flags);
+  } catch {
+    return "";
+  }
+  try {
+    const stat = fstatSync(file);
     if (!stat.isFile()) return "";
     if (stat.size > limit)
       throw new PlyError("limit", `${path} in the image is larger than ${limit} bytes (${stat.size})`);
-    return (await file.readFile()).subarray(0, limit).toString("utf8");
+    return readFileSync(file).subarray(0, limit).toString("utf8");
   } finally {
-    await file.close();
+    closeSync(file);
   }
 }

@@ -20,10 +20,8 @@ export async function resolveUser(root: string, user: string): Promise<ResolvedU
   const colon = user.indexOf(":");
   const userPart = colon < 0 ? user : user.slice(0, colon);
   const groupPart = colon < 0 ? "" : user.slice(colon + 1);
-  const [passwd, group] = await Promise.all([
-    readInRoot(root, "/etc/passwd", FILE_LIMIT),
-    readInRoot(root, "/etc/group", FILE_LIMIT),
-  ]);
+  const passwd = readInRoot(root, "/etc/passwd", FILE_LIMIT);
+  const group = readInRoot(root, "/etc/group", FILE_LIMIT);
   const wanted = userPart === "" ? "0" : userPart;
   const users = rows(passwd, 4);
   const entry =
@@ -56,7 +54,7 @@ export async function resolveUser(root: string, user: string): Promise<ResolvedU
 /** `--group-add`: names of the image's own group file, or numbers. Throws "invalid" in Docker's words. */
 export async function resolveGroups(root: string, names: readonly string[]): Promise<number[]> {
   if (names.length === 0) return [];
-  const groups = rows(await readInRoot(root, "/etc/group", FILE_LIMIT), 3);
+  const groups = rows(readInRoot(root, "/etc/group", FILE_LIMIT), 3);
   return names.map((name) => {
     const row = groups.find(([known]) => known === name);
     if (row === undefined && !isId(name))

@@ -19,7 +19,7 @@ import {
 } from "./registry/index.ts";
 import { type LimitAbilities, openRuntime } from "./runtime/index.ts";
 import type { Sessions } from "./session/index.ts";
-import { chooseDriver, type SnapshotDriver, type Tried } from "./snapshot/index.ts";
+import { chooseDriver, openStateDirectory, type SnapshotDriver, type Tried } from "./snapshot/index.ts";
 import { type CheckReport, openStore, type Store } from "./store/index.ts";
 import { VERSION } from "./version.ts";
 import { openVolumes, type Volumes } from "./volume/index.ts";
@@ -89,9 +89,11 @@ const EVENTS_REMEMBERED = 4096;
  * reasons when the host cannot do it, "invalid" for a configuration that cannot work. Dispose it to let go of the
  * root; containers run on.
  */
-export async function openEngine(options: EngineOptions): Promise<Engine> {
-  const { root, runRoot, configDir = DEFAULT_CONFIG_DIR } = options;
+export async function openEngine(given: EngineOptions): Promise<Engine> {
   await using parts = new AsyncDisposableStack();
+  const state = parts.use(await openStateDirectory(given.root, given.runRoot));
+  const options = { ...given, root: state.path };
+  const { root, runRoot, configDir = DEFAULT_CONFIG_DIR } = options;
   const pool = parts.use(createIngestPool());
   const [store, runtime, registries] = await Promise.all([
     openStore({ root, ingest: (job, open, ingest) => pool.ingest(job, open, ingest) }).then((it) =>
@@ -185,7 +187,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       runtimes: Object.fromEntries(runtime.runtimes),
       conmonVersion: runtime.conmonVersion,
       limits: runtime.limits,
-      warnings: [...runtime.warnings, ...networks.probe.problems],
+      warnings: [...state.warnings, ...runtime.warnings, ...networks.probe.problems],
     },
     images,
     containers,

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { importBusybox } from "../support/busybox.ts";
 import { unless } from "../support/needs.ts";
 import { PLY_BINARY, startEngine, type TestEngine } from "../support/ply.ts";
-import { type Ran, run } from "../support/process.ts";
+import { must, type Ran, run } from "../support/process.ts";
 import { busyboxMembers, tarball } from "../support/tarball.ts";
 
 const skip = unless("root");
@@ -206,6 +206,40 @@ describe("hosts that lack something", { skip }, () => {
     assert.equal(report.code, 1);
     assert.match(report.stdout, /^rights +mounting +BROKEN/m);
     assert.match(report.stdout, /the engine needs CAP_SYS_ADMIN/);
+  });
+
+  test("a state directory on an overlay: everything is kept in a filesystem of its own, also by the next engine", async () => {
+    const scratch = mkdtempSync(join(tmpdir(), "ply-overlay-"));
+    for (const name of ["lower", "upper", "work", "merged"]) mkdirSync(join(scratch, name));
+    const options = ["lowerdir", "upperdir", "workdir"].map(
+      (key) => `${key}=${join(scratch, key.slice(0, -3))}`,
+    );
+    await must("mount", ["-t", "overlay", "overlay", "-o", options.join(), join(scratch, "merged")]);
+    try {
+      await using engine = await startEngine({ parent: join(scratch, "merged") });
+      await importBusybox(engine);
+      const id = (
+        await engine.must([
+          "run",
+          "-d",
+          "--network",
+          "none",
+          "bb:1",
+          "sh",
+          "-c",
+          "echo kept >/file; busybox sleep 1000",
+        ])
+      ).stdout.trim();
+      assert.match(engine.log(), /holds no writable layers: everything is kept in a filesystem of its own/);
+      await engine.restart("SIGKILL");
+      assert.equal((await engine.must(["exec", id, "busybox", "cat", "/file"])).stdout, "kept\n");
+      await engine.must(["rm", "-f", id]);
+      await engine.restart();
+      assert.deepEqual([(await hello(engine)).stdout, (await doctor(engine)).ok], ["hello\n", true]);
+    } finally {
+      await must("umount", [join(scratch, "merged")]);
+      rmSync(scratch, { recursive: true, force: true });
+    }
   });
 
   test("here nothing is broken", async () => {

@@ -1,3 +1,4 @@
+import { hasProcess } from "../container/index.ts";
 import { PlyError } from "../error.ts";
 import type { Network } from "../network/index.ts";
 import type { DockerNetworkCreateResponse, DockerNetworkPrune } from "../wire/index.ts";
@@ -76,7 +77,15 @@ function inspect(exchange: Exchange, { engine }: Service): void {
   if (scope !== null && scope !== "" && scope !== "local")
     throw new PlyError("not-found", `network ${name} not found`);
   const network = engine.networks.get(name);
-  sendJson(exchange, 200, dockerNetwork(network, engine.networks.endpointsOn(network.id)));
+  const body = dockerNetwork(network, engine.networks.endpointsOn(network.id));
+  // The host's own network and none have no endpoints, but containers.
+  const sharing = engine.containers
+    .list()
+    .filter(({ status, host }) => hasProcess(status) && network.builtin && host.networkMode === network.name)
+    .filter(({ id }) => body.Containers[id] === undefined);
+  const without = { EndpointID: "", MacAddress: "", IPv4Address: "", IPv6Address: "" };
+  const more = sharing.map((container) => [container.id, { Name: container.name, ...without }]);
+  sendJson(exchange, 200, { ...body, Containers: { ...body.Containers, ...Object.fromEntries(more) } });
 }
 
 async function create(exchange: Exchange, { engine }: Service): Promise<void> {

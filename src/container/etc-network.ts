@@ -35,7 +35,8 @@ export function linkedHostsLines(
   const own = endpoints.find(isOnBridge);
   if (own === undefined) return [];
   return (own.options.links ?? []).flatMap((link) => {
-    const [target = "", alias = target] = link.split(":");
+    const target = linkTarget(link);
+    const [, alias = target] = link.split(":");
     const other = others(own.networkId).find(
       ({ containerName, containerId }) => containerName === target || containerId.startsWith(target),
     );
@@ -43,6 +44,12 @@ export function linkedHostsLines(
     const names = new Set([alias, other.containerId.slice(0, 12), other.containerName]);
     return [`${other.ipv4.address}\t${[...names].join(" ")}\n`];
   });
+}
+
+/** The container that a link (`[/]container[:alias]`) is about. */
+export function linkTarget(link: string): string {
+  const [target = ""] = link.split(":");
+  return target.replace(/^\//, "");
 }
 
 /** True when its names are served at {@link DNS_ADDRESS}. */

@@ -1,7 +1,7 @@
 import { isPlyError, PlyError } from "../error.ts";
-import type { Attachment, AttachOptions, Networks } from "../network/index.ts";
+import type { Attachment, AttachOptions, EndpointOptions, Networks } from "../network/index.ts";
 import type { ContainerRecord, HostOptions } from "./containers.ts";
-import { linkedHostsLines } from "./etc-network.ts";
+import { linkedHostsLines, linkTarget } from "./etc-network.ts";
 import { joinedName, lender, runningDonor } from "./joined.ts";
 
 export type Find = (name: string) => ContainerRecord;
@@ -54,6 +54,7 @@ export function withNetworks(
       network: networks.get(endpoint.network).name,
     }));
     networks.check({ containerName: "", names: [], ports: [], endpoints });
+    for (const endpoint of endpoints) if (endpoint.network === "bridge") checkOnBridge(endpoint, find);
     return { host: { ...host, networkMode: own, networks: endpoints }, warnings: [] };
   } catch (error) {
     // A 404 of `create` means a missing image to Docker's client, which would pull it and try again.
@@ -64,6 +65,25 @@ export function withNetworks(
           hint: `ply network create ${own}`,
         })
       : error;
+  }
+}
+
+/** What the default bridge, whose names nobody serves, has not. Throws "invalid" in Docker's words. */
+function checkOnBridge({ aliases = [], links = [] }: EndpointOptions, find: Find): void {
+  if (aliases.length > 0)
+    throw new PlyError(
+      "invalid",
+      "network-scoped alias is supported only for containers in user defined networks",
+    );
+  for (const link of links) {
+    const target = linkTarget(link);
+    try {
+      find(target);
+    } catch (cause) {
+      throw new PlyError("invalid", `could not get container for ${target}: No such container: ${target}`, {
+        cause,
+      });
+    }
   }
 }
 

@@ -166,6 +166,14 @@ describe("names between containers", { skip: unless("root", "crun", "conmon", "d
       assert.notEqual(code, 0, words.join(" "));
       assert.match(stderr, says, words.join(" "));
     };
+    await fails(
+      "docker",
+      ["run", "--rm", "--link", "nobody:x", "bb:1", "true"],
+      /could not get container for nobody/,
+    );
+    const onHost = await docker("run", "-d", "--network", "host", "bb:1", "sleep", "1000");
+    assert.match(await docker("network", "inspect", "host"), new RegExp(onHost));
+    await docker("rm", "-f", onHost);
     for (const client of ["docker", "ply"] as const) {
       await fails(client, ["network", "create", "app"], /network with name app already exists/);
       await fails(

@@ -107,7 +107,7 @@ function fold(name: string): string {
 /** The name behind an alias of this container's own. */
 function linkedTo({ links }: Membership, alias: string): string | undefined {
   for (const link of links) {
-    const [target = "", name = target] = link.split(":");
+    const [target = "", name = target] = link.replace(/^\//, "").split(":");
     if (fold(name) === alias) return fold(target);
   }
   return undefined;

@@ -23,6 +23,10 @@ export interface ServeOptions {
    * and volumes; with "all", its roots go too.
    */
   readonly ephemeral?: Ephemeral;
+  /** For `tcp://` hosts; their port is 2376 then, where none is given. */
+  readonly tls?: ServeTls;
+  /** Listen beyond loopback for clients that are not verified. */
+  readonly allowInsecureTcp?: boolean;
   /** Makes the engine: `openEngine` of engine.ts. */
   readonly openEngine: (options: EngineOptions) => Promise<Engine>;
   /** Ends the process's work when aborted. Absent: SIGTERM and SIGINT do. */
@@ -31,6 +35,15 @@ export interface ServeOptions {
   readonly onListening?: (hosts: readonly string[]) => void;
   /** Where log lines go; stderr, with the time, when absent. */
   readonly log?: (line: string) => void;
+}
+
+/** PEM files. */
+export interface ServeTls {
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  /** Clients need a certificate of the CA. */
+  readonly verifies: boolean;
 }
 
 export type Ephemeral = "all" | "containers";
@@ -60,10 +73,20 @@ export async function serve(options: ServeOptions): Promise<void> {
     await removeAll(engine, log);
     closing.defer(() => removeAll(engine, log));
   }
-  const addresses = options.hosts.map(api.parseListenAddress);
+  // A user's DOCKER_TLS_VERIFY is about engines elsewhere, as long as this one has no TCP port.
+  const isOnTcp = options.hosts.some((host) => host.startsWith("tcp:"));
+  const tls = options.tls === undefined || !isOnTcp ? undefined : await readTls(options.tls);
+  const addresses = options.hosts.map((host) => api.parseListenAddress(host, { tls: tls !== undefined }));
   const server = closing.use(api.createApiServer({ engine, log }));
   const listeners: Listener[] = [];
-  for (const address of addresses) listeners.push(closing.use(await api.listen(server, address)));
+  for (const address of addresses) {
+    const listener = await api.listen(server, address, {
+      allowInsecureTcp: options.allowInsecureTcp === true,
+      onWarning: (warning) => log(`warning: ${warning}`),
+      ...(tls === undefined ? {} : { tls }),
+    });
+    listeners.push(closing.use(listener));
+  }
   await writePidFile(options.runRoot, closing);
   const { storageDriver, runtime, warnings } = engine.info;
   for (const warning of warnings) log(`warning: ${warning}`);
@@ -91,6 +114,27 @@ async function removeAll(
   await Promise.all(volumes.list().map(({ name }) => attempt(volumes.remove(name))));
   const made = networks.list().filter(({ builtin }) => !builtin);
   await Promise.all(made.map(({ id }) => attempt(networks.remove(id))));
+}
+
+/** Throws "invalid" for what a server cannot do without, "denied" for a file that cannot be read. */
+async function readTls({ ca, cert, key, verifies }: ServeTls) {
+  if (cert === undefined || key === undefined)
+    throw new PlyError("invalid", "TLS needs a certificate and its key", {
+      hint: "name them with --tlscert and --tlskey, or put cert.pem and key.pem into DOCKER_CERT_PATH",
+    });
+  if (verifies && ca === undefined)
+    throw new PlyError("invalid", "--tlsverify needs the CA that clients' certificates are of", {
+      hint: "name it with --tlscacert, or put ca.pem into DOCKER_CERT_PATH",
+    });
+  const read = (path: string) =>
+    readFile(path, "utf8").catch((cause: unknown) => {
+      throw new PlyError("denied", `cannot read ${path}: ${messageOf(cause)}`, { cause });
+    });
+  return {
+    cert: await read(cert),
+    key: await read(key),
+    ...(verifies && ca !== undefined ? { clientCa: await read(ca) } : {}),
+  };
 }
 
 async function removeRoots({ root, runRoot }: ServeOptions): Promise<void> {

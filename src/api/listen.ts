@@ -3,7 +3,7 @@ import type { Server } from "node:http";
 import { connect } from "node:net";
 import { dirname } from "node:path";
 import { messageOf, PlyError } from "../error.ts";
-import type { Doors } from "./door.ts";
+import type { Doors, DoorTls } from "./door.ts";
 import { isLoopback } from "./loopback.ts";
 
 /** Where a server listens: `unix:///run/ply/ply.sock`, `tcp://127.0.0.1:2375`. */
@@ -16,6 +16,10 @@ export interface ListenOptions {
   readonly socketGroup?: string;
   /** Allow TCP on other addresses than loopback without TLS: whoever reaches it owns the machine. */
   readonly allowInsecureTcp?: boolean;
+  /** For TCP. */
+  readonly tls?: DoorTls;
+  /** Told what is dangerous about an address that was opened all the same. */
+  readonly onWarning?: (warning: string) => void;
   /** What is created through it belongs to that session. */
   readonly session?: string;
 }
@@ -27,12 +31,13 @@ export interface Listener extends AsyncDisposable {
 }
 
 const DEFAULT_TCP_PORT = 2375;
+const DEFAULT_TLS_PORT = 2376;
 /** `sockaddr_un` has room for this many bytes with the closing NUL. */
 const MAX_SOCKET_PATH_BYTES = 107;
 const SOCKET_MODE = 0o660;
 
 /** Parses `-H`; throws "invalid". */
-export function parseListenAddress(text: string): ListenAddress {
+export function parseListenAddress(text: string, { tls } = { tls: false }): ListenAddress {
   const match = /^([a-z]+):\/\/(.*)$/.exec(text);
   const [, scheme, rest = ""] = match ?? [];
   if (scheme === "unix") {
@@ -48,7 +53,7 @@ export function parseListenAddress(text: string): ListenAddress {
     return { kind: "unix", path: rest };
   }
   const tcp = scheme === "tcp" ? /^(\[[0-9a-fA-F:.]+\]|[^:/[\]]*)(?::(\d{1,5}))?\/?$/.exec(rest) : null;
-  const port = Number(tcp?.[2] ?? DEFAULT_TCP_PORT);
+  const port = Number(tcp?.[2] ?? (tls ? DEFAULT_TLS_PORT : DEFAULT_TCP_PORT));
   if (tcp === null || port > 65_535)
     throw new PlyError("invalid", `invalid address ${JSON.stringify(text)}`, {
       hint: "write unix:///path or tcp://127.0.0.1:2375",
@@ -125,13 +130,25 @@ async function listenOnTcp(
   options: ListenOptions,
 ): Promise<Listener> {
   const { host, port } = address;
-  if (!isLoopback(host) && options.allowInsecureTcp !== true)
+  const { tls } = options;
+  const isOpen = !isLoopback(host) && tls?.clientCa === undefined;
+  const without = tls === undefined ? "TLS" : "client certificates";
+  if (isOpen && options.allowInsecureTcp !== true)
     throw new PlyError(
       "denied",
-      `refusing to listen on tcp://${host}:${port} without TLS: whoever can reach it would be root here`,
-      { hint: "listen on 127.0.0.1 and reach it through ssh, or use a unix socket" },
+      `refusing to listen on tcp://${host}:${port} without ${without}: whoever can reach it would be root here`,
+      {
+        hint: "use --tlsverify, listen on 127.0.0.1 and reach it through ssh://, or insist with --insecure-tcp",
+      },
     );
-  const http = server.createHttpServer({ guardBrowsers: isLoopback(host) });
+  if (isOpen)
+    options.onWarning?.(
+      `tcp://${host}:${port} has no ${without}: whoever can reach it is root on this machine`,
+    );
+  const http = server.createHttpServer({
+    guardBrowsers: isLoopback(host) && tls === undefined,
+    ...(tls === undefined ? {} : { tls }),
+  });
   await listening(http, { host, port }, `tcp://${host}:${port}`);
   const bound = http.address();
   const actual = typeof bound === "object" && bound !== null ? bound.port : port;

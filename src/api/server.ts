@@ -1,4 +1,10 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from "node:http";
 import type { Duplex } from "node:stream";
 import type { Engine } from "../engine.ts";
 import { isPlyError, PlyError } from "../error.ts";
@@ -7,7 +13,7 @@ import { SESSION_HEADER } from "../wire/index.ts";
 import { API_VERSION, splitVersion } from "./api-version.ts";
 import { answerUpgrade } from "./attach-routes.ts";
 import { refuseForeignPages } from "./browser-guard.ts";
-import type { DoorOptions, Doors } from "./door.ts";
+import type { DoorOptions, Doors, DoorTls } from "./door.ts";
 import type { Exchange } from "./exchange.ts";
 import { errorBody, statusOf } from "./failure.ts";
 import { createRouter, type Router } from "./router.ts";
@@ -54,9 +60,10 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   const hijacked = new Set<Duplex>();
 
   function createHttpServer(door: DoorOptions = { guardBrowsers: false }): Server {
-    const server = createServer((request, response) => {
+    const listener: RequestListener = (request, response) => {
       void answer({ request, response, router, service, door, closing: closing.signal });
-    });
+    };
+    const server = door.tls === undefined ? createServer(listener) : secureServer(door.tls, listener);
     // Pulls, events and attached containers may be quiet for hours.
     server.requestTimeout = 0;
     server.timeout = 0;
@@ -88,6 +95,12 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       );
     },
   };
+}
+
+function secureServer({ cert, key, clientCa }: DoorTls, listener: RequestListener): Server {
+  const { createServer } = process.getBuiltinModule("node:https");
+  const clients = clientCa === undefined ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: true };
+  return createServer({ cert, key, minVersion: "TLSv1.2", ...clients }, listener);
 }
 
 interface Answering {

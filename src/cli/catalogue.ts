@@ -428,6 +428,12 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     load: () => import("./commands/system-df.ts"),
   },
   {
+    names: ["system dial-stdio"],
+    summary: "Connect standard input and output with the engine, for ssh:// addresses",
+    section: "Engine",
+    load: () => import("./commands/system-dial-stdio.ts"),
+  },
+  {
     names: ["doctor", "system doctor"],
     summary: "Try what this host can do, and say what is missing and how to cure it",
     section: "Engine",

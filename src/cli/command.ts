@@ -1,5 +1,5 @@
 import type { PlyDoctorCheck } from "../wire/index.ts";
-import type { EngineClient } from "./client/index.ts";
+import type { Connection, EngineClient, Target, TlsFiles } from "./client/index.ts";
 import type { CompletionSource, FlagSpecs, FlagValues } from "./flags.ts";
 import type { Output } from "./output/index.ts";
 import type { Stdio } from "./terminal/index.ts";
@@ -14,8 +14,10 @@ export interface CommandContext {
   readonly engine: EngineClient;
   /** Aborted at the first SIGINT or SIGTERM from now on; a second one ends the process at once. */
   interruptible(): Interruption;
-  /** What `-H` was before the command's name. */
-  readonly host: string | undefined;
+  /** What was said of the engine before the command's name. */
+  readonly target: Target;
+  /** A connection to the engine that is no HTTP's. */
+  connect(): Promise<Connection>;
   /** Runs an engine in this process until it is told to stop; given by the binary's entry. */
   readonly serve: Serve;
   /** Tries what this host can do for an engine with these directories; given by the binary's entry. */
@@ -38,6 +40,9 @@ export interface ServeOptions {
   readonly defaultRuntime?: string;
   readonly configDir?: string;
   readonly ephemeral?: "containers" | "all";
+  /** For tcp:// hosts. */
+  readonly tls?: TlsFiles;
+  readonly allowInsecureTcp?: boolean;
   readonly signal: AbortSignal;
   /** Called once everything listens. */
   readonly onListening: (hosts: readonly string[]) => void;

@@ -1,4 +1,5 @@
 import { CATALOGUE, type CatalogueEntry, GROUPS, SECTIONS, verbsOf } from "./catalogue.ts";
+import { TLS_FLAGS } from "./client/index.ts";
 import type { Command } from "./command.ts";
 import type { FlagSpec, FlagSpecs } from "./flags.ts";
 
@@ -12,8 +13,15 @@ export const GLOBAL_FLAGS = {
     kind: "string",
     short: "H",
     value: "ADDRESS",
-    help: "Engine to talk to: unix:///path or tcp://host:port (also PLY_HOST, DOCKER_HOST)",
+    help: "Engine to talk to: unix:///path, tcp://host:port, ssh://user@host (also PLY_HOST, DOCKER_HOST)",
   },
+  context: {
+    kind: "string",
+    short: "c",
+    value: "NAME",
+    help: "A context of docker context (also DOCKER_CONTEXT)",
+  },
+  ...TLS_FLAGS,
   version: { kind: "bool", short: "v", help: "Print the version and quit" },
 } as const satisfies FlagSpecs;
 

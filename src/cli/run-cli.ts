@@ -8,10 +8,11 @@ import {
   type EngineAddress,
   type EngineClient,
   openConnection,
+  type Target,
 } from "./client/index.ts";
 import type { Command, CommandContext, Examine, Serve } from "./command.ts";
 import { ExitError, INTERRUPTED, UsageError } from "./failure.ts";
-import { parseFlags } from "./flags.ts";
+import { type FlagValues, parseFlags } from "./flags.ts";
 import { formatCommandHelp, formatGroupHelp, formatMainHelp, formatUsage, GLOBAL_FLAGS } from "./help.ts";
 import { notYet } from "./later.ts";
 import { formatOutput } from "./output/index.ts";
@@ -35,10 +36,9 @@ export async function runCli(words: readonly string[], environment: CliEnvironme
     if (words[0] === "__complete") return await runCompletion(words.slice(1), environment);
     const global = parseFlags(GLOBAL_FLAGS, words, { stopsAtArgument: true });
     if (global.values["version"] === true) return print(stdio, `ply version ${VERSION}\n`);
-    const host = global.values["host"];
     return await dispatch(global.args, global.help, {
       ...environment,
-      host: typeof host === "string" ? host : undefined,
+      target: targetOf(global.values as FlagValues<typeof GLOBAL_FLAGS>),
     });
   } catch (error) {
     if (error instanceof UsageError) return fail(stdio, `${error.message}\n\nSee 'ply --help'.`, error.code);
@@ -50,7 +50,8 @@ export async function runCli(words: readonly string[], environment: CliEnvironme
 async function runCompletion(words: readonly string[], environment: CliEnvironment): Promise<number> {
   const { complete, formatCompletion } = await import("./completion/complete.ts");
   const completion = await complete(words, (host) => {
-    const chosen = chooseAddress(host, environment.env, environment.uid);
+    const target = host === undefined ? {} : { host };
+    const chosen = chooseAddress(target, environment.env, environment.uid);
     return createEngineClient(chosen.address, () =>
       openConnection({ ...chosen, explicit: true }, environment.startEngine),
     );
@@ -59,7 +60,15 @@ async function runCompletion(words: readonly string[], environment: CliEnvironme
 }
 
 interface Dispatch extends CliEnvironment {
-  readonly host: string | undefined;
+  readonly target: Target;
+}
+
+function targetOf({ host, context, ...tls }: FlagValues<typeof GLOBAL_FLAGS>): Target {
+  return {
+    ...(host === undefined ? {} : { host }),
+    ...(context === undefined ? {} : { context }),
+    tls,
+  };
 }
 
 async function dispatch(words: readonly string[], help: boolean, environment: Dispatch): Promise<number> {
@@ -168,7 +177,7 @@ function createContext(environment: Dispatch): CommandContext & { close(): void 
     serve: environment.serve,
     examine: environment.examine,
     get engine() {
-      const chosen = chooseAddress(environment.host, env, environment.uid);
+      const chosen = chooseAddress(environment.target, env, environment.uid);
       client ??= createEngineClient(chosen.address, async () => {
         const connection = await openConnection(chosen, startOnce);
         // Once the request has gone out: the engine takes longer to answer it.
@@ -177,7 +186,8 @@ function createContext(environment: Dispatch): CommandContext & { close(): void 
       });
       return client;
     },
-    host: environment.host,
+    connect: () => openConnection(chooseAddress(environment.target, env, environment.uid), startOnce),
+    target: environment.target,
     interruptible() {
       const controller = new AbortController();
       const stop = stdio.onSignal(["SIGINT", "SIGTERM"], () => {

@@ -37,7 +37,10 @@ describe("addresses", () => {
   for (const text of [
     "",
     "unix://",
-    "ssh://host",
+    "ssh://",
+    "ssh://user:secret@host",
+    "ssh://-oProxyCommand=x",
+    "ssh://-oProxyCommand@host",
     "host:1",
     "tcp://",
     "tcp://h:0",
@@ -53,7 +56,7 @@ describe("addresses", () => {
   test("-H counts before PLY_HOST, before DOCKER_HOST, before the user's own socket", () => {
     const env = { PLY_HOST: "unix:///p", DOCKER_HOST: "unix:///d" };
     const chosen = (given: string | undefined, from: Record<string, string>, uid = 0): string => {
-      const { address, explicit } = chooseAddress(given, from, uid);
+      const { address, explicit } = chooseAddress(given === undefined ? {} : { host: given }, from, uid);
       return `${address.text} ${explicit}`;
     };
     assert.equal(chosen("unix:///h", env), "unix:///h true");

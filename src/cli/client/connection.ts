@@ -1,4 +1,6 @@
+import { PlyError } from "../../error.ts";
 import type { EngineAddress } from "./address.ts";
+import type { TlsFiles } from "./tls.ts";
 
 /**
  * One connection as bytes in and bytes out, each with back-pressure and each ending on its own. Bun's own sockets:
@@ -22,6 +24,10 @@ const HIGH_WATER_BYTES = 1024 * 1024;
 
 /** Connects; rejects with the system's error (`code`: ENOENT, ECONNREFUSED, EACCES…). */
 export async function connect(address: EngineAddress): Promise<Connection> {
+  if (address.kind === "ssh") return (await import("./ssh.ts")).connectBySsh(address);
+  /** Of a TLS connection: whether the other side is who it should be. */
+  const secured = Promise.withResolvers<void>();
+  secured.promise.catch(() => {});
   const received: Uint8Array[] = [];
   let receivedBytes = 0;
   let ended = false;
@@ -54,9 +60,16 @@ export async function connect(address: EngineAddress): Promise<Connection> {
     end: () => end(),
     close: (_socket, error) => {
       closed = true;
+      secured.reject(error ?? brokenPipe());
       end(error);
     },
     error: (_socket, error) => end(error),
+    handshake: (socket, isTls, error) => {
+      if (isTls && (error == null || (address.kind === "tcp" && address.tls?.verifies === false)))
+        return secured.resolve();
+      socket.terminate();
+      secured.reject(notTrusted(address, error));
+    },
   };
   let closed = false;
   // allowHalfOpen is honoured for unix sockets too; Bun's types forget it there.
@@ -72,7 +85,9 @@ export async function connect(address: EngineAddress): Promise<Connection> {
         port: address.port,
         allowHalfOpen: true,
         socket: handlers,
+        ...(address.tls === undefined ? {} : { tls: await tlsOptions(address.tls, address.hostname) }),
       }));
+  if (address.kind === "tcp" && address.tls !== undefined) await secured.promise;
 
   return {
     async write(bytes) {
@@ -122,6 +137,19 @@ export async function connect(address: EngineAddress): Promise<Connection> {
       end();
     },
   };
+}
+
+async function tlsOptions(files: TlsFiles, serverName: string): Promise<Bun.TLSOptions> {
+  const { readTlsFiles } = await import("./tls.ts");
+  return { ...readTlsFiles(files), rejectUnauthorized: files.verifies, serverName };
+}
+
+function notTrusted({ text }: EngineAddress, cause: unknown): PlyError {
+  const why = cause instanceof Error ? `: ${cause.message}` : "";
+  return new PlyError("denied", `the engine at ${text} is not trusted${why}`, {
+    hint: "see --tlscacert, and whether the certificate names this host",
+    ...(cause == null ? {} : { cause }),
+  });
 }
 
 function brokenPipe(): Error {

@@ -40,7 +40,17 @@ function cannotConnect(address: EngineAddress, cause: unknown): PlyError {
       hint: "use sudo, or run an engine of your own: ply serve",
       cause,
     });
+  if (cause instanceof PlyError) return cause;
   const why = isAbsent(cause) ? "" : ` (${messageOf(cause)})`;
+  if (address.kind === "ssh")
+    return new PlyError(
+      "unavailable",
+      `cannot reach the ply engine by ${address.text}: ${messageOf(cause)}`,
+      {
+        hint: "ply must be on the PATH there, and ssh must get through without a question",
+        cause,
+      },
+    );
   return new PlyError(
     "unavailable",
     `Cannot connect to the ply engine at ${address.text}. Is it running?${why}`,

@@ -1,5 +1,5 @@
 import { isPlyError } from "../../error.ts";
-import { defaultRoot, defaultRunRoot } from "../client/index.ts";
+import { defaultRoot, defaultRunRoot, TLS_FLAGS, type TlsFlags, tlsFiles } from "../client/index.ts";
 import { command, type ServeOptions } from "../command.ts";
 import { ExitError, OWNED_BY_ANOTHER, UsageError } from "../failure.ts";
 import { DONE } from "../output/index.ts";
@@ -30,6 +30,11 @@ export default command({
       short: "H",
       value: "ADDRESS",
       help: "Listen here: unix:///path, tcp://127.0.0.1:2375 (unix://RUN-ROOT/ply.sock)",
+    },
+    ...TLS_FLAGS,
+    "insecure-tcp": {
+      kind: "bool",
+      help: "Listen on tcp:// beyond this machine without client certificates: whoever reaches it is root here",
     },
     ephemeral: {
       kind: "string",
@@ -62,6 +67,10 @@ export default command({
     "Other commands start an engine by themselves when none listens on the usual socket. Several engines with roots of their own live side by side.",
   examples: [
     ["ply serve", "the usual engine, in the foreground"],
+    [
+      "ply serve --tlsverify -H tcp://0.0.0.0:2376",
+      "over the network, for clients with a certificate of the CA in DOCKER_CERT_PATH",
+    ],
     ["ply serve --root /tmp/a --run-root /tmp/a/run -H unix:///tmp/a/ply.sock", "one more, apart from it"],
   ],
   async run(context, flags) {
@@ -70,15 +79,18 @@ export default command({
     using interruption = context.interruptible();
     const storageDriver = flags["storage-driver"];
     const { ephemeral } = flags;
+    const tls = tlsFiles({ ...context.target.tls, ...given(flags) }, context.env);
     try {
       await context.serve({
         root: flags.root ?? defaultRoot(context.env, uid),
         runRoot,
-        hosts: flags.host.length > 0 ? flags.host : [context.host ?? `unix://${runRoot}/ply.sock`],
+        hosts: flags.host.length > 0 ? flags.host : [context.target.host ?? `unix://${runRoot}/ply.sock`],
         ...(storageDriver === undefined ? {} : { storageDriver }),
         ...runtimesOf(flags),
         ...(flags["userns-remap"] === undefined ? {} : { usernsRemap: flags["userns-remap"] }),
         ...(ephemeral === undefined ? {} : { ephemeral }),
+        ...(tls === undefined ? {} : { tls }),
+        allowInsecureTcp: flags["insecure-tcp"],
         ...(flags.config === undefined ? {} : { configDir: flags.config }),
         signal: interruption.signal,
         onListening: () => {},
@@ -112,4 +124,10 @@ function runtimesOf(flags: {
     ...(runtimes.length === 0 ? {} : { runtimes: Object.fromEntries(runtimes) }),
     ...(usual === undefined ? {} : { defaultRuntime: usual }),
   };
+}
+
+/** The TLS flags that were there; those before `serve` hold otherwise. */
+function given({ tls, tlsverify, tlscacert, tlscert, tlskey }: TlsFlags): TlsFlags {
+  const flags = { tls: tls || undefined, tlsverify: tlsverify || undefined, tlscacert, tlscert, tlskey };
+  return Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined));
 }

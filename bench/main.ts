@@ -4,24 +4,39 @@
  *   npm run bench -- run      a container that runs `true` and goes
  *   npm run bench -- start    a stopped container, started again
  *   npm run bench -- hundred  a hundred containers started at once
+ *   npm run bench -- network  a container on the default bridge, and the bridge's throughput (in a network of their own)
  *   npm run bench -- exec     `true` in a container that runs
  *   npm run bench -- ps       the list of 500 containers
  *   npm run bench -- logs     what a container printed, 100 MB of it and a gigabyte
  *   npm run bench -- images   the list of 500 images
+ *   npm run bench -- build    30 COPY steps, 20,000 files, ten RUN steps, and all of it cached
  *   npm run bench             all of them
- * Options: --rounds N, --only IMAGE (debian, files, layers), --peer PART-OF-A-NAME, --out DIR. Times are whole processes, as a user waits for them.
+ * Options: --rounds N, --only IMAGE (debian, files, layers) or, of the network, --only run or throughput, --peer PART-OF-A-NAME, --out DIR. Times are whole processes, as a user waits for them.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { benchBuild } from "./builds.ts";
 import { benchExec, benchImages, benchPs, benchRun } from "./containers.ts";
 import { option } from "./harness.ts";
 import { benchLogs } from "./logs.ts";
+import { benchNetwork, isInNetworkOfOurs, runInNetworkOfOurs } from "./networks.ts";
 import { benchPull } from "./pulls.ts";
 import { type Chart, svgOf, tableOf } from "./report.ts";
 import { benchHundred, benchStart } from "./starts.ts";
 
-const SUBJECTS = ["pull", "run", "start", "hundred", "exec", "ps", "logs", "images"] as const;
+const SUBJECTS = [
+  "pull",
+  "run",
+  "start",
+  "hundred",
+  "network",
+  "exec",
+  "ps",
+  "logs",
+  "images",
+  "build",
+] as const;
 type Subject = (typeof SUBJECTS)[number];
 
 const BENCHES: Readonly<Record<Subject, (work: string, rounds: number) => Promise<Chart[]>>> = {
@@ -29,10 +44,12 @@ const BENCHES: Readonly<Record<Subject, (work: string, rounds: number) => Promis
   run: benchRun,
   start: benchStart,
   hundred: benchHundred,
+  network: benchNetwork,
   exec: benchExec,
   ps: benchPs,
   logs: benchLogs,
   images: benchImages,
+  build: benchBuild,
 };
 
 const named = process.argv
@@ -42,6 +59,11 @@ const rounds = Number(option("rounds", "5"));
 const out = option("out", "bench/out");
 mkdirSync(out, { recursive: true });
 for (const subject of named.length > 0 ? named : SUBJECTS) {
+  if (subject === "network" && !isInNetworkOfOurs()) {
+    const options = process.argv.slice(2).filter((word) => !named.some((name) => name === word));
+    await runInNetworkOfOurs([subject, ...options]);
+    continue;
+  }
   const work = mkdtempSync(join(tmpdir(), "ply-bench-"));
   try {
     const charts = await BENCHES[subject](work, rounds);

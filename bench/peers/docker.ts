@@ -6,9 +6,17 @@ import { unmountUnder } from "./clean.ts";
 import { type Installation, installed } from "./installation.ts";
 import { nameOf, type StartPeer } from "./peer.ts";
 
-/** A dockerd of its own (with its own containerd), no bridge and no firewall rules. */
+const WITHOUT_NETWORKS = [
+  "--bridge=none",
+  "--iptables=false",
+  "--ip6tables=false",
+  "--ip-forward=false",
+  "--ip-masq=false",
+];
+
+/** A dockerd of its own (with its own containerd); no bridge and no firewall rules unless it `hasNetworks`. */
 export const startDockerOf =
-  (installation: Installation): StartPeer =>
+  (installation: Installation, { hasNetworks = false } = {}): StartPeer =>
   async (parent) => {
     if (!installation.has("dockerd")) return { absent: `no dockerd ${installation.label}` };
     const home = join(parent, `docker${installation.label}`);
@@ -26,7 +34,7 @@ export const startDockerOf =
         "-H",
         host,
       ],
-      ...["--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false"],
+      ...(hasNetworks ? [] : WITHOUT_NETWORKS),
     ]);
     const daemon = spawn(program, args, { stdio: ["ignore", "ignore", "ignore"] });
     const environment = { DOCKER_HOST: host, DOCKER_CONFIG: join(home, "config") };

@@ -28,7 +28,7 @@ export const installed: Installation = {
 const SID = join(CACHE, "sid");
 const SID_PACKAGES = [
   ...["containerd", "erofs-utils", "docker.io", "docker-cli", "podman", "crun", "conmon", "runc", "netavark"],
-  ...["ca-certificates", "iptables"],
+  ...["ca-certificates", "iptables", "nftables"],
 ];
 
 /** The newest peers that Debian has: a root of its unstable suite, entered by chroot. */

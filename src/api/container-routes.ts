@@ -247,7 +247,11 @@ async function commit(exchange: Exchange, { engine }: Service): Promise<void> {
     ...(author ? { author } : {}),
     ...(comment ? { comment } : {}),
   };
-  const id = await engine.containers.commit(queryRequired(query, "container"), options);
+  const id = await engine.containers.commit(queryRequired(query, "container"), {
+    ...options,
+    // ply's own.
+    ...(queryBoolean(query, "volumes") ? { volumes: true } : {}),
+  });
   claimImage(exchange, engine, id);
   sendJson(exchange, 201, { Id: id });
 }

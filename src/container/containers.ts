@@ -239,7 +239,8 @@ export interface Containers extends ContainerLogs, ContainerNetworking {
   detailedChanges(name: string): Promise<DetailedChange[]>;
   /** The files of a container (running or not), an image or a volume. Throws not-found. */
   openPlace(name: string, options?: PlaceOptions): Promise<OpenPlace>;
-  commit(name: string, options: CommitOptions): Promise<ImageId>;
+  /** `volumes`: what is in its volumes goes into the image too. */
+  commit(name: string, options: CommitOptions & { readonly volumes?: boolean }): Promise<ImageId>;
   /** What was kept of them, to go back to. */
   readonly snapshots: ContainerSnapshots;
   /** Bytes of the writable layer. */

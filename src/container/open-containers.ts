@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { PlyError } from "../error.ts";
 import { sizeOfTree } from "../linux/index.ts";
+import { openVolumesToCommit } from "./commit-volumes.ts";
 import { openContainerLogs } from "./container-logs.ts";
 import type { Containers } from "./containers.ts";
 import { createControls } from "./controls.ts";
@@ -10,6 +11,7 @@ import { createHealth } from "./health.ts";
 import { openLaunchContext } from "./launch.ts";
 import { createLifecycle } from "./lifecycle.ts";
 import { createMountHolds } from "./mount-holds.ts";
+import { untouchedMountpoints } from "./mountpoint.ts";
 import { createNetworking } from "./network-controls.ts";
 import { openExecs } from "./open-execs.ts";
 import { openSnapshots } from "./open-snapshots.ts";
@@ -20,7 +22,7 @@ import { parseSignal } from "./signal.ts";
 import { hasProcess, isActive } from "./state.ts";
 import { type ContainerDocument, openContainerTable } from "./table.ts";
 import { listProcesses, mustRun } from "./top.ts";
-import { changesIn, untouchedPaths } from "./upper.ts";
+import { changesIn, pathsOf } from "./upper.ts";
 import { createUserNamespaces, remapOf } from "./user-namespace.ts";
 import { waitFor } from "./wait.ts";
 
@@ -204,11 +206,13 @@ export async function openContainers(parts: ContainersParts): Promise<OpenContai
       ),
     changes: (name) =>
       withUpper(name, (upper, { stack, mountpoints }) => changesIn(upper, stack, mountpoints)),
-    commit: (name, options) =>
+    commit: (name, { volumes: isWhole = false, ...options }) =>
       withUpper(name, async (upper, { record, image, mountpoints }) => {
         const { id: containerId, config } = record;
-        const without = untouchedPaths(upper, mountpoints);
-        const source = { parent: image, containerId, config, upper, without };
+        const made = untouchedMountpoints(upper[0] ?? "", mountpoints);
+        await using whole = isWhole ? await openVolumesToCommit(parts.volumes, record, made) : undefined;
+        const content = whole ?? { without: pathsOf(made) };
+        const source = { parent: image, containerId, config, upper, ...content };
         const committed = await parts.images.commit(source, options);
         emit(record, "commit", { comment: options.comment ?? "", imageID: committed });
         return committed;

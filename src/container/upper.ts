@@ -12,7 +12,7 @@ export async function changesIn(
   mountpoints: readonly Mountpoint[],
 ): Promise<DetailedChange[]> {
   const changes = changesOfUpper(strata, await unionBelow(stack));
-  const untouched = untouchedPaths(strata, mountpoints);
+  const untouched = pathsOf(untouchedMountpoints(strata[0] ?? "", mountpoints));
   // A directory above is "modified" only because of what is in it: without that, it is no change either.
   const parents = new Set([...untouched].map((path) => path.slice(0, Math.max(0, path.lastIndexOf("/")))));
   const left = changes.filter(({ path, kind }) => kind !== "added" || !untouched.has(path));
@@ -24,13 +24,9 @@ export async function changesIn(
     .map(({ path, ...change }) => ({ ...change, path: `/${Buffer.from(path, "latin1").toString("utf8")}` }));
 }
 
-/** The places made for mounts that are still as they were made, as byte strings. */
-export function untouchedPaths(
-  strata: readonly string[],
-  mountpoints: readonly Mountpoint[],
-): ReadonlySet<string> {
-  const untouched = untouchedMountpoints(strata[0] ?? "", mountpoints);
-  return new Set(untouched.map(({ path }) => Buffer.from(path, "utf8").toString("latin1")));
+/** As byte strings. */
+export function pathsOf(mountpoints: readonly Mountpoint[]): ReadonlySet<string> {
+  return new Set(mountpoints.map(({ path }) => Buffer.from(path, "utf8").toString("latin1")));
 }
 
 async function unionBelow(stack: LayerStack | null): Promise<TreeNode | null> {

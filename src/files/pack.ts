@@ -26,6 +26,8 @@ export interface PackOptions {
   readonly as: string;
   /** What is mounted below is left out: a mountpoint is an empty file or directory. */
   readonly sameMount?: boolean;
+  /** More follows: the end of an archive is left to the caller. */
+  readonly isPart?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -50,7 +52,7 @@ export async function* pack(
   const packing: Packing = { ...options, root, firstNames: new Map() };
   try {
     lstatOrNotFound(place.directory, place.name, path);
-    yield* gathered(packEntry(place.directory, place.name, latin(options.as), packing));
+    yield* gathered(packEntry(place.directory, place.name, latin(options.as), packing), options.isPart);
   } finally {
     place[Symbol.dispose]();
   }
@@ -77,7 +79,10 @@ function latin(text: string): string {
 }
 
 /** Small pieces joined, the end of the archive added. */
-async function* gathered(pieces: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
+async function* gathered(
+  pieces: AsyncGenerator<Uint8Array>,
+  isPart = false,
+): AsyncGenerator<Uint8Array, void, void> {
   let held: Uint8Array[] = [];
   let length = 0;
   for await (const piece of pieces) {
@@ -88,7 +93,7 @@ async function* gathered(pieces: AsyncGenerator<Uint8Array>): AsyncGenerator<Uin
     held = [];
     length = 0;
   }
-  yield Buffer.concat([...held, TAR_END]);
+  yield Buffer.concat(isPart ? held : [...held, TAR_END]);
 }
 
 async function* packEntry(

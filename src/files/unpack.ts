@@ -4,6 +4,7 @@ import {
   constants,
   fchmodSync,
   fchownSync,
+  ftruncateSync,
   lchownSync,
   linkSync,
   lstatSync,
@@ -28,6 +29,9 @@ const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constan
 const NANOS = 1_000_000_000n;
 const NAME_LIMIT = 255;
 const writeTo = promisify(write);
+/** What most filesystems can leave out. */
+const HOLE_BYTES = 4096;
+const ZEROS = Buffer.alloc(HOLE_BYTES);
 
 export interface UnpackOptions {
   /** A directory is never replaced by something else, nor the other way round. */
@@ -206,10 +210,14 @@ async function unpackEntry(target: Target, name: string, { entry, content }: Tar
   if (entry.type === "file") {
     const fd = openSync(full, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
     try {
+      let size = 0;
       for await (const chunk of content) {
         throwIfAborted(target.options.signal);
-        await writeAll(fd, chunk);
+        await writeSparse(fd, chunk, size);
+        size += chunk.length;
       }
+      // The end may be a hole too.
+      ftruncateSync(fd, size);
       chown((uid, gid) => fchownSync(fd, uid, gid));
       fchmodSync(fd, entry.mode);
     } finally {
@@ -287,10 +295,25 @@ function setTime(directory: number, name: Buffer, { mtimeSeconds, mtimeNanos }: 
   utimensNs(pathOf(directory, name), time, time);
 }
 
-async function writeAll(fd: number, chunk: Uint8Array): Promise<void> {
-  for (let rest = chunk; rest.length > 0; ) {
-    const { bytesWritten } = await writeTo(fd, rest, 0, rest.length, null);
-    rest = rest.subarray(bytesWritten);
+/** Blocks of zeros are left to the filesystem, which keeps holes for nothing: archives do not tell the one from the other. */
+async function writeSparse(fd: number, chunk: Uint8Array, position: number): Promise<void> {
+  let from = 0;
+  for (let at = 0; at < chunk.length; ) {
+    // Blocks of the file, not of the chunk.
+    const end = Math.min(chunk.length, at + HOLE_BYTES - ((position + at) % HOLE_BYTES));
+    if (chunk[at] === 0 && ZEROS.compare(chunk, at, end, 0, end - at) === 0) {
+      await writeAll(fd, chunk.subarray(from, at), position + from);
+      from = end;
+    }
+    at = end;
+  }
+  await writeAll(fd, chunk.subarray(from), position + from);
+}
+
+async function writeAll(fd: number, bytes: Uint8Array, position: number): Promise<void> {
+  for (let at = 0; at < bytes.length; ) {
+    const { bytesWritten } = await writeTo(fd, bytes, at, bytes.length - at, position + at);
+    at += bytesWritten;
   }
 }
 

@@ -93,7 +93,12 @@ async function commitLayer(
     {
       resumable: false,
       open: async (_offset, signal) =>
-        diffUpper(source.upper, { base, signal, without: source.without ?? new Set() }),
+        diffUpper(source.upper, {
+          base,
+          signal,
+          ...(source.without === undefined ? {} : { without: source.without }),
+          ...(source.more === undefined ? {} : { more: source.more }),
+        }),
     },
     lease,
   );

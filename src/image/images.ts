@@ -166,6 +166,8 @@ export interface CommitSource {
   readonly upper: string | readonly string[];
   /** Paths in it (byte strings) that are no change of the container's: places made to mount something on. */
   readonly without?: ReadonlySet<string>;
+  /** Members of an archive, without its end, that belong to the layer besides. */
+  readonly more?: AsyncIterable<Uint8Array>;
 }
 
 export interface NewImageOptions {

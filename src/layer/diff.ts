@@ -29,6 +29,8 @@ export interface DiffOptions {
   readonly signal?: AbortSignal;
   /** Paths (byte strings) that are left out with all below them, and no directory goes in for their sake. */
   readonly without?: ReadonlySet<string>;
+  /** Members of an archive without its end, which follow the changes. */
+  readonly more?: AsyncIterable<Uint8Array>;
   /** Told of what could not go into the layer as it is: a socket, a file that shrank while it was read. */
   readonly onNotice?: (message: string) => void;
 }
@@ -69,7 +71,7 @@ export async function* diffUpper(
   };
 
   for (const item of walkUpper(upperDirs, base, signal)) {
-    if (options.without?.has(item.path)) continue;
+    if (isLeftOut(item.path, options)) continue;
     pending = pending.filter((directory) => isBelow(item.path, directory.path));
     if (item.kind === "hidden") {
       const why = item.stat.isSocket() ? "it is a socket" : "its name is that of a whiteout";
@@ -94,8 +96,18 @@ export async function* diffUpper(
     }
     if (gatheredLength >= CHUNK_LENGTH) yield flush();
   }
+  if (options.more !== undefined) {
+    yield flush();
+    yield* options.more;
+  }
   gather(TAR_END);
   yield flush();
+}
+
+function isLeftOut(path: string, { without = new Set() }: DiffOptions): boolean {
+  if (without.size === 0) return false;
+  for (let here = path; here !== ""; here = parentOf(here)) if (without.has(here)) return true;
+  return false;
 }
 
 function isBelow(path: string, directory: string): boolean {

@@ -6,7 +6,7 @@ export {
 } from "./changes.ts";
 export { type DiffOptions, diffUpper } from "./diff.ts";
 export type * from "./entry.ts";
-export { createEntryCollector, type EntryCollector } from "./from-tar.ts";
+export { createEntryCollector, type EntryCollector, OPAQUE_MARKER } from "./from-tar.ts";
 export { decodeIndex, encodeIndex } from "./index-codec.ts";
 export type * from "./ingest.ts";
 export { DEFAULT_INGEST_LIMITS, type IngestLimits } from "./ingest-limit.ts";

@@ -1,5 +1,15 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -265,6 +275,55 @@ describe("what containers have mounted", { skip }, () => {
     await text("commit", "busy", "busy:1");
     assert.deepEqual(await members(), ["own", "ready"]);
     await text("rm", "-v", "busy");
+  });
+
+  test("a commit with the volumes has what the container saw at their places", async () => {
+    const create = ["create", "--name", "base", "--network", "none", "bb:1", "sh"];
+    await text(...create);
+    const old = join(scratch, "data");
+    mkdirSync(join(old, "sub"), { recursive: true });
+    writeFileSync(join(old, "sub/old"), "of the image");
+    await text("cp", old, "base:/");
+    await text("commit", "-c", "VOLUME /data", "base", "withdata:1");
+    const flags = ["--name", "full", "--network", "none", "-v", "/deep/er/vol", "withdata:1"];
+    const script =
+      "rm -r /data/sub; echo new > /data/new; chmod 700 /data; echo v > /deep/er/vol/f; echo own > /own";
+    await text("run", ...flags, "sh", "-ec", script);
+    assert.equal(
+      await text("commit", "--include-volumes", "full", "full:1").then((id) => id.slice(0, 7)),
+      "sha256:",
+    );
+    const seen = ["sh", "-c", "ls /data /deep/er/vol; cat /data/new /own; stat -c %a /data"];
+    const shown = "/data:\nnew\n\n/deep/er/vol:\nf\nnew\nown\n700";
+    assert.equal(await text("run", "--rm", "--network", "none", "full:1", ...seen), shown);
+    // Without, it is Docker's commit: volumes are not in it.
+    await text("commit", "full", "plain:1");
+    assert.equal(await text("run", "--rm", "--network", "none", "plain:1", "ls", "/data"), "sub");
+    await text("rm", "-v", "base", "full");
+  });
+
+  test("files with holes keep them: copied in and out, and between containers", async () => {
+    const file = join(scratch, "sparse");
+    const blocks = (path: string) => statSync(path).blocks * 512;
+    writeFileSync(file, "begin");
+    truncateSync(file, 20_000_000);
+    await text("create", "--name", "holes", "--network", "none", "bb:1", "sh");
+    await text("cp", file, "holes:/in");
+    await text("cp", "holes:/in", join(scratch, "out"));
+    assert.ok(blocks(join(scratch, "out")) < 100_000, String(blocks(join(scratch, "out"))));
+    assert.equal(statSync(join(scratch, "out")).size, 20_000_000);
+    assert.equal(readFileSync(join(scratch, "out")).subarray(0, 5).toString(), "begin");
+    await text("cp", "holes:/in", "holes:/copy");
+    await text("commit", "holes", "holes:1");
+    const layers = join(engine.root, "layers");
+    const kept = readdirSync(layers)
+      .map((name) => join(layers, name, "layer.tar"))
+      .filter((path) => statSync(path).size > 40_000_000);
+    assert.deepEqual(
+      kept.map((path) => blocks(path) < 1_000_000),
+      [true],
+    );
+    await text("rm", "holes");
   });
 
   test("recreate: other settings, another image, the same files; all as it was when that cannot be", async () => {

@@ -68,15 +68,21 @@ describe("volumes", () => {
       Scope: "local",
     });
     await api.call("POST", "/v1.43/volumes/create", { body: {} });
-    assert.deepEqual(made, [{ name: "data", labels: { a: "b" } }, { labels: {} }]);
+    const DriverOpts = { type: "tmpfs", device: "tmpfs" };
+    await api.call("POST", "/v1.43/volumes/create", { body: { DriverOpts } });
+    assert.deepEqual(made, [
+      { name: "data", labels: { a: "b" } },
+      { labels: {} },
+      { labels: {}, options: DriverOpts },
+    ]);
     for (const [body, expected] of [
       [{ Name: "x", Driver: "nfs" }, 404],
-      [{ Name: "x", DriverOpts: { type: "nfs" } }, 501],
+      [{ Name: "x", DriverOpts: { type: 1 } }, 400],
       [{ Name: 1 }, 400],
       [{ Labels: { a: 1 } }, 400],
     ] as const)
       assert.equal((await api.call("POST", "/v1.43/volumes/create", { body: body })).status, expected);
-    assert.equal(made.length, 2);
+    assert.equal(made.length, 3);
   });
 
   test("one that is not there is not found, and forcing its removal is content with that", async () => {

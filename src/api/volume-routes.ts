@@ -54,10 +54,11 @@ async function create(exchange: Exchange, { engine }: Service): Promise<void> {
     throw new PlyError("not-found", `create ${name}: no volume driver is called ${JSON.stringify(driver)}`, {
       hint: "ply has the driver local",
     });
+  const given = stringsOf(options, "DriverOpts");
   const volume = await engine.volumes.ensure({
     ...(name === "" ? {} : { name }),
     labels: stringsOf(labels, "Labels"),
-    options: stringsOf(options, "DriverOpts"),
+    ...(Object.keys(given).length === 0 ? {} : { options: given }),
   });
   sendJson(exchange, 201, dockerVolume(volume));
 }

@@ -22,7 +22,7 @@ export default command({
       json: {
         Name: name ?? "",
         Driver: flags.driver,
-        DriverOpts: labelsOf(flags.opt),
+        ...(flags.opt.length === 0 ? {} : { DriverOpts: labelsOf(flags.opt) }),
         Labels: labelsOf(flags.label),
       },
     });

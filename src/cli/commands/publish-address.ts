@@ -1,5 +1,3 @@
-import { readFileSync } from "node:fs";
-import { isIP } from "node:net";
 import { ExitError } from "../failure.ts";
 
 /** Where `-p 8080:80` is reached without more words: from this host alone. */
@@ -19,7 +17,8 @@ export function publishAddress(env: Readonly<Record<string, string | undefined>>
       : [env["PLY_PUBLISH_ADDRESS"], "PLY_PUBLISH_ADDRESS"];
   if (wanted === undefined || wanted === "") return SAFE;
   if (wanted === EVERYWHERE) return "";
-  if (isIP(wanted) === 0)
+  // Not imported: every run would load it, and few publish ports.
+  if (process.getBuiltinModule("node:net").isIP(wanted) === 0)
     throw new ExitError(
       125,
       `Error: ${from}: ${JSON.stringify(wanted)} is neither an IP address nor "${EVERYWHERE}"`,
@@ -30,7 +29,7 @@ export function publishAddress(env: Readonly<Record<string, string | undefined>>
 function fromFile(path: string): string | undefined {
   let text: string;
   try {
-    text = readFileSync(path, "utf8");
+    text = process.getBuiltinModule("node:fs").readFileSync(path, "utf8");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw new ExitError(125, `Error: cannot read ${path}: ${error}`);

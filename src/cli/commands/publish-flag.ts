@@ -1,8 +1,10 @@
-import { isIP, isIPv6 } from "node:net";
 import type { DockerPortBinding } from "../../wire/index.ts";
 import { UsageError } from "../failure.ts";
 
 /** `-p` and `--expose` as docker's users write them. */
+
+/** Not imported: every run would load it, and few publish ports. */
+const net = () => process.getBuiltinModule("node:net");
 
 const PROTOCOLS: readonly string[] = ["tcp", "udp", "sctp"];
 
@@ -51,9 +53,9 @@ export function parsePublish(word: string): { readonly port: string; readonly bi
   const outside = parts.length > 1 ? (parts.at(-2) ?? "") : "";
   const address = bracketed ?? parts.slice(0, -2).join(":");
   const wrong = (why: string) => new UsageError(`invalid publish opts format (${why}): ${word}`);
-  if (bracketed !== undefined && (parts.length !== 2 || !isIPv6(bracketed)))
+  if (bracketed !== undefined && (parts.length !== 2 || !net().isIPv6(bracketed)))
     throw wrong("should be [address]:host:container");
-  if (address !== "" && isIP(address) === 0) throw new UsageError(`invalid IP address: ${address}`);
+  if (address !== "" && net().isIP(address) === 0) throw new UsageError(`invalid IP address: ${address}`);
   if (inside === "") throw new UsageError(`no port specified: ${word}<empty>`);
   const lower = protocol.toLowerCase();
   if (!PROTOCOLS.includes(lower)) throw new UsageError(`invalid proto: ${protocol}`);

@@ -54,11 +54,11 @@ async function create(exchange: Exchange, { engine }: Service): Promise<void> {
     throw new PlyError("not-found", `create ${name}: no volume driver is called ${JSON.stringify(driver)}`, {
       hint: "ply has the driver local",
     });
-  const given = stringsOf(options, "DriverOpts");
+  const driverOptions = stringsOf(options, "DriverOpts");
   const volume = await engine.volumes.ensure({
     ...(name === "" ? {} : { name }),
     labels: stringsOf(labels, "Labels"),
-    ...(Object.keys(given).length === 0 ? {} : { options: given }),
+    ...(Object.keys(driverOptions).length === 0 ? {} : { options: driverOptions }),
   });
   sendJson(exchange, 201, dockerVolume(volume));
 }

@@ -6,10 +6,11 @@ import { filterValue, parseFilters } from "./filters.ts";
 import { openLineStream } from "./line-stream.ts";
 import { queryBoolean, queryInteger } from "./query.ts";
 import type { ApiRoute, Service } from "./service.ts";
+import { claimImage, inSession } from "./session-routes.ts";
 import { parseTimestamp } from "./timestamp.ts";
 
 export const buildRoutes: readonly ApiRoute[] = [
-  { method: "POST", path: "/build", handler: build },
+  { method: "POST", path: "/build", handler: inSession(build) },
   { method: "POST", path: "/build/cancel", handler: cancel },
   { method: "POST", path: "/build/prune", handler: prune },
 ];
@@ -41,6 +42,7 @@ async function build(exchange: Exchange, { engine, clock }: Service): Promise<vo
       onEvent,
       signal,
     });
+    claimImage(exchange, engine, imageId);
     lines.send({ aux: { ID: imageId } });
     if (isQuiet) lines.send({ stream: `${imageId}\n` });
     else {

@@ -8,9 +8,12 @@ import { errorBody } from "./failure.ts";
 import { openLineStream } from "./line-stream.ts";
 import { wireProgress } from "./ply-routes.ts";
 import type { ApiRoute, Service } from "./service.ts";
+import { claimImage, claimNames, inSession } from "./session-routes.ts";
 
 /** What `ply build` speaks: `wire/ply-build.ts`. */
-export const plyBuildRoutes: readonly ApiRoute[] = [{ method: "POST", path: "/ply/build", handler: build }];
+export const plyBuildRoutes: readonly ApiRoute[] = [
+  { method: "POST", path: "/ply/build", handler: inSession(build) },
+];
 
 /** Secrets are in it, 500 KB each at most as with Docker, and a Dockerfile. */
 const REQUEST_BYTES = 32 * 1024 * 1024;
@@ -28,6 +31,7 @@ async function build(exchange: Exchange, { engine }: Service): Promise<void> {
   );
   const dockerfile = "text" in request.dockerfile ? request.dockerfile : contexts.dockerfile;
   if (dockerfile === undefined) throw new PlyError("invalid", "there is no Dockerfile");
+  claimNames(exchange, engine, request.names ?? []);
   const lines = openLineStream(exchange);
   const send = (message: PlyBuildMessage): void => lines.send(message);
   const toMessage = messagesOf();
@@ -44,15 +48,17 @@ async function build(exchange: Exchange, { engine }: Service): Promise<void> {
       },
       signal,
     });
+    claimImage(exchange, engine, imageId);
     send({ type: "built", id: imageId, names });
   } catch (error) {
     if (!lines.started) throw error;
-    const { line, endLine } = isPlyError(error) ? error.details : {};
+    const { line, endLine, exitCode } = isPlyError(error) ? error.details : {};
     send({
       type: "error",
       error: errorBody(error),
       ...(typeof line === "number" ? { line } : {}),
       ...(typeof endLine === "number" ? { endLine } : {}),
+      ...(typeof exitCode === "number" ? { exitCode } : {}),
     });
   }
   lines.end();

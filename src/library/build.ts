@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseIgnoreFile } from "../dockerfile/index.ts";
 import { type ErrorKind, PlyError } from "../error.ts";
-import { answeredError, type ErrorBody } from "../wire/index.ts";
+import { answeredError, type PlyBuildMessage, type PlyBuildRequest, STATUS_OF_KIND } from "../wire/index.ts";
 import { type FileContents, tarOfDirectory, tarOfFiles } from "./archive.ts";
 import type { EngineHttp } from "./http.ts";
 
@@ -13,17 +13,20 @@ export interface BuildOptions {
   readonly dockerfile?: string;
   readonly tags?: readonly string[];
   readonly buildArgs?: Readonly<Record<string, string>>;
+  /** For `RUN --mount=type=secret`, by id. */
+  readonly secrets?: Readonly<Record<string, string | Uint8Array>>;
   readonly target?: string;
   readonly labels?: Readonly<Record<string, string>>;
   readonly platform?: string;
   readonly noCache?: boolean;
-  /** What the build says, piece by piece. */
-  readonly onOutput?: (text: string) => void;
+  /** Each step as it begins and ends, with all that it prints. */
+  readonly onProgress?: (message: PlyBuildMessage) => void;
   readonly signal?: AbortSignal;
 }
 
 export interface Build {
   readonly id: string;
+  readonly names: readonly string[];
 }
 
 /** A step that failed: where it stands, how its command ended, what it printed last. */
@@ -32,7 +35,7 @@ export class BuildError extends PlyError {
   readonly line: number | undefined;
   /** Of the command of a RUN. */
   readonly exitCode: number | undefined;
-  /** The end of what the build printed. */
+  /** The end of what the step printed. */
   readonly output: string;
 
   constructor(
@@ -45,66 +48,69 @@ export class BuildError extends PlyError {
       readonly hint?: string;
     },
   ) {
-    super(kind, message, options.hint === undefined ? {} : { hint: options.hint });
+    super(kind, message, {
+      details: { status: STATUS_OF_KIND[kind] },
+      ...(options.hint === undefined ? {} : { hint: options.hint }),
+    });
     this.line = options.line;
     this.exitCode = options.exitCode;
     this.output = options.output;
   }
 }
 
-/** One line of `POST /build`. */
-interface BuildLine {
-  readonly stream?: string;
-  readonly aux?: { readonly ID?: string };
-  readonly error?: string;
-  readonly errorDetail?: ErrorBody & {
-    readonly code?: number;
-    readonly line?: number;
-  };
-}
-
-/** What an error keeps of the build's words. */
+/** What an error keeps of what the step printed. */
 const OUTPUT_KEPT = 16 * 1024;
 
 export async function buildImage(http: EngineHttp, options: BuildOptions): Promise<Build> {
-  const json = (value: object | undefined) => (value === undefined ? undefined : JSON.stringify(value));
-  const lines = await http.lines<BuildLine>("POST", "/build", {
-    query: {
-      dockerfile: options.dockerfile,
-      t: options.tags,
-      buildargs: json(options.buildArgs),
-      labels: json(options.labels),
-      target: options.target,
-      platform: options.platform,
-      nocache: options.noCache,
-      rm: true,
-    },
-    body: await contextOf(options),
+  const secrets = Object.entries(options.secrets ?? {}).map(
+    ([id, value]) => [id, Buffer.from(value).toString("base64")] as const,
+  );
+  const { target, platform, buildArgs, labels, noCache } = options;
+  const request: PlyBuildRequest = {
+    context: { kind: "archive" },
+    dockerfile: { path: options.dockerfile ?? "Dockerfile" },
+    names: options.tags ?? [],
+    secrets: Object.fromEntries(secrets),
+    ...(buildArgs === undefined ? {} : { buildArgs }),
+    ...(labels === undefined ? {} : { labels }),
+    ...(target === undefined ? {} : { target }),
+    ...(platform === undefined ? {} : { platform }),
+    ...(noCache === undefined ? {} : { noCache }),
+  };
+  const messages = await http.lines<PlyBuildMessage>("POST", "/ply/build", {
+    body: requestThen(request, await contextOf(options)),
     signal: options.signal,
   });
-  let output = "";
-  let id: string | undefined;
-  for await (const { stream, aux, error, errorDetail } of lines) {
-    if (stream !== undefined) {
-      output = (output + stream).slice(-OUTPUT_KEPT);
-      options.onOutput?.(stream);
-    }
-    id = aux?.ID ?? id;
-    if (error !== undefined || errorDetail !== undefined)
-      throw failure(errorDetail ?? { message: error ?? "" }, output);
+  const printed = new Map<number, string>();
+  let failed: number | undefined;
+  for await (const message of messages) {
+    options.onProgress?.(message);
+    if (message.type === "built") return { id: message.id, names: message.names };
+    if (message.type === "error") throw failure(message, printed.get(failed ?? -1) ?? "");
+    if (message.type === "step" && message.state === "failed") failed = message.step.number;
+    if (message.type === "output")
+      printed.set(message.number, ((printed.get(message.number) ?? "") + message.text).slice(-OUTPUT_KEPT));
   }
-  if (id === undefined) throw new PlyError("unavailable", "the build broke off: the engine has gone");
-  return { id };
+  throw new PlyError("unavailable", "the build broke off: the engine has gone");
 }
 
-function failure(detail: NonNullable<BuildLine["errorDetail"]>, output: string): BuildError {
-  const { kind, message, hint } = answeredError(0, detail);
-  return new BuildError(kind, message, {
+function failure(message: PlyBuildMessage & { readonly type: "error" }, output: string): BuildError {
+  const { kind, message: words, hint } = answeredError(0, message.error);
+  const { line, exitCode } = message;
+  return new BuildError(kind, words, {
     output,
-    ...(detail.line === undefined ? {} : { line: detail.line }),
-    ...(detail.code === undefined ? {} : { exitCode: detail.code }),
+    ...(line === undefined ? {} : { line }),
+    ...(exitCode === undefined ? {} : { exitCode }),
     ...(hint === undefined ? {} : { hint }),
   });
+}
+
+async function* requestThen(
+  request: PlyBuildRequest,
+  archive: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  yield Buffer.from(`${JSON.stringify(request)}\n`);
+  yield* archive;
 }
 
 /** A directory without what its ignore file names; the Dockerfile and the ignore file always go along. */

@@ -84,4 +84,12 @@ export type PlyBuildMessage =
   | { readonly type: "pull"; readonly number: number; readonly progress: PlyProgress }
   | { readonly type: "warning"; readonly message: string; readonly line?: number }
   | { readonly type: "built"; readonly id: string; readonly names: readonly string[] }
-  | { readonly type: "error"; readonly error: ErrorBody; readonly line?: number; readonly endLine?: number };
+  | {
+      readonly type: "error";
+      readonly error: ErrorBody;
+      /** Of the Dockerfile. */
+      readonly line?: number;
+      readonly endLine?: number;
+      /** Of the command of a RUN. */
+      readonly exitCode?: number;
+    };

@@ -63,6 +63,8 @@ describe("the engine inside a program", { skip: unless("root", "file:dist/librar
         [true, "not-found", 404],
         [true, "conflict", 409],
         2,
+        ["built:1"],
+        [true, 4, 7, "built "],
       ]);
       assert.equal(isAlive(engine.pid), false);
       assert.equal(existsSync(engine.socketPath), false);

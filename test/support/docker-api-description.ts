@@ -111,10 +111,15 @@ export function readApiDescription(path: string): ApiDescription {
   };
 }
 
-/** Lists and maps that Docker itself answers with null when they are empty (Go's nil), whatever it publishes. */
+/** What Docker itself answers with null when it is not set (Go's nil), whatever it publishes. */
 const NULL_IN_DOCKER: ReadonlySet<string> = new Set([
   "Aliases",
   "Authorization",
+  "BlkioDeviceReadBps",
+  "BlkioDeviceReadIOps",
+  "BlkioDeviceWriteBps",
+  "BlkioDeviceWriteIOps",
+  "BlkioWeightDevice",
   "CapAdd",
   "CapDrop",
   "DNSNames",
@@ -128,7 +133,9 @@ const NULL_IN_DOCKER: ReadonlySet<string> = new Set([
   "ImagesDeleted",
   "Labels",
   "Links",
+  "MemorySwappiness",
   "Mirrors",
+  "OomKillDisable",
   "Options",
   "SecurityOpt",
   "Volumes",

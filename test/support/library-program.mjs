@@ -1,6 +1,6 @@
 /** What a program does with the library; plain JavaScript, so that every runtime takes it. Prints JSON. */
 import { readFileSync } from "node:fs";
-import { connectEngine, isPlyError, startEngine } from "ply";
+import { BuildError, connectEngine, isPlyError, startEngine } from "ply";
 
 const [what, rootfs, host] = process.argv.slice(2);
 const say = (value) => console.log(JSON.stringify(value));
@@ -62,6 +62,16 @@ async function life() {
   let created = 0;
   for await (const { Type } of events) if (Type === "container") created++;
   say(created);
+  const context = {
+    Dockerfile: "FROM bb:1\nCOPY data /data\nARG FAIL\nRUN cat /data; $FAIL\n",
+    data: "built ",
+  };
+  const built = await client.images.build({ context, tags: ["built:1"] });
+  say(built.names);
+  const failed = await client.images
+    .build({ context, buildArgs: { FAIL: "exit 7" } })
+    .catch((reason) => reason);
+  say([failed instanceof BuildError, failed.line, failed.exitCode, failed.output]);
   await engine.close();
 }
 

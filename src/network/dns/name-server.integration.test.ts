@@ -158,6 +158,30 @@ describe("the name server in containers' networks", { skip: unless("root", "ip")
     server.stop("inner");
   });
 
+  test("on the default bridge nobody has a name", async () => {
+    using one = makePlace("one");
+    using two = makePlace("two");
+    for (const [place, at] of [
+      [one, 7],
+      [two, 8],
+    ] as const) {
+      const bridge = { networkId: "b", networkName: "bridge" };
+      await serve(place, [
+        endpoint(place.id, `10.6.0.${at}`, [place.id], bridge),
+        endpoint(place.id, `10.9.${at}.1`, [place.id], {
+          networkId: place.id,
+          networkName: `of-${place.id}`,
+        }),
+      ]);
+    }
+    server.setServers("one", ["127.0.0.1"]);
+    await serve(one, [endpoint("one", "10.6.0.7", ["one"], { networkId: "b", networkName: "bridge" })]);
+    assert.equal((await ask(one, "two", "A")).rcode, 2);
+    assert.equal((await ask(one, "8.0.6.10.in-addr.arpa", "PTR")).rcode, 2);
+    server.stop("one");
+    server.stop("two");
+  });
+
   test("port 53 is the container's own; what is no name of ours is asked there, as told", async () => {
     const asked: string[] = [];
     const many = Array.from(

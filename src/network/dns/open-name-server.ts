@@ -14,6 +14,7 @@ export interface NameServerParts {
 
 export interface OpenNameServer extends NameServer, Disposable {}
 
+const DEFAULT_BRIDGE = "bridge";
 /** The thread ends when nobody has needed it for so long. */
 const IDLE_MS = 60_000;
 
@@ -85,11 +86,13 @@ export function openNameServer({ isInternal, onTrouble }: NameServerParts): Open
     serve({ containerId: container, netnsPath: namespace, endpoints }: Attachment) {
       const memberships = endpoints.map((endpoint): Membership => {
         const { networkId, networkName, names, ipv4, ipv6, options } = endpoint;
+        // On the default bridge nobody has a name, as with Docker; it is but a way out.
+        const isNamed = networkName !== DEFAULT_BRIDGE;
         return {
           networkId,
           networkName,
-          names,
-          addresses: [ipv4, ipv6].flatMap((each) => (each === null ? [] : [each.address])),
+          names: isNamed ? names : [],
+          addresses: isNamed ? [ipv4, ipv6].flatMap((each) => (each === null ? [] : [each.address])) : [],
           links: options.links ?? [],
           isExternal: !isInternal(networkId),
         };

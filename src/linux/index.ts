@@ -1,3 +1,4 @@
+export { forgetFlows } from "./conntrack.ts";
 export { type FilesystemOption, fsopenMount, type MountAttribute, reconfigureFilesystem } from "./fsopen.ts";
 export { holdPort } from "./hold-port.ts";
 export {

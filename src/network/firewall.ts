@@ -1,15 +1,16 @@
-import { spawn } from "node:child_process";
 import { messageOf, PlyError } from "../error.ts";
 import {
   changeElements,
   countRules,
+  forgetFlows,
   NETLINK,
   type NetlinkSocket,
   openNetlink,
   rulesetGeneration,
   type SetElement,
 } from "../linux/index.ts";
-import { findNft } from "./probe.ts";
+import { type Neighbours, NO_NEIGHBOURS, parseChains, wayThroughDocker } from "./neighbours.ts";
+import { listNft, runNft } from "./nft.ts";
 import { type BridgeRules, bridgeElements, type PortRule, portElement, tableText } from "./rules.ts";
 
 /** The rules of an engine: one nftables table, and what belongs in it by the engine's own books. */
@@ -24,6 +25,7 @@ export interface Firewall extends AsyncDisposable {
 
 /** How soon rules that somebody flushed are put back. A look costs some 50 µs and is taken only while there is a bridge. */
 const LOOK_AFTER_MS = 1000;
+const UDP = 17;
 
 export function openFirewall(options: {
   readonly table: string;
@@ -36,6 +38,9 @@ export function openFirewall(options: {
   const socket = (): NetlinkSocket => (opened ??= openNetlink(NETLINK.netfilter));
   let seen = { generation: -1, rules: 0 };
   let restoring: Promise<void> | undefined;
+  let neighbours: Neighbours = NO_NEIGHBOURS;
+  /** What is still on its way out of chains of others. */
+  let leaving: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
   let isClosed = false;
 
@@ -53,9 +58,36 @@ export function openFirewall(options: {
   ];
 
   async function restore(): Promise<void> {
-    await runNft(tableText(table));
+    await survey();
+    await runNft(tableText(table, neighbours));
     changeElements(socket(), table, { add: allElements() });
     seen = { generation: rulesetGeneration(socket()), rules: countRules(socket(), table) };
+    await makeWay();
+  }
+
+  /** Looks at what others do. Says once what the user has to know of it. */
+  async function survey(): Promise<void> {
+    const before = neighbours;
+    neighbours = parseChains(await listNft(["chains"]), table);
+    if (neighbours.dropIncoming && !before.dropIncoming)
+      options.onTrouble(
+        "the host's firewall drops what it does not know: published TCP ports answer to other hosts only where its input rules let them in",
+      );
+    if (neighbours.dropForwarded && neighbours.dockerUser.length === 0 && !before.dropForwarded)
+      options.onTrouble(
+        "the host's firewall drops what is forwarded: containers reach other hosts only where its rules let them (ufw route allow in on BRIDGE)",
+      );
+  }
+
+  /** Docker drops what is forwarded and has a chain in which others may say what passes. */
+  async function makeWay(): Promise<void> {
+    if (!neighbours.dropForwarded) return;
+    for (const family of neighbours.dockerUser) {
+      const listed = await listNft(["chain", family, "filter", "DOCKER-USER"]);
+      const script = wayThroughDocker(family, listed, { comment: table, devices: [...bridges.keys()] });
+      if (script !== "") await runNft(script);
+    }
+    seen = { ...seen, generation: rulesetGeneration(socket()) };
   }
 
   function ensure(): Promise<void> {
@@ -78,6 +110,17 @@ export function openFirewall(options: {
     seen = { ...seen, generation: rulesetGeneration(socket()) };
   }
 
+  /** A client that goes on sending is a flow that the kernel knows, to where the port led before. */
+  function forgetDatagrams(rules: readonly PortRule[]): void {
+    const ports = rules.flatMap(({ protocol, hostPort }) => (protocol === "udp" ? [hostPort] : []));
+    if (ports.length === 0) return;
+    try {
+      forgetFlows(socket(), UDP, new Set(ports));
+    } catch (error) {
+      options.onTrouble(`forgetting flows of datagrams: ${messageOf(error)}`);
+    }
+  }
+
   function remove(elements: readonly SetElement[]): void {
     // A table that is gone, or on its way back, has nothing of it.
     if (seen.rules === 0) return;
@@ -89,9 +132,21 @@ export function openFirewall(options: {
     }
   }
 
+  /** After a change by others: our rules are there, and fit theirs. */
+  async function lookAfter(): Promise<void> {
+    if (restoring !== undefined || rulesetGeneration(socket()) === seen.generation) return;
+    if (isThere()) {
+      const { dropIncoming } = neighbours;
+      await survey();
+      if (neighbours.dropIncoming === dropIncoming) return makeWay();
+      seen = { generation: -1, rules: 0 };
+    }
+    await ensure();
+  }
+
   function look(): void {
     try {
-      ensure().catch((error: unknown) =>
+      lookAfter().catch((error: unknown) =>
         options.onTrouble(`putting firewall rules back: ${messageOf(error)}`),
       );
     } catch (error) {
@@ -106,6 +161,7 @@ export function openFirewall(options: {
       bridges.set(rules.device, rules);
       if (old === undefined) await add(bridgeElements(rules));
       else await ensure();
+      if (old === undefined) await makeWay();
       if (isClosed) return;
       timer ??= setInterval(look, LOOK_AFTER_MS).unref();
     },
@@ -114,6 +170,7 @@ export function openFirewall(options: {
       if (rules === undefined) return;
       bridges.delete(device);
       remove(bridgeElements(rules));
+      leaving = (leaving ?? Promise.resolve()).then(makeWay).catch(() => undefined);
       if (bridges.size > 0) return;
       clearInterval(timer);
       timer = undefined;
@@ -122,15 +179,18 @@ export function openFirewall(options: {
       if (rules.length === 0) return;
       for (const rule of rules) ports.set(keyOf(rule), rule);
       await add(rules.map(portElement));
+      forgetDatagrams(rules);
     },
     removePorts(rules) {
       for (const rule of rules) ports.delete(keyOf(rule));
       remove(rules.map(portElement));
+      forgetDatagrams(rules);
     },
     async [Symbol.asyncDispose]() {
       isClosed = true;
       clearInterval(timer);
       if (restoring !== undefined) await restoring.catch(() => undefined);
+      if (leaving !== undefined) await leaving;
       // Containers that run on need their rules; without any, nothing is left behind.
       if (bridges.size === 0 && seen.rules > 0)
         await runNft(`delete table inet ${table}`).catch(() => undefined);
@@ -144,28 +204,4 @@ const keyOf = ({ protocol, hostAddress, hostPort }: PortRule): string =>
 
 function isMissing(error: unknown): boolean {
   return error instanceof PlyError && error.kind === "not-found";
-}
-
-/** Runs a script of nft's, all of it or nothing. Throws "unavailable" with its words. */
-export function runNft(script: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const failed = (why: string, cause?: unknown) =>
-      reject(
-        new PlyError("unavailable", `nftables rules cannot be set: ${why}`, {
-          cause,
-          hint: "networks need nftables: apt-get install nftables",
-        }),
-      );
-    const child = spawn(findNft() ?? "nft", ["-f", "-"], { stdio: ["pipe", "ignore", "pipe"] });
-    let words = "";
-    child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
-      words += chunk;
-    });
-    child.on("error", (error) => failed(messageOf(error), error));
-    child.on("close", (code) =>
-      code === 0 ? resolve() : failed(words.split("\n")[0] ?? `exit code ${code}`),
-    );
-    child.stdin.on("error", () => undefined);
-    child.stdin.end(script);
-  });
 }

@@ -1,6 +1,7 @@
 import { isIPv4 } from "node:net";
 import { concatenated, type SetElement } from "../linux/index.ts";
 import { bytesOf, lastOf, parseAddress, parseCidr } from "./address.ts";
+import type { Neighbours } from "./neighbours.ts";
 import type { PortProtocol } from "./port.ts";
 
 /** A bridge of ours, as the rules see it. */
@@ -27,7 +28,9 @@ export interface PortRule {
  * All rules of an engine, in one table of its own (nft(8)). They are written once; networks and ports come and go as
  * elements. Nothing here lets through what a table of others drops: each table of the host has its say.
  */
-export function tableText(table: string): string {
+export function tableText(table: string, { dropIncoming }: Pick<Neighbours, "dropIncoming">): string {
+  // Where the host decides what may come in, it decides about published ports too: the engine listens and passes on.
+  const asHost = dropIncoming ? 'iifname != "lo" iifname != @bridges meta l4proto tcp return' : "";
   return `
 add table inet ${table}
 delete table inet ${table}
@@ -66,6 +69,7 @@ table inet ${table} {
     type nat hook prerouting priority dstnat; policy accept;
     # Neighbours cannot reach what is published on the loopback address.
     iifname != "lo" ip daddr 127.0.0.0/8 return
+    ${asHost}
     fib daddr type local jump published
   }
   chain output {

@@ -110,12 +110,16 @@ describe("networks", {
       .map((line) => line.replace(/.*:/, ""));
     for (const port of random.filter((each) => each !== "8081"))
       assert.equal(await outside.get(`${host.ipv4}:${port}`), "home");
-    const [from, to] = ["('',53)", `('${host.ipv4}',5353)`];
+    const [from, to] = ["('',53)", `('${host.ipv4}',5354)`];
     const echo = `s.bind(${from})\nwhile 1:\n m,a=s.recvfrom(9)\n s.sendto(m+b'!',a)`;
-    const server = spawnWithin(await pidOf("home"), "python3", "-c", `${UDP_SOCKET}${echo}`);
+    // A client that was there before the port, from one port all the time: its flow must not stay what it was.
+    const early = `s.bind(('',7777))\ns.sendto(b'early',('${host.ipv4}',5354))`;
+    await outside.must("python3", "-c", `${UDP_SOCKET}${early}`);
+    await web("late", "-p", "5354:53/udp");
+    const server = spawnWithin(await pidOf("late"), "python3", "-c", `${UDP_SOCKET}${echo}`);
     try {
       await until("a datagram is answered", async () => {
-        const ask = `s.settimeout(1)\ns.sendto(b'ping',${to})\nprint(s.recvfrom(9)[0])`;
+        const ask = `s.bind(('',7777))\ns.settimeout(1)\ns.sendto(b'ping',${to})\nprint(s.recvfrom(9)[0])`;
         return (await outside.run("python3", "-c", `${UDP_SOCKET}${ask}`)).stdout.trim() === "b'ping!'";
       });
     } finally {
@@ -212,6 +216,25 @@ describe("networks", {
       async () => (await net.outside.get(`${net.host.ipv4}:8080`)) === "kept",
     );
     await until("the rules are back", async () => (await net.host.must("nft", "list", "tables")) !== "");
+  });
+
+  test("where the host's rules drop what comes in, they decide about published ports", async () => {
+    const { host, outside } = net;
+    await web("guarded", "-p", "8080:80");
+    const policy = "{ type filter hook input priority 0; policy drop; }";
+    const allowed =
+      'add rule inet mine in iifname "lo" accept; add rule inet mine in ct state established accept';
+    await host.must("nft", `add table inet mine; add chain inet mine in ${policy}; ${allowed}`);
+    await until("the port is shut", async () => (await outside.get(`${host.ipv4}:8080`)).startsWith("error"));
+    assert.equal(await host.get("127.0.0.1:8080"), "guarded");
+    await host.must("nft", "add rule inet mine in tcp dport 8080 accept");
+    assert.equal(await outside.get(`${host.ipv4}:8080`), "guarded");
+    await host.must("nft", "delete table inet mine");
+    await until(
+      "the kernel passes it on again",
+      async () => (await host.must("nft", "list", "ruleset")).includes("meta l4proto tcp return") === false,
+    );
+    assert.equal(await outside.get(`${host.ipv4}:8080`), "guarded");
   });
 
   test("addresses: static ones stay, none is given twice, MACs follow; an engine that was killed goes on", async () => {

@@ -1,7 +1,6 @@
 import { isIPv6 } from "node:net";
 import {
   type Answer,
-  AUTHENTIC_DATA,
   AUTHORITATIVE_ANSWER,
   type DecodedPacket,
   decode,
@@ -25,7 +24,7 @@ export const RCODE = {
 
 /** Seconds an answer may be kept: containers come and go. */
 const TTL = 5;
-/** What every client takes over UDP (RFC 1035, 2.3.4), and the most that passes every link in one piece. */
+/** What every client takes over UDP (RFC 1035, 2.3.4), and the most that we send, whatever it says. */
 const UDP_LIMIT = 512;
 const UDP_MOST = 4096;
 /** What we take over UDP, told to clients that ask with EDNS (RFC 6891, 6.2.3). */
@@ -92,7 +91,7 @@ function respond({ packet }: Query, rcode: number, answers: Answer[]): Packet {
   return {
     type: "response",
     id: packet.id ?? 0,
-    flags: rcode === 0 ? flags | AUTHORITATIVE_ANSWER : flags & ~AUTHENTIC_DATA,
+    flags: rcode === 0 ? flags | AUTHORITATIVE_ANSWER : flags,
     questions: packet.questions ?? [],
     answers,
     additionals: ednsOf(packet) === undefined ? [] : [edns()],
@@ -114,12 +113,10 @@ export function encodeWithin(packet: Packet, limit: number): Buffer {
 }
 
 function ednsOf(packet: DecodedPacket): OptAnswer | undefined {
-  return packet.additionals?.find(
-    (record): record is OptAnswer & (typeof packet.additionals & {})[number] => record.type === "OPT",
-  ) as OptAnswer | undefined;
+  return packet.additionals?.find(({ type }) => type === "OPT") as OptAnswer | undefined;
 }
 
-function edns(): OptAnswer & Answer {
+function edns(): OptAnswer {
   return {
     type: "OPT",
     name: ".",

@@ -207,6 +207,7 @@ async function diskUsage(exchange: Exchange, service: Service): Promise<void> {
   const containers = engine.containers.list();
   const sizes = await sizesOf(service, containers);
   const volumes = await volumesWithUsage(service);
+  const count = engine.containers.snapshots.list().length;
   const body: PlyDiskUsage = {
     layersSize,
     images: images.map(plyImage),
@@ -222,6 +223,7 @@ async function diskUsage(exchange: Exchange, service: Service): Promise<void> {
       size: UsageData?.Size ?? 0,
       users: UsageData?.RefCount ?? 0,
     })),
+    ...(count === 0 ? {} : { snapshots: { count, size: await engine.containers.snapshots.bytesHeld() } }),
   };
   sendJson(exchange, 200, body);
 }

@@ -29,6 +29,8 @@ export interface ContainerSnapshots {
   get(container: string, name: string): ContainerSnapshot;
   /** Bytes of the files that it keeps; what lives may share them. */
   sizeOf(container: string, name: string): Promise<number>;
+  /** Bytes of files that only snapshots need. */
+  bytesHeld(): Promise<number>;
   remove(container: string, name: string): Promise<void>;
   /**
    * Makes container and volumes what they were; the snapshot stays. Without a name: the newest. Throws "conflict" when it runs;

@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { messageOf, PlyError } from "../error.ts";
 import { sizeOfTree } from "../linux/index.ts";
 import { captureStrata, removeTree, reviveStrata, type Strata, tidyStrata } from "../overlay/index.ts";
@@ -309,6 +309,19 @@ export function openSnapshots(parts: SnapshotsParts): OpenSnapshots {
         join(volumes.get(volume).path, "..", top),
       );
       const sizes = await Promise.all([join(dirOf(id), root[0] ?? ""), ...tops].map(sizeOfTree));
+      return sizes.reduce((sum, size) => sum + size, 0);
+    },
+    async bytesHeld() {
+      const held = new Set<string>();
+      for (const { snapshot, root, volumes: strata } of kept.all()) {
+        const live = table.get(snapshot.containerId)?.strata ?? FIRST;
+        for (const name of root) if (!live.includes(name)) held.add(join(dirOf(snapshot.containerId), name));
+        for (const [volume, names] of Object.entries(strata)) {
+          const { path, strata: own = [basename(path)] } = volumes.get(volume);
+          for (const name of names) if (!own.includes(name)) held.add(join(path, "..", name));
+        }
+      }
+      const sizes = await Promise.all([...held].map(sizeOfTree));
       return sizes.reduce((sum, size) => sum + size, 0);
     },
     remove(container, name) {

@@ -268,6 +268,8 @@ export interface PlyDiskUsage {
     /** How many containers use it. */
     readonly users: number;
   }[];
+  /** Of containers; `size`: bytes that nothing else needs. Absent: there are none. */
+  readonly snapshots?: { readonly count: number; readonly size: number };
 }
 
 /** `GET /ply/containers/{name}/phases`: milliseconds of each phase of the last start. */

@@ -100,6 +100,7 @@ export function fakeEngine(parts: FakeParts = {}): FakeEngine {
       return opened.attachment;
     },
     execs: fakeExecs,
+    snapshots: orThrow<Containers["snapshots"]>({ list: () => [] }, "containers.snapshots"),
     ...parts.containers,
   };
   return {

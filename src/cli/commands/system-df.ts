@@ -48,7 +48,7 @@ export default command({
   },
 });
 
-function usageRows({ images, containers, volumes, layersSize }: PlyDiskUsage): UsageRow[] {
+function usageRows({ images, containers, volumes, layersSize, snapshots }: PlyDiskUsage): UsageRow[] {
   const active = images.filter((image) => image.containers.length > 0);
   const running = containers.filter(({ status }) => status === "running");
   const sum = (sizes: readonly number[]): number => sizes.reduce((all, size) => all + size, 0);
@@ -78,6 +78,18 @@ function usageRows({ images, containers, volumes, layersSize }: PlyDiskUsage): U
       size: sum(volumes.map(({ size }) => size)),
       reclaimable: sum(unusedVolumes.map(({ size }) => size)),
     },
+    // Docker has none.
+    ...(snapshots === undefined
+      ? []
+      : [
+          {
+            type: "Snapshots",
+            total: snapshots.count,
+            active: 0,
+            size: snapshots.size,
+            reclaimable: snapshots.size,
+          },
+        ]),
   ];
 }
 

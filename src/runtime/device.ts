@@ -1,7 +1,8 @@
-import { type Dirent, type Stats, statSync } from "node:fs";
+import type { Dirent, Stats } from "node:fs";
 import { lstat, readdir, stat } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { PlyError } from "../error.ts";
+import { decodeDevice } from "./block-device.ts";
 import type { OciDevice } from "./spec.ts";
 
 /** Directories of /dev that are filesystems of their own in a container. */
@@ -60,22 +61,8 @@ export async function findDevices(hostPath: string, containerPath: string): Prom
   }));
 }
 
-/** The numbers of a block device. Throws "invalid" when the path is none. */
-export function blockDevice(path: string): { readonly major: number; readonly minor: number } {
-  const stats = statSync(path, { throwIfNoEntry: false });
-  if (stats === undefined)
-    throw new PlyError("invalid", `no such device: ${path}: no such file or directory`);
-  if (!stats.isBlockDevice()) throw new PlyError("invalid", `${path} is not a block device`);
-  return decodeDevice(stats.rdev);
-}
-
 function describe(path: string, stats: Stats): OciDevice {
   const { rdev, mode, uid, gid } = stats;
   const { major, minor } = decodeDevice(rdev);
   return { path, type: stats.isBlockDevice() ? "b" : "c", major, minor, fileMode: mode & 0o7777, uid, gid };
-}
-
-/** glibc's 64-bit dev_t, whose low 32 bits are the kernel's. */
-function decodeDevice(rdev: number): { major: number; minor: number } {
-  return { major: (rdev >>> 8) & 0xfff, minor: (rdev & 0xff) | ((rdev >>> 12) & 0xfff00) };
 }

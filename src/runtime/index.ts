@@ -2,6 +2,7 @@ export { type AppArmor, DEFAULT_APPARMOR_PROFILE, openAppArmor, profileText } fr
 export { ownCapabilities, resolveCapabilities } from "./capability.ts";
 export { type CgroupLayout, type Cgroups, hierarchyOf, inspectCgroups } from "./cgroup.ts";
 export type { NetworkUsage, ResourceUsage } from "./cgroup-stats.ts";
+export { checkResources } from "./check-resources.ts";
 export { findDevices, listHostDevices } from "./device.ts";
 export type * from "./exec.ts";
 export { findInit } from "./init.ts";
@@ -9,7 +10,6 @@ export { type OciLimits, ociLimits } from "./oci-limits.ts";
 export { cgroupPathOf, type OpenRuntimeOptions, openRuntime } from "./open.ts";
 export { findProgram } from "./programs.ts";
 export {
-  checkResources,
   type DeviceLimit,
   type LimitAbilities,
   mayLoadPrograms,

@@ -1,4 +1,4 @@
-import { blockDevice } from "./device.ts";
+import { blockDevice } from "./block-device.ts";
 import type { LimitAbilities, Resources } from "./resources.ts";
 
 const DEFAULT_PERIOD_US = 100_000;

@@ -28,6 +28,7 @@ import { processIds } from "./processes.ts";
 import { findConmon, openRuntimePrograms, type ProgramsOptions, type RuntimeProgram } from "./programs.ts";
 import { favorQuickMoves } from "./quick-moves.ts";
 import { readText } from "./read-text.ts";
+import { grantRealtime } from "./realtime.ts";
 import { reopenLog } from "./reopen-log.ts";
 import { lostLimits, probeLimits } from "./resources.ts";
 import type { LaunchOptions, OciRuntime, RuntimeProcess } from "./runtime.ts";
@@ -163,6 +164,7 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
 
   async function writeBundle(bundle: string, given: LaunchOptions["spec"], { name, isCrun }: RuntimeProgram) {
     const spec = await given;
+    if (spec.linux.resources?.cpu?.realtimeRuntime) grantRealtime(cgroups, spec.linux.cgroupsPath ?? "");
     const final = isCrun ? await filters.apply(spec) : spec;
     mkdirSync(bundle, { recursive: true, mode: 0o700 });
     writeFileSync(join(bundle, "config.json"), JSON.stringify(final), { mode: 0o600 });

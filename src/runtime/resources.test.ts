@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { readdirSync, statSync } from "node:fs";
 import { describe, test } from "node:test";
 import { isPlyError } from "../error.ts";
+import { checkResources } from "./check-resources.ts";
 import { ociLimits } from "./oci-limits.ts";
-import { checkResources, type LimitAbilities, NO_LIMITS, parseCpuList } from "./resources.ts";
+import { type LimitAbilities, NO_LIMITS, parseCpuList } from "./resources.ts";
 
 const ALL: LimitAbilities = {
   memory: true,

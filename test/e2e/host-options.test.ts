@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -304,6 +304,63 @@ describe("what the host gives a container", { skip: unless("root", "crun", "conm
         await ok(["rm", id.trim()]);
       });
 
+      test("limits of devices, real-time CPU, swappiness and the OOM killer reach the kernel", async () => {
+        const disk = readdirSync("/sys/block").find((each) =>
+          statSync(`/dev/${each}`, { throwIfNoEntry: false }),
+        );
+        assert.ok(disk);
+        const id = (
+          await ok([
+            ...[
+              "run",
+              "-d",
+              "--network",
+              "none",
+              "-m",
+              "64m",
+              "--memory-swappiness",
+              "10",
+              "--oom-kill-disable",
+            ],
+            ...["--device-read-bps", `/dev/${disk}:1mb`, "--device-write-iops", `/dev/${disk}:7`],
+            ...["--cpu-rt-period", "2000", "--cpu-rt-runtime", "1000", "bb:1", "busybox", "sleep", "1000"],
+          ])
+        ).trim();
+        const limit = (controller: string, file: string) =>
+          readFileSync(`/sys/fs/cgroup/${controller}/ply/${id}/${file}`, "utf8").trim();
+        assert.match(limit("blkio", "blkio.throttle.read_bps_device"), / 1048576$/);
+        assert.match(limit("blkio", "blkio.throttle.write_iops_device"), / 7$/);
+        assert.equal(limit("cpu", "cpu.rt_runtime_us"), "1000");
+        assert.equal(limit("memory", "memory.swappiness"), "10");
+        assert.match(limit("memory", "memory.oom_control"), /^oom_kill_disable 1$/m);
+        const { HostConfig } = await inspect(id);
+        assert.deepEqual(HostConfig.BlkioDeviceReadBps, [{ Path: `/dev/${disk}`, Rate: 2 ** 20 }]);
+        await ok(["rm", "-f", id]);
+      });
+
+      test("an OCI runtime by its name", async () => {
+        const out = await ok([...run, "--runtime", "runc", "bb:1", "sh", "-c", "echo from runc"]);
+        assert.equal(out, "from runc\n");
+        const id = (
+          await ok([
+            "run",
+            "-d",
+            "--network",
+            "none",
+            "--runtime",
+            "runc",
+            "bb:1",
+            "busybox",
+            "sleep",
+            "1000",
+          ])
+        ).trim();
+        await engine.restart("SIGKILL");
+        assert.equal(await ok(["exec", id, "echo", "inside"]), "inside\n");
+        assert.equal((await inspect(id)).HostConfig.Runtime, "runc");
+        await ok(["rm", "-f", id]);
+      });
+
       test("what cannot be is refused with the reason", async () => {
         const cases: [string[], RegExp][] = [
           [["--sysctl", "vm.swappiness=1"], /vm\.swappiness|not allowed/],
@@ -315,6 +372,10 @@ describe("what the host gives a container", { skip: unless("root", "crun", "conm
           [["--oom-score-adj", "2000"], /2000|range/],
           [["--ulimit", "files=1"], /invalid ulimit type: files/],
           [["-v", "/tmp:/a", "--tmpfs", "/a"], /Duplicate mount point: \/a/],
+          [["--runtime", "nope"], /unknown or invalid runtime name: nope/],
+          [["--gpus", "all"], /could not select device driver "" with capabilities: \[\[gpu\]\]/],
+          [["--device-read-bps", "/dev/null:1mb"], /\/dev\/null is not a block device/],
+          [["--volume-driver", "nfs"], /plugin "nfs" not found/],
         ];
         for (const [flags, words] of cases) {
           const ran = await client([...run, ...flags, "bb:1", "true"]);

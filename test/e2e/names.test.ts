@@ -254,8 +254,22 @@ describe("names between containers", { skip: unless("root", "crun", "conmon", "d
       assert.equal(await docker("ps", "-q", "--no-trunc", "--filter", filter), id, filter);
     assert.equal(await docker("ps", "-q", "--filter", "publish=1-2"), "");
     await ply("rm", "-f", "pub");
-    await ply("run", "-d", "--name", "all", "-P", "--expose", "80", ...sleep);
+    await ply(
+      "run",
+      "-d",
+      "--name",
+      "all",
+      "--network",
+      "bridge",
+      "--network",
+      "app",
+      "-P",
+      "--expose",
+      "80",
+      ...sleep,
+    );
     assert.match(await docker("port", "all"), /^80\/tcp -> 127\.0\.0\.1:\d+$/);
+    assert.deepEqual(await lookup("all", "db"), [await addressOn("db", "app")]);
     await ply("rm", "-f", "all");
     await docker("run", "-d", "--name", "all", "-P", "--expose", "80", ...sleep);
     assert.match(await docker("port", "all"), /^80\/tcp -> 0\.0\.0\.0:\d+$/m);

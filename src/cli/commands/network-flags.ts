@@ -58,8 +58,9 @@ export function networkRequest(
   const wanted = wantedNetworks(flags);
   const [first] = wanted;
   const mode = first?.name ?? "default";
+  // One of Docker's own alone, with nothing asked of it, is what the mode says.
   const endpoints = wanted.filter(
-    ({ name, endpoint }) => isUserDefined(name) || Object.keys(endpoint).length > 0,
+    ({ name, endpoint }) => wanted.length > 1 || isUserDefined(name) || Object.keys(endpoint).length > 0,
   );
   return {
     config: {

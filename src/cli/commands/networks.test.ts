@@ -155,6 +155,10 @@ describe("network", () => {
     };
     assert.deepEqual(await create(), { NetworkMode: "default" });
     assert.deepEqual(await create("--net", "host"), { NetworkMode: "host" });
+    assert.deepEqual(await create("--network", "bridge", "--network", "app"), {
+      NetworkMode: "bridge",
+      ends: { bridge: {}, app: {} },
+    });
     assert.deepEqual(await create("-p", "8080:80", "-P", "--link", "db"), {
       NetworkMode: "default",
       PortBindings: { "80/tcp": [{ HostIp: "127.0.0.1", HostPort: "8080" }] },

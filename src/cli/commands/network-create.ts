@@ -41,8 +41,8 @@ export default command({
     "ipam-driver": { kind: "string", default: "default", value: "NAME", help: "Who hands out addresses" },
     "ipam-opt": { kind: "list", value: "NAME=VALUE", help: "Option of that" },
   },
-  description: `Containers on it find each other by name. Options of bridge: com.docker.network.bridge.name, .enable_icc, .enable_ip_masquerade,
-.host_binding_ipv4, com.docker.network.driver.mtu; of macvlan and ipvlan: parent, macvlan_mode, ipvlan_mode.`,
+  description:
+    "Containers on it find each other by name. Options of bridge: com.docker.network.driver.mtu, and com.docker.network.bridge with .name, .enable_icc, .enable_ip_masquerade, .host_binding_ipv4; of macvlan and ipvlan: parent, macvlan_mode, ipvlan_mode.",
   examples: [
     ["ply network create app", "a bridge of its own, with a free subnet"],
     ["ply network create --subnet 10.9.0.0/24 --ip-range 10.9.0.128/25 app", "addresses of one's choice"],

@@ -10,7 +10,7 @@ export const NETWORK_FLAGS = {
     kind: "list",
     value: "NETWORK",
     complete: "network",
-    help: "Network: its name, host, none, container:NAME; or name=N,alias=A,ip=1.2.3.4,… ; again for more networks",
+    help: "Network: its name, host, none, container:NAME; or name=N,alias=A,ip=1.2.3.4,…",
   },
   net: { kind: "list", value: "NETWORK", complete: "network", help: "The same as --network" },
   publish: {
@@ -19,7 +19,11 @@ export const NETWORK_FLAGS = {
     value: "[[IP:]HOST-PORT:]PORT",
     help: "Publish a port or a range (/udp, /sctp); on 127.0.0.1 unless an address is given: 0.0.0.0 is for everybody",
   },
-  "publish-all": { kind: "bool", short: "P", help: "Publish all exposed ports on random ports, likewise" },
+  "publish-all": {
+    kind: "bool",
+    short: "P",
+    help: "Publish all exposed ports on random ports, where -p does",
+  },
   expose: { kind: "list", value: "PORT[/PROTO]", help: "Expose a port, or a range" },
   "network-alias": { kind: "list", value: "NAME", help: "One more name on its network" },
   "net-alias": { kind: "list", value: "NAME", help: "The same as --network-alias" },

@@ -31,6 +31,8 @@ export default command({
     "Exits as the command does; 125: ply could not run it, 126: the command cannot be executed, 127: it was not found.",
   examples: [
     ["ply run --rm -it debian bash", "a shell in a throw-away container"],
+    ["ply run -d -p 8080:80 nginx", "reached at 127.0.0.1:8080; with -p 0.0.0.0:8080:80 by everybody"],
+    ["ply run -d --network app --name db postgres", "others on the network find it as db"],
     ["ply run --rm -v $PWD:/src -w /src node npm test", "a command on the files here"],
     ["echo hello | ply run --rm -i alpine wc -c", "in a pipe"],
   ],

@@ -14,9 +14,9 @@ const INSIDE = "PLY_BENCH_NETWORK";
 const IPERF_PORT = "5201";
 const NETWORKED: readonly StartPeer[] = [
   startPly("erofs"),
-  startDockerOf(installed, { hasNetworks: true }),
+  startDockerOf(installed, "10.230.0.1/16"),
   startPodmanOf(installed),
-  startDockerOf(newest, { hasNetworks: true }),
+  startDockerOf(newest, "10.231.0.1/16"),
   startPodmanOf(newest),
 ];
 

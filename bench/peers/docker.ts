@@ -14,15 +14,24 @@ const WITHOUT_NETWORKS = [
   "--ip-masq=false",
 ];
 
-/** A dockerd of its own (with its own containerd); no bridge and no firewall rules unless it `hasNetworks`. */
+/**
+ * A dockerd of its own (with its own containerd); no bridge and no firewall rules unless it is given a subnet (`10.230.0.1/16`), for
+ * a bridge of its own: two daemons would share `docker0`.
+ */
 export const startDockerOf =
-  (installation: Installation, { hasNetworks = false } = {}): StartPeer =>
+  (installation: Installation, subnet = ""): StartPeer =>
   async (parent) => {
     if (!installation.has("dockerd")) return { absent: `no dockerd ${installation.label}` };
     const home = join(parent, `docker${installation.label}`);
     mkdirSync(home, { recursive: true });
     await installation.open(home);
     const host = `unix://${home}/docker.sock`;
+    const bridge = `docker-${installation.label || "own"}`;
+    if (subnet !== "") {
+      await must("ip", ["link", "add", bridge, "type", "bridge"]);
+      await must("ip", ["address", "add", subnet, "dev", bridge]);
+      await must("ip", ["link", "set", bridge, "up"]);
+    }
     const [program, ...args] = installation.argv("dockerd", [
       ...[
         "--data-root",
@@ -34,7 +43,7 @@ export const startDockerOf =
         "-H",
         host,
       ],
-      ...(hasNetworks ? [] : WITHOUT_NETWORKS),
+      ...(subnet === "" ? WITHOUT_NETWORKS : [`--bridge=${bridge}`]),
     ]);
     const daemon = spawn(program, args, { stdio: ["ignore", "ignore", "ignore"] });
     const environment = { DOCKER_HOST: host, DOCKER_CONFIG: join(home, "config") };

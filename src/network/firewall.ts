@@ -17,6 +17,8 @@ import { type BridgeRules, bridgeElements, type PortRule, portElement, tableText
 export interface Firewall extends AsyncDisposable {
   /** Makes the rules if they are not there, or not any more. Throws "unavailable" when that cannot be done. */
   ensure(): Promise<void>;
+  /** What an earlier engine had: it comes with the table, before each is added again by itself. */
+  expect(bridges: readonly BridgeRules[], ports: readonly PortRule[]): void;
   addBridge(rules: BridgeRules): Promise<void>;
   removeBridge(device: string): void;
   addPorts(rules: readonly PortRule[]): Promise<void>;
@@ -156,6 +158,10 @@ export function openFirewall(options: {
 
   return {
     ensure,
+    expect(ofBridges, ofPorts) {
+      for (const rules of ofBridges) bridges.set(rules.device, rules);
+      for (const rule of ofPorts) ports.set(keyOf(rule), rule);
+    },
     async addBridge(rules) {
       const old = bridges.get(rules.device);
       bridges.set(rules.device, rules);

@@ -5,13 +5,13 @@ import { vethName } from "./devices.ts";
 import { checkEndpoint, defaultRoutes, newEndpoint, publishTarget } from "./endpoint.ts";
 import type { Firewall } from "./firewall.ts";
 import type { Host } from "./host.ts";
-import type { Links } from "./links.ts";
+import { bridgeRules, type Links } from "./links.ts";
 import type { NameServer } from "./name-server.ts";
 import type { NetworkTable } from "./network-table.ts";
 import type { Network, Networks } from "./networks.ts";
 import type { PortRequest, PublishedPort } from "./port.ts";
 import { leadsElsewhere, pinned, withPublishedAll } from "./port-plan.ts";
-import type { Publication, Publisher } from "./publish.ts";
+import { type Publication, type Publisher, ruleFor } from "./publish.ts";
 import type { NetworkDocuments } from "./records.ts";
 import { makeSandbox, prepareSandbox, removeDevice, sandboxOf, setDefaultRoutes } from "./sandbox.ts";
 
@@ -205,6 +205,18 @@ export function createHouses(context: HousesContext): Houses {
       context.emit("connect", table.get(networkId), house.containerId);
   }
 
+  /** All of it in one go: ports of containers that run are never without their rules. */
+  function expectRules(kept: readonly KeptHouse[]): void {
+    const used = kept.flatMap(({ endpoints }) => endpoints).map(({ networkId }) => table.find(networkId));
+    firewall.expect(
+      used.flatMap((network) => (network?.driver === "bridge" ? [bridgeRules(network)] : [])),
+      kept.flatMap(({ endpoints, ports }) => {
+        const target = publishTarget(endpoints, table.get)?.target;
+        return target === undefined ? [] : ports.flatMap((port) => ruleFor(port, target));
+      }),
+    );
+  }
+
   async function adoptOne(containerId: string, pid: number, { ports, ...kept }: KeptHouse): Promise<void> {
     const house: House = { ...kept, containerId, netns: sandboxOf(pid), publication: undefined };
     houses.set(containerId, house);
@@ -336,16 +348,19 @@ export function createHouses(context: HousesContext): Houses {
     inside: (containerId, work) => houseOf(containerId).netns.run(work),
 
     async adopt(running) {
+      const kept: [containerId: string, pid: number, house: KeptHouse][] = [];
       for (const { key: containerId, value } of context.records.list()) {
         const pid = running.get(containerId);
         if (pid === undefined) context.records.delete(containerId);
-        else
-          await adoptOne(containerId, pid, value as KeptHouse).catch((error: unknown) =>
-            onTrouble(
-              `container ${containerId}: taking its network over from an earlier engine: ${messageOf(error)}`,
-            ),
-          );
+        else kept.push([containerId, pid, value as KeptHouse]);
       }
+      expectRules(kept.map(([, , house]) => house));
+      for (const [containerId, pid, house] of kept)
+        await adoptOne(containerId, pid, house).catch((error: unknown) =>
+          onTrouble(
+            `container ${containerId}: taking its network over from an earlier engine: ${messageOf(error)}`,
+          ),
+        );
     },
 
     [Symbol.dispose]() {

@@ -7,6 +7,7 @@ import type { Firewall } from "./firewall.ts";
 import type { Host } from "./host.ts";
 import { optionOf } from "./network-option.ts";
 import type { Network } from "./networks.ts";
+import type { BridgeRules } from "./rules.ts";
 import { configureDevices, setDefaultRoutes } from "./sandbox.ts";
 
 /** The devices behind networks and endpoints. */
@@ -33,15 +34,7 @@ export function createLinks({
       host.forward(4);
       if (network.ipv6) host.forward(6);
     }
-    await firewall.addBridge({
-      device: network.device,
-      internal: network.internal,
-      linked: optionOf.linked(network.options),
-      masquerade: optionOf.masquerade(network.options),
-      subnets: network.subnets
-        .map(({ subnet }) => subnet)
-        .filter((each) => network.ipv6 || parseCidr(each).family === 4),
-    });
+    await firewall.addBridge(bridgeRules(network));
     return index;
   }
 
@@ -59,5 +52,16 @@ export function createLinks({
         if (find(endpoint.networkId).driver === "bridge") settlePort(host, endpoint);
       setDefaultRoutes(netns, defaultRoutes(all, find));
     },
+  };
+}
+
+/** What the firewall has to know of a network with driver `bridge`. */
+export function bridgeRules({ device, internal, options, subnets, ipv6 }: Network): BridgeRules {
+  return {
+    device,
+    internal,
+    linked: optionOf.linked(options),
+    masquerade: optionOf.masquerade(options),
+    subnets: subnets.map(({ subnet }) => subnet).filter((each) => ipv6 || parseCidr(each).family === 4),
   };
 }

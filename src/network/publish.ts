@@ -164,7 +164,8 @@ function addressesFor(
   return [...(ipv4 === null ? [] : [ANY4]), ...(ipv6 === null ? [] : [ANY6])];
 }
 
-function ruleFor(port: PublishedPort, { ipv4, ipv6 }: Target): PortRule[] {
+/** What the kernel passes on of a port by itself: what need not change its family. */
+export function ruleFor(port: PublishedPort, { ipv4, ipv6 }: Target): PortRule[] {
   const containerAddress = isV6(port.hostAddress) ? ipv6 : ipv4;
   return containerAddress === null ? [] : [{ ...port, containerAddress }];
 }

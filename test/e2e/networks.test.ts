@@ -46,7 +46,7 @@ const UDP_SOCKET = "import socket\ns=socket.socket(socket.AF_INET,socket.SOCK_DG
 
 /** What a web server answers to a container; "" for nothing. */
 async function fromInside(container: string, address: string): Promise<string> {
-  const { stdout } = await within(container, "curl", "-sg", "--max-time", "2", `http://${address}/`);
+  const { stdout } = await within(container, "curl", "-sg", "--max-time", "1", `http://${address}/`);
   return stdout.trim();
 }
 

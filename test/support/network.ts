@@ -22,7 +22,7 @@ export interface Place {
 
 const CABLE = "up0";
 /** A server that does not answer is waited for so long. */
-const PATIENCE_SECONDS = "2";
+const PATIENCE_SECONDS = "1";
 
 export async function openTestNetwork(): Promise<TestNetwork> {
   const tag = randomBytes(3).toString("hex");

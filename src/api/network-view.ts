@@ -104,7 +104,7 @@ export function viewContainerNetworks(
           const live = running.find(({ networkId }) => networkId === network?.id);
           const view = viewEndpoint(options, live, network);
           const withId = apiMinor < FIRST_WITH_DNS_NAMES && options.network !== "bridge";
-          const aliases = withId ? [...(view.Aliases ?? []), id.slice(0, 12)] : view.Aliases;
+          const aliases = withId ? [...new Set([...(view.Aliases ?? []), id.slice(0, 12)])] : view.Aliases;
           return [network?.name ?? options.network, { ...view, Aliases: aliases ?? null }];
         }),
   );

@@ -21,7 +21,13 @@ export async function listImages(context: ImageContext, filter: ImageFilter = {}
     const config = configs[index];
     // Removed while the configs were read.
     if (config === undefined || !acceptsLabels(filter, config)) continue;
-    summaries.push({ record, config, sizes: sizes(record), containers: context.containersOf(record.id) });
+    summaries.push({
+      ...{ record, config, sizes: sizes(record) },
+      // Looks at every container, for each image: only those who ask pay for it.
+      get containers() {
+        return context.containersOf(record.id);
+      },
+    });
   }
   return summaries.sort(
     (a, b) => (b.record.builtAt ?? 0) - (a.record.builtAt ?? 0) || compare(a.record.id, b.record.id),

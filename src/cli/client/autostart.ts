@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { messageOf, PlyError } from "../../error.ts";
 import { OWNED_BY_ANOTHER } from "../failure.ts";
 import type { EngineAddress } from "./address.ts";
-import { connect } from "./connection.ts";
+import { connect } from "./connect.ts";
 
 /** An engine that recovers a large store may take a while; one that says nothing for longer is stuck. */
 const START_TIMEOUT_MS = 60_000;

@@ -8,7 +8,7 @@ import { isPlyError, type PlyError } from "../../error.ts";
 import { jsonLines, startFakeEngine } from "../testing/fake-engine.ts";
 import { chooseAddress, defaultRoot, defaultRunRoot, type EngineAddress, parseAddress } from "./address.ts";
 import { startEngine } from "./autostart.ts";
-import { connect } from "./connection.ts";
+import { connect } from "./connect.ts";
 import { createEngineClient, type EngineClient, formatQuery } from "./engine-client.ts";
 import { openConnection } from "./open.ts";
 

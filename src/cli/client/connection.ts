@@ -23,8 +23,9 @@ export interface Connection {
 const HIGH_WATER_BYTES = 1024 * 1024;
 
 /** Connects; rejects with the system's error (`code`: ENOENT, ECONNREFUSED, EACCES…). */
-export async function connect(address: EngineAddress): Promise<Connection> {
-  if (address.kind === "ssh") return (await import("./ssh.ts")).connectBySsh(address);
+export async function connectSocket(
+  address: EngineAddress & { readonly kind: "unix" | "tcp" },
+): Promise<Connection> {
   /** Of a TLS connection: whether the other side is who it should be. */
   const secured = Promise.withResolvers<void>();
   secured.promise.catch(() => {});

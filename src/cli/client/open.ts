@@ -1,6 +1,7 @@
 import { messageOf, PlyError } from "../../error.ts";
 import type { ChosenAddress, EngineAddress } from "./address.ts";
-import { type Connection, connect } from "./connection.ts";
+import { connect } from "./connect.ts";
+import type { Connection } from "./connection.ts";
 
 /**
  * Connects to the engine that was chosen. Where nobody listens on the default socket, `start` is asked to run one

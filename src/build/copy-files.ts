@@ -30,6 +30,8 @@ export interface Found {
   readonly name: string;
   /** As the Dockerfile names it. */
   readonly written: string;
+  /** Names of its path that `--parents` keeps: those after a pivot `/./`. */
+  readonly kept?: readonly string[];
   /** It was fetched for this step. */
   readonly isRemote?: true;
 }
@@ -43,14 +45,41 @@ export function findSources(tree: FileTree, written: string, name: string, keepP
   if (!/[*?[\\]/.test(pattern)) {
     const found = resolveInTree(tree.root, pattern);
     if (found.node === undefined) throw notFound(name, written);
-    return [{ tree, path: found.path, node: found.node, name: lastName(pattern), written }];
+    return [
+      {
+        tree,
+        path: found.path,
+        node: found.node,
+        name: lastName(pattern),
+        written,
+        kept: keptNames(written, pattern),
+      },
+    ];
   }
   const matches = keepParents ? matchAnyDepth(tree.root, pattern) : matchNames(tree.root, pattern);
   return matches.map((path) => {
     const { path: real, node } = resolveInTree(tree.root, path);
     if (node === undefined) throw notFound(name, shownPath(path));
-    return { tree, path: real, node, name: lastName(path), written: shownPath(path) };
+    return {
+      tree,
+      path: real,
+      node,
+      name: lastName(path),
+      written: shownPath(path),
+      kept: keptNames(written, path),
+    };
   });
+}
+
+/** What of a matched path lies after the pivot of the pattern. */
+function keptNames(written: string, path: string): string[] {
+  const pivot = written.indexOf("/./");
+  const before = pivot < 0 ? "" : cleanSource(written.slice(0, pivot));
+  const skipped = before === "" ? 0 : before.split("/").length;
+  return path
+    .split("/")
+    .filter((name) => name !== "")
+    .slice(skipped);
 }
 
 export function notFound(name: string, path: string): PlyError {
@@ -98,11 +127,22 @@ function putFile(
   { owner, mode }: CopyOptions,
 ): void {
   const isDirectory = node.type === "directory";
-  const changed = {
-    ...node,
-    children: isDirectory ? new Map() : null,
-    ...(owner ?? {}),
+  const changed: TreeNode = {
+    type: node.type,
     mode: mode === undefined || node.type === "symlink" ? node.mode : mode(node.mode, isDirectory),
+    uid: owner === undefined ? node.uid : owner.uid,
+    gid: owner === undefined ? node.gid : owner.gid,
+    mtimeSeconds: node.mtimeSeconds,
+    mtimeNanos: node.mtimeNanos,
+    size: node.size,
+    linkTarget: node.linkTarget,
+    rdevMajor: node.rdevMajor,
+    rdevMinor: node.rdevMinor,
+    xattrs: node.xattrs,
+    data: null,
+    layer: -1,
+    implicit: false,
+    children: isDirectory ? new Map() : null,
   };
   plan.put(path, changed, node.type === "file" ? { tree, path: from, node } : null);
 }
@@ -119,7 +159,7 @@ function copyContents(
   for (const [name, child] of node.children ?? []) {
     const relative = join(below, name);
     const from = join(path, name);
-    const isLeftOut = patterns.isIgnored(shownPath(relative));
+    const isLeftOut = patterns.rules.length > 0 && patterns.isIgnored(shownPath(relative));
     if (child.type === "directory") {
       if (isLeftOut && !patterns.mayKeepBelow(shownPath(relative))) continue;
       const to = join(target, name);
@@ -143,10 +183,8 @@ async function copyWithParents(
   patterns: IgnoreFile,
   options: CopyOptions,
 ): Promise<void> {
-  const { tree, path } = found;
-  const pivot = found.written.indexOf("/./");
-  const kept = byteString(cleanSource(pivot < 0 ? found.written : found.written.slice(pivot + 3)));
-  const names = kept.split("/").filter((name) => name !== "");
+  const { tree, path, kept: names = [] } = found;
+  const kept = names.join("/");
   const skipped = path.split("/").length - names.length;
   let to = target;
   for (let n = 0; n < names.length - 1; n++) {

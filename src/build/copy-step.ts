@@ -1,9 +1,4 @@
-import {
-  type AddInstruction,
-  type CopyInstruction,
-  type CopySource,
-  expandWord,
-} from "../dockerfile/index.ts";
+import type { AddInstruction, CopyInstruction, CopySource } from "../dockerfile/index.ts";
 import { PlyError } from "../error.ts";
 import { findAdded, unpacker } from "./add-sources.ts";
 import type { BuildStep } from "./build.ts";
@@ -84,18 +79,10 @@ function checkCount(name: string, count: number, destination: string): void {
     );
 }
 
-function expandSource(source: CopySource, { variables, session }: StageWork): CopySource {
+function expandSource(source: CopySource, { variables }: StageWork): CopySource {
   if (source.kind === "path") return { kind: "path", path: variables.expand(source.path) };
   if (!source.isExpanded) return source;
-  // Quotes in a file are text; only variables and what escapes them mean something.
-  const content = expandText(source.content, variables.expand, session.graph.escapeToken);
-  return { ...source, content };
-}
-
-/** Puts variables into a text in which quotes are text. */
-function expandText(text: string, expand: (word: string) => string, escapeToken: "\\" | "`"): string {
-  const quoted = text.replace(/["']/g, (quote) => escapeToken + quote);
-  return expandWord(expand(quoted), { lookup: () => undefined, keepUnset: true, raw: true, escapeToken });
+  return { ...source, content: variables.expandText(source.content) };
 }
 
 function putInlines(

@@ -14,7 +14,7 @@ import type { IgnoreFile } from "../dockerfile/index.ts";
 import { PlyError } from "../error.ts";
 import type { TreeNode } from "../layer/index.ts";
 import type { FileDigests } from "./file-digests.ts";
-import { EMPTY_DIGEST, type FileTree, newNode, shownPath } from "./file-tree.ts";
+import { EMPTY_DIGEST, type FileTree, shownPath } from "./file-tree.ts";
 
 const CHUNK_BYTES = 256 * 1024;
 const NANOS = 1_000_000_000n;
@@ -30,50 +30,46 @@ export interface DirectoryTreeOptions {
 
 /**
  * A directory of this host as a tree, looked at now; contents are read when they are asked for. Whose the files are here
- * means nothing elsewhere: they belong to root. Sockets are left out.
+ * means nothing elsewhere: they belong to root. Sockets and devices are left out.
  */
 export function directoryTree(directory: string, options: DirectoryTreeOptions = {}): FileTree {
-  const walk: Walk = {
-    inodes: new Map(),
-    stamps: new Map(),
-    ignore: options.ignore,
-    now: BigInt(Date.now()) * 1_000_000n,
-  };
-  const root = nodeAt(walk, Buffer.from(directory), "");
+  const walk: Walk = { inodes: new Map(), stats: new Map(), ignore: options.ignore };
+  const root = nodeAt(walk, directory, "");
+  if (root === undefined) throw new PlyError("invalid", `${directory} is not a directory`);
   const { digests } = options;
-  const reading = readingBelow(directory, (node) => walk.stamps.get(node));
+  const settledBefore = BigInt(Date.now()) * 1_000_000n - SETTLED_NS;
+  const { read, digestOf } = readingBelow(directory, (node) => walk.stats.get(node));
   return {
     root,
-    read: reading.read,
+    read,
     digestOf(path, node) {
-      const stamp = walk.stamps.get(node);
-      const known = stamp === undefined ? undefined : digests?.get(stamp);
+      const stat = walk.stats.get(node);
+      if (digests === undefined || stat === undefined) return digestOf(path, node);
+      const stamp = stampOf(stat);
+      const known = digests.get(stamp);
       if (known !== undefined) return known;
-      return Promise.resolve(reading.digestOf(path, node)).then((digest) => {
-        if (stamp !== undefined && !stamp.endsWith(UNSETTLED)) digests?.put(stamp, digest);
+      return Promise.resolve(digestOf(path, node)).then((digest) => {
+        if (stat.ctimeNs < settledBefore) digests.put(stamp, digest);
         return digest;
       });
     },
   };
 }
 
-const UNSETTLED = " unsettled";
-
 interface Walk {
   readonly inodes: Map<string, TreeNode>;
   /** What each file was when it was looked at. */
-  readonly stamps: Map<TreeNode, string>;
+  readonly stats: Map<TreeNode, BigIntStats>;
   readonly ignore: IgnoreFile | undefined;
-  readonly now: bigint;
 }
 
 /** The content of files by their paths below a directory, whose tree is known already. */
 export function readingBelow(
   directory: string,
-  stampOf: (node: TreeNode) => string | undefined = () => undefined,
+  statOf: (node: TreeNode) => BigIntStats | undefined = () => undefined,
 ): Pick<FileTree, "read" | "digestOf"> {
   const read = (path: string, node: TreeNode) =>
-    contentAt(fullPath(directory, path), node.size, stampOf(node)?.replace(UNSETTLED, ""));
+    contentAt(fullPath(directory, path), node.size, statOf(node));
   return {
     read,
     async digestOf(path, node) {
@@ -94,57 +90,72 @@ function fullPath(directory: string, path: string): Buffer {
   return Buffer.concat([Buffer.from(directory), Buffer.from(`/${path}`, "latin1")]);
 }
 
-function nodeAt(walk: Walk, full: Buffer, path: string, stat = lstatSync(full, { bigint: true })): TreeNode {
-  const inode = `${stat.dev}:${stat.ino}`;
-  const known = stat.nlink > 1n && !stat.isDirectory() ? walk.inodes.get(inode) : undefined;
+const KINDS: ReadonlyMap<number, TreeNode["type"]> = new Map([
+  [constants.S_IFDIR, "directory"],
+  [constants.S_IFREG, "file"],
+  [constants.S_IFLNK, "symlink"],
+  [constants.S_IFIFO, "fifo"],
+]);
+const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
+
+/** `full` is text where all of its names are, which is faster; else bytes. Undefined for what a context cannot hold. */
+function nodeAt(walk: Walk, full: string | Buffer, path: string): TreeNode | undefined {
+  const stat = lstatSync(full, { bigint: true });
+  const mode = Number(stat.mode);
+  const type = KINDS.get(mode & constants.S_IFMT);
+  if (type === undefined) return undefined;
+  const inode = stat.nlink > 1n && type !== "directory" ? `${stat.dev}:${stat.ino}` : "";
+  const known = inode === "" ? undefined : walk.inodes.get(inode);
   if (known !== undefined) return known;
-  const nanos = ((stat.mtimeNs % NANOS) + NANOS) % NANOS;
-  const node = newNode({
-    type: typeOf(stat),
-    mode: Number(stat.mode & 0o7777n),
-    mtimeSeconds: Number((stat.mtimeNs - nanos) / NANOS),
-    mtimeNanos: Number(nanos),
-    size: stat.isFile() ? Number(stat.size) : 0,
-    linkTarget: stat.isSymbolicLink() ? readlinkSync(full, { encoding: "buffer" }).toString("latin1") : "",
-  });
-  if (stat.nlink > 1n) walk.inodes.set(inode, node);
-  if (stat.isFile()) {
-    const isSettled = walk.now - stat.ctimeNs > SETTLED_NS;
-    walk.stamps.set(node, stampOf(stat) + (isSettled ? "" : UNSETTLED));
-  }
+  const nanos = Number(((stat.mtimeNs % NANOS) + NANOS) % NANOS);
+  const node: TreeNode = {
+    type,
+    mode: mode & 0o7777,
+    uid: 0,
+    gid: 0,
+    mtimeSeconds: Number((stat.mtimeNs - BigInt(nanos)) / NANOS),
+    mtimeNanos: nanos,
+    size: type === "file" ? Number(stat.size) : 0,
+    linkTarget: type === "symlink" ? readlinkSync(full, { encoding: "buffer" }).toString("latin1") : "",
+    rdevMajor: 0,
+    rdevMinor: 0,
+    xattrs: NO_XATTRS,
+    data: null,
+    layer: -1,
+    implicit: false,
+    children: type === "directory" ? new Map() : null,
+  };
+  if (inode !== "") walk.inodes.set(inode, node);
+  if (type === "file") walk.stats.set(node, stat);
   if (node.children !== null) fill(walk, node.children, full, path);
   return node;
 }
 
-function typeOf(stat: BigIntStats): TreeNode["type"] {
-  if (stat.isDirectory()) return "directory";
-  if (stat.isSymbolicLink()) return "symlink";
-  return stat.isFIFO() ? "fifo" : "file";
-}
-
-function fill(walk: Walk, children: Map<string, TreeNode>, full: Buffer, path: string): void {
-  const names = readdirSync(full, { encoding: "buffer" });
-  for (const bytes of names.sort(Buffer.compare)) {
-    const child = Buffer.concat([full, SLASH, bytes]);
-    const stat = lstatSync(child, { bigint: true });
-    if (!stat.isFile() && !stat.isDirectory() && !stat.isSymbolicLink() && !stat.isFIFO()) continue;
-    const name = bytes.toString("latin1");
+function fill(walk: Walk, children: Map<string, TreeNode>, full: string | Buffer, path: string): void {
+  for (const bytes of readdirSync(full, { encoding: "buffer" }).sort(Buffer.compare)) {
+    const text = bytes.toString("utf8");
+    const isText = typeof full === "string" && !text.includes("\uFFFD");
+    const child = isText ? `${full}/${text}` : Buffer.concat([Buffer.from(full), SLASH, bytes]);
+    const name = text.length === bytes.length ? text : bytes.toString("latin1");
     const here = path === "" ? name : `${path}/${name}`;
-    const isIgnored = walk.ignore?.isIgnored(shownPath(here)) ?? false;
-    if (isIgnored && !(stat.isDirectory() && walk.ignore?.mayKeepBelow(shownPath(here)))) continue;
-    const node = nodeAt(walk, child, here, stat);
+    const shown = walk.ignore === undefined ? "" : shownPath(here);
+    const isIgnored = walk.ignore?.isIgnored(shown) ?? false;
+    if (isIgnored && !walk.ignore?.mayKeepBelow(shown)) continue;
+    const node = nodeAt(walk, child, here);
+    if (node === undefined) continue;
     if (!isIgnored || (node.children?.size ?? 0) > 0) children.set(name, node);
   }
 }
 
 const SLASH = Buffer.from("/");
 
-function stampOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
-  return `${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs}`;
+/** A file whose content or attributes change gets another ctime. */
+function stampOf({ dev, ino, size, ctimeNs }: BigIntStats): string {
+  return `${dev}:${ino}:${size}:${ctimeNs}`;
 }
 
 /** Exactly `size` bytes; a file that is not what it was when it was looked at is an error. */
-function* contentAt(full: Buffer, size: number, stamp: string | undefined): Generator<Uint8Array> {
+function* contentAt(full: Buffer, size: number, stat: BigIntStats | undefined): Generator<Uint8Array> {
   if (size === 0) return;
   const changed = () =>
     new PlyError("conflict", `${full.toString()} changed while the build read it`, { hint: "build again" });
@@ -155,7 +166,11 @@ function* contentAt(full: Buffer, size: number, stamp: string | undefined): Gene
       const count = readSync(descriptor, buffer, 0, Math.min(left, buffer.length), null);
       if (count === 0) throw changed();
       left -= count;
-      if (left === 0 && stamp !== undefined && stampOf(fstatSync(descriptor, { bigint: true })) !== stamp)
+      if (
+        left === 0 &&
+        stat !== undefined &&
+        stampOf(fstatSync(descriptor, { bigint: true })) !== stampOf(stat)
+      )
         throw changed();
       yield buffer.subarray(0, count);
     }

@@ -56,18 +56,41 @@ export async function checkOut(
     });
   await git("init", "--quiet", ".");
   await git("remote", "add", "origin", repository);
-  try {
-    await git("fetch", "--quiet", "--depth", "1", "origin", ref === "" ? "HEAD" : ref);
-  } catch (error) {
-    options.signal.throwIfAborted();
-    if (ref === "") throw error;
-    // Not every server gives away a single commit.
-    await git("fetch", "--quiet", "--tags", "origin", "+refs/heads/*:refs/remotes/origin/*");
-    await git("update-ref", "FETCH_HEAD", ref);
-  }
-  await git("checkout", "--quiet", "--detach", "FETCH_HEAD");
+  await git("checkout", "--quiet", "--detach", await fetchCommit(git, ref, options.signal));
   await git("submodule", "update", "--quiet", "--init", "--recursive", "--depth", "1");
   const commit = (await git("rev-parse", "HEAD")).trim();
   if (!options.keepGitDir) await rm(join(target, ".git"), { recursive: true, force: true });
   return { directory: join(target, directory), commit };
+}
+
+/** Fetches what a ref names, alone where the server can do that; the commit's id. */
+async function fetchCommit(
+  git: (...args: string[]) => Promise<string>,
+  ref: string,
+  signal: AbortSignal,
+): Promise<string> {
+  try {
+    await git("fetch", "--quiet", "--depth", "1", "origin", ref === "" ? "HEAD" : ref);
+    return "FETCH_HEAD";
+  } catch (error) {
+    if (signal.aborted) throw error;
+  }
+  // Not every server gives away a single commit, or a part of the history.
+  await git(
+    "fetch",
+    "--quiet",
+    "--tags",
+    "origin",
+    "+HEAD:refs/remotes/origin/HEAD",
+    "+refs/heads/*:refs/remotes/origin/*",
+  );
+  const branch = `refs/remotes/origin/${ref === "" ? "HEAD" : ref}`;
+  let last: unknown;
+  for (const name of ref === "" ? [branch] : [branch, `refs/tags/${ref}`, ref])
+    try {
+      return (await git("rev-parse", "--verify", "--quiet", `${name}^{commit}`)).trim();
+    } catch (error) {
+      last = error;
+    }
+  throw new PlyError("not-found", `the repository has no ${ref}`, { cause: last });
 }

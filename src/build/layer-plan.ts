@@ -33,7 +33,7 @@ export interface LayerPlan {
     path: string,
     attributes: { readonly mode: number; readonly uid: number; readonly gid: number },
   ): void;
-  /** Puts one entry; its directory is there. Throws "invalid" for a directory over something else, or the reverse. */
+  /** Puts one entry, whose node becomes the plan's; its directory is there. Throws "invalid" for a directory over something else, or the reverse. */
   put(path: string, node: TreeNode, content: Planned["content"]): void;
   /** What tells this layer from any other, times aside: a line for each entry. */
   inputs(): Promise<StepInput[]>;
@@ -49,7 +49,11 @@ export function createLayerPlan(target: TreeNode): LayerPlan {
   const entries = new Map<string, Planned>();
   const byNode = new Map<TreeNode, Planned>();
 
+  /** The directory found last: most entries lie beside the one before. */
+  let last: { readonly path: string; readonly directory: TreeNode } | undefined;
   const parentOf = (path: string): TreeNode => {
+    const parent = path.slice(0, Math.max(0, path.lastIndexOf("/")));
+    if (last?.path === parent) return last.directory;
     let directory = target;
     const names = path.split("/");
     for (const name of names.slice(0, -1)) {
@@ -58,14 +62,16 @@ export function createLayerPlan(target: TreeNode): LayerPlan {
         throw new PlyError("internal", `no directory for ${shownPath(path)}`);
       directory = next;
     }
+    last = { path: parent, directory };
     return directory;
   };
 
   const insert = (path: string, planned: Planned): void => {
     const parent = parentOf(path);
     const name = path.slice(path.lastIndexOf("/") + 1);
+    if (planned.node.type === "directory") last = undefined;
     // A later entry for a path comes at its own place in the order: what it replaces may have been a link's target.
-    entries.delete(path);
+    if (entries.has(path)) entries.delete(path);
     entries.set(path, planned);
     byNode.set(planned.node, planned);
     parent.children?.set(name, planned.node);
@@ -83,9 +89,8 @@ export function createLayerPlan(target: TreeNode): LayerPlan {
       throw new PlyError("invalid", `cannot copy to non-directory: /${shownPath(path)}`);
     if (old?.type === "directory" && !isDirectory)
       throw new PlyError("invalid", `cannot replace directory /${shownPath(path)} with file`);
-    const made = { ...node, layer: -1, implicit: false, children: node.children === null ? null : new Map() };
-    if (old?.type === "directory") made.children = old.children;
-    insert(path, { node: made, content, isImplied: false });
+    if (old?.type === "directory") node.children = old.children;
+    insert(path, { node, content, isImplied: false });
   };
 
   return {
@@ -118,13 +123,15 @@ export function createLayerPlan(target: TreeNode): LayerPlan {
       const inputs: StepInput[] = [];
       for (const [path, { node, content }] of entries) {
         const { type, mode, uid, gid, linkTarget, rdevMajor, rdevMinor } = node;
-        const digest = type === "file" ? await digestOf(content) : "";
-        const xattrs = [...node.xattrs]
-          .sort()
-          .map(([name, value]) => [name, Buffer.from(value).toString("hex")]);
-        const device = rdevMajor === 0 && rdevMinor === 0 ? [] : [rdevMajor, rdevMinor];
-        const rest = [linkTarget, ...device, ...xattrs.flat()].filter((word) => word !== "");
-        inputs.push([`/${path}`, [type, mode.toString(8), `${uid}:${gid}`, digest, ...rest].join(" ")]);
+        let text = `${type} ${mode.toString(8)} ${uid}:${gid}`;
+        if (type === "file") {
+          const digest = digestOf(content);
+          text += ` ${typeof digest === "string" ? digest : await digest}`;
+        }
+        if (linkTarget !== "") text += ` ${linkTarget}`;
+        if (rdevMajor !== 0 || rdevMinor !== 0) text += ` ${rdevMajor}:${rdevMinor}`;
+        if (node.xattrs.size > 0) text += ` ${xattrText(node.xattrs)}`;
+        inputs.push([`/${path}`, text]);
       }
       return inputs;
     },
@@ -134,6 +141,12 @@ export function createLayerPlan(target: TreeNode): LayerPlan {
       return planned === undefined ? undefined : bytesOf(planned);
     },
   };
+}
+
+function xattrText(xattrs: TreeNode["xattrs"]): string {
+  return JSON.stringify(
+    [...xattrs].sort().map(([name, value]) => [name, Buffer.from(value).toString("hex")]),
+  );
 }
 
 function digestOf(content: Planned["content"]): Promise<string> | string {
@@ -159,18 +172,24 @@ async function* writeTar(
   );
   const own = Number.isFinite(newest) ? newest : now;
   const firstNames = new Map<TreeNode, readonly [path: string, node: TreeNode]>();
-  let gathered: Uint8Array[] = [];
-  let length = 0;
-  const gather = (bytes: Uint8Array, isLasting: boolean): void => {
-    gathered.push(isLasting ? bytes : Buffer.from(bytes));
-    length += bytes.length;
+  let chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+  let filled = 0;
+  /** Copies as much as there is room for; how much that was. */
+  const take = (bytes: Uint8Array, from: number): number => {
+    const count = Math.min(bytes.length - from, chunk.length - filled);
+    chunk.set(from === 0 && count === bytes.length ? bytes : bytes.subarray(from, from + count), filled);
+    filled += count;
+    return count;
   };
   const flush = (): Uint8Array => {
-    const chunk = Buffer.concat(gathered, length);
-    gathered = [];
-    length = 0;
-    return chunk;
+    const full = chunk.subarray(0, filled);
+    chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+    filled = 0;
+    return full;
   };
+  function* add(bytes: Uint8Array): Generator<Uint8Array> {
+    for (let from = take(bytes, 0); from < bytes.length; from += take(bytes, from)) yield flush();
+  }
   for (const [path, planned] of entries) {
     const { node, content, isImplied } = planned;
     const isMadeNow = isImplied || content instanceof Uint8Array;
@@ -180,13 +199,13 @@ async function* writeTar(
     const source = content === null || content instanceof Uint8Array ? undefined : content.node;
     const first = source === undefined ? undefined : firstNames.get(source);
     if (first !== undefined && hasSameAttributes(first[1], node)) {
-      gather(tarHeader({ ...common, path, type: "hardlink", linkTarget: first[0] }), true);
+      yield* add(tarHeader({ ...common, path, type: "hardlink", linkTarget: first[0] }));
       continue;
     }
     if (source !== undefined) firstNames.set(source, [path, node]);
     const written = path === "" ? "./" : node.type === "directory" ? `${path}/` : path;
     if (node.type === "socket") continue;
-    gather(
+    yield* add(
       tarHeader({
         ...common,
         path: written,
@@ -196,17 +215,12 @@ async function* writeTar(
         devMajor: node.rdevMajor,
         devMinor: node.rdevMinor,
       }),
-      true,
     );
     if (node.type !== "file") continue;
-    for (const bytes of bytesOf(planned)) {
-      gather(bytes, false);
-      if (length >= CHUNK_BYTES) yield flush();
-    }
-    gather(tarPadding(node.size), true);
-    if (length >= CHUNK_BYTES) yield flush();
+    for (const bytes of bytesOf(planned)) yield* add(bytes);
+    yield* add(tarPadding(node.size));
   }
-  gather(TAR_END, true);
+  yield* add(TAR_END);
   yield flush();
 }
 

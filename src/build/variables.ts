@@ -1,4 +1,4 @@
-import { expandWord, expandWords, type WordOptions } from "../dockerfile/index.ts";
+import { expandText, expandWord, expandWords, type WordOptions } from "../dockerfile/index.ts";
 import { formatPlatform, type Platform } from "../oci/index.ts";
 
 /** Arguments that every RUN gets without `ARG`, and that leave no trace in history or cache. */
@@ -42,6 +42,8 @@ export interface Variables {
   /** Proxy settings that were given and not declared. */
   proxies(): (readonly [string, string])[];
   expand(word: string): string;
+  /** Into a text in which quotes are text. */
+  expandText(text: string): string;
   expandList(text: string): string[];
 }
 
@@ -75,6 +77,7 @@ export function createVariables({ args, escapeToken, env }: VariablesOptions): V
         return !declared.has(name) && fromEnv(name) === undefined;
       }),
     expand: (word) => expandWord(word, options),
+    expandText: (text) => expandText(text, options),
     expandList: (text) => expandWords(text, options),
   };
 }

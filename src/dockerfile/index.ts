@@ -11,4 +11,4 @@ export type * from "./instruction.ts";
 export { parseRunMount, type RunMount } from "./mount.ts";
 export { parseDockerfile, parseTrigger } from "./parse.ts";
 export { dockerfileError, type SourceRange, within } from "./source.ts";
-export { expandWord, expandWords, type WordOptions } from "./word.ts";
+export { expandText, expandWord, expandWords, type WordOptions } from "./word.ts";

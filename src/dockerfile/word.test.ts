@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: shell words are what is tested here
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { expandWord, expandWords } from "./word.ts";
+import { expandText, expandWord, expandWords } from "./word.ts";
 
 const ENV: Readonly<Record<string, string>> = {
   A: "a",
@@ -81,6 +81,11 @@ test("words part at blanks of values too, unless quoted", () => {
     "one two",
     "",
   ]);
+});
+
+test("in a text quotes are text, and the escape token mostly too", () => {
+  const text = 'it\'s "$A" \\$A \\\\ \\n ${NOPE:-x}';
+  assert.equal(expandText(text, { lookup, escapeToken: "\\" }), 'it\'s "a" $A \\ \\n x');
 });
 
 test("another escape token", () => {

@@ -26,6 +26,14 @@ export function expandWords(text: string, options: WordOptions): string[] {
   return lex(text, options).words;
 }
 
+/**
+ * Puts variables into a text in which quotes are text: a heredoc. As in a shell, the escape token means something before
+ * `$` and itself only.
+ */
+export function expandText(text: string, options: WordOptions): string {
+  return new Lexer(text, options).text();
+}
+
 interface Lexed {
   readonly text: string;
   readonly words: string[];
@@ -106,6 +114,19 @@ class Lexer {
     }
     if (stop !== undefined) throw bad(`syntax error: missing '${stop}'`);
     return { text, words: words.end() };
+  }
+
+  /** Reads all, quotes as text. */
+  text(): string {
+    const { escapeToken } = this.#options;
+    let text = "";
+    for (let char = this.#next(); char !== undefined; char = this.#next()) {
+      const next = this.#peek();
+      if (char === "$") text += this.#dollar();
+      else if (char === escapeToken && (next === "$" || next === escapeToken)) text += this.#next();
+      else text += char;
+    }
+    return text;
   }
 
   #singleQuoted(): string {

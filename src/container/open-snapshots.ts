@@ -1,4 +1,4 @@
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { messageOf, PlyError } from "../error.ts";
 import { sizeOfTree } from "../linux/index.ts";
 import { captureStrata, removeTree, reviveStrata, type Strata, tidyStrata } from "../overlay/index.ts";
@@ -305,10 +305,14 @@ export function openSnapshots(parts: SnapshotsParts): OpenSnapshots {
     async sizeOf(container, name) {
       const id = idOf(container);
       const { root, volumes: strata } = kept.find(id, name);
-      const tops = Object.entries(strata).map(([volume, [top = ""]]) =>
-        join(volumes.get(volume).path, "..", top),
-      );
-      const sizes = await Promise.all([join(dirOf(id), root[0] ?? ""), ...tops].map(sizeOfTree));
+      const below = (home: string, names: Strata) => names.map((stratum) => join(home, stratum));
+      const places = [
+        ...below(dirOf(id), root),
+        ...Object.entries(strata).flatMap(([volume, names]) =>
+          below(dirname(volumes.get(volume).path), names),
+        ),
+      ];
+      const sizes = await Promise.all(places.map(sizeOfTree));
       return sizes.reduce((sum, size) => sum + size, 0);
     },
     async bytesHeld() {
@@ -318,7 +322,7 @@ export function openSnapshots(parts: SnapshotsParts): OpenSnapshots {
         for (const name of root) if (!live.includes(name)) held.add(join(dirOf(snapshot.containerId), name));
         for (const [volume, names] of Object.entries(strata)) {
           const { path, strata: own = [basename(path)] } = volumes.get(volume);
-          for (const name of names) if (!own.includes(name)) held.add(join(path, "..", name));
+          for (const name of names) if (!own.includes(name)) held.add(join(dirname(path), name));
         }
       }
       const sizes = await Promise.all([...held].map(sizeOfTree));

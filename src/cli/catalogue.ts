@@ -428,6 +428,12 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     load: () => import("./commands/system-df.ts"),
   },
   {
+    names: ["session"],
+    summary: "Run a command, and remove what it made in the engine when it ends",
+    section: "Engine",
+    load: () => import("./commands/session.ts"),
+  },
+  {
     names: ["system dial-stdio"],
     summary: "Connect standard input and output with the engine, for ssh:// addresses",
     section: "Engine",

@@ -113,6 +113,12 @@ describe("the engine inside a program", { skip: unless("root", "file:dist/librar
     await must(BUN, [PROGRAM, ...words, "close"], { env: env() });
     assert.deepEqual(await left(), ["", "other", "bb"]);
 
+    const script = "docker run -d --network none bb:1 sleep 600 && docker volume create mine && exit 5";
+    const ran = await engine.ply(["session", "sh", "-c", script]);
+    assert.equal(ran.code, 5, ran.stderr);
+    assert.deepEqual(await left(), ["", "other", "bb"]);
+    assert.equal((await engine.ply(["session", "/nowhere/to/be/found"])).code, 127);
+
     const killed = await running(words);
     assert.notDeepEqual(await left(), ["", "other", "bb"]);
     killed.child.kill("SIGKILL");

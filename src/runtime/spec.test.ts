@@ -46,6 +46,14 @@ test("mounts come after those they lie in; a given one replaces the default at i
   );
 });
 
+test("in a user namespace, id-mapped mounts say how", () => {
+  const range = [{ inside: 0, outside: 100_000, size: 65_536 }];
+  const mounts = [{ destination: "/v", type: "bind", source: "/s", options: ["rbind", "idmap"] }];
+  const spec = buildSpec({ ...options, mounts, idMap: { uids: range, gids: range } });
+  assert.deepEqual(spec.mounts.at(-1)?.options, ["rbind", "idmap=uids=0-100000-65536;gids=0-100000-65536"]);
+  assert.deepEqual(spec.linux.uidMappings, [{ containerID: 0, hostID: 100_000, size: 65_536 }]);
+});
+
 test("namespaces, cgroups, devices and paths by network, layout and privilege", () => {
   const types = (over: Partial<SpecOptions>) =>
     buildSpec({ ...options, ...over }).linux.namespaces.map(({ type }) => type);

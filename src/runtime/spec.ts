@@ -215,7 +215,7 @@ export function buildSpec(options: SpecOptions): OciSpec {
       ...(options.apparmor === undefined ? {} : { apparmorProfile: options.apparmor }),
       ...(options.selinux === undefined ? {} : { selinuxLabel: options.selinux.process }),
     },
-    mounts: mergeMounts(defaultMounts(options), options.mounts),
+    mounts: mergeMounts(defaultMounts(options), options.mounts).map((mount) => withMap(mount, idMap)),
     linux: {
       ...(options.cgroupsPath === null
         ? {}
@@ -323,6 +323,18 @@ function defaultMounts({ privileged, shmSize, cgroupsPath, withoutShm }: SpecOpt
       options: ["nosuid", "noexec", "nodev", readOnly],
     });
   return usual;
+}
+
+/**
+ * crun's `idmap` alone means the container's user namespace, which crun may look at before the container has joined it;
+ * so the map is written out (crun(1), "IDMAPPED MOUNTS").
+ */
+function withMap(mount: OciMount, idMap: IdMap | undefined): OciMount {
+  if (idMap === undefined || !mount.options.includes("idmap")) return mount;
+  const text = (ranges: readonly IdRange[]) =>
+    ranges.map(({ inside, outside, size }) => `${inside}-${outside}-${size}`).join("#");
+  const map = `idmap=uids=${text(idMap.uids)};gids=${text(idMap.gids)}`;
+  return { ...mount, options: mount.options.map((option) => (option === "idmap" ? map : option)) };
 }
 
 /** A mount must come after the one it lies in: by depth, and the given ones after the defaults. */

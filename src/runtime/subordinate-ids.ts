@@ -30,10 +30,9 @@ const RANGE_LIMIT = 339;
  */
 export async function subordinateMap(owner: string, files: SubordinateFiles = FILES): Promise<IdMap> {
   const [user = "", group = user] = owner.split(":");
-  const [uids, gids] = await Promise.all([
-    rangesOf(user, files.subuid, files.passwd, "subuid"),
-    rangesOf(group, files.subgid, files.group, "subgid"),
-  ]);
+  // One after the other: of two that are missing, the first is told.
+  const uids = await rangesOf(user, files.subuid, files.passwd, "subuid");
+  const gids = await rangesOf(group, files.subgid, files.group, "subgid");
   return { uids: inOrder(uids), gids: inOrder(gids) };
 }
 

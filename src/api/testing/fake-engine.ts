@@ -168,6 +168,7 @@ const fakeExecs: Execs = {
   get: noExec,
   start: noExec,
   detached: noExec,
+  kill: noExec,
   resize: noExec,
   idsOf: () => [],
 };

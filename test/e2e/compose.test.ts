@@ -72,10 +72,11 @@ describe("docker-compose 1.29", {
       .filter((line) => line !== "")
       .sort();
   };
-  const lookup = async (service: string, name: string): Promise<number> => {
-    const out = await compose("exec", "-T", service, "busybox", "nslookup", "-type=a", name);
+  /** How many addresses a container finds behind a name. */
+  const lookup = async (container: string, name: string): Promise<number> => {
+    const { stdout } = await engine.docker(["exec", container, "busybox", "nslookup", "-type=a", name]);
     return (
-      out
+      stdout
         .split("\n\n")
         .slice(1)
         .join("\n")
@@ -95,15 +96,8 @@ describe("docker-compose 1.29", {
       "shop_back",
       "shop_front",
     ]);
-    assert.deepEqual(
-      [
-        await lookup("db", "web"),
-        await lookup("db", "www"),
-        await lookup("db", "shop_web_2"),
-        await lookup("web", "db"),
-      ],
-      [3, 3, 1, 1],
-    );
+    const found = ["web", "www", "shop_web_2"].map((name) => lookup("shop_db_1", name));
+    assert.deepEqual(await Promise.all(found), [3, 3, 1]);
     assert.match(
       await compose("exec", "-T", "web", "busybox", "ping", "-c1", "-W5", "db"),
       /10\.214\.3\.7.* 0% packet loss/s,
@@ -112,15 +106,12 @@ describe("docker-compose 1.29", {
     assert.match(await compose("port", "--index=3", "web", "80"), /^127\.0\.0\.1:\d+\n$/);
     assert.match(await compose("logs", "--no-color", "web"), /web_3 +\| started/);
 
-    // Nothing has changed: the same containers run on.
-    const before = await docker("ps", "-q");
-    await compose("up", "-d", "--scale", "web=3");
-    assert.deepEqual(await docker("ps", "-q"), before);
+    // What has not changed runs on.
+    const before = await docker("ps", "-q", "--filter", "name=_1$");
     await compose("up", "-d", "--scale", "web=1");
-    assert.deepEqual(await docker("ps", "--format", "{{.Names}}"), ["shop_db_1", "shop_web_1"]);
-    assert.equal(await lookup("db", "web"), 1);
+    assert.deepEqual(await docker("ps", "-q"), before);
     await compose("restart", "-t", "0", "web");
-    assert.equal(await lookup("web", "db"), 1);
+    assert.deepEqual([await lookup("shop_web_1", "db"), await lookup("shop_db_1", "web")], [1, 1]);
 
     await compose("down", "-v");
     assert.deepEqual(await docker("ps", "-aq"), []);

@@ -3,7 +3,7 @@ import type { EventBus } from "../event/index.ts";
 import { overlaps, parseCidr } from "./address.ts";
 import type { Endpoint } from "./attachment.ts";
 import { checkNotInUse, configured, planConfiguration } from "./config-network.ts";
-import { engineNames, ownParentName } from "./devices.ts";
+import { engineNames, ensureBridge, ownParentName } from "./devices.ts";
 import { checkEndpoint } from "./endpoint.ts";
 import { openFirewall } from "./firewall.ts";
 import { openHost } from "./host.ts";
@@ -90,10 +90,15 @@ export function openNetworks(parts: NetworksParts): OpenNetworks {
     const [first] = network.subnets;
     if (!network.builtin || first === undefined || endpoints.length > 0) return network;
     const device = host.link(network.device)?.index;
-    if (!host.subnets(device).some((each) => overlaps(each, parseCidr(first.subnet)))) return network;
-    if (device !== undefined) host.deleteLink(network.device);
-    firewall.removeBridge(network.device);
-    return table.resettle(network, freePool(4, table.list(), device));
+    const isFree = !host.subnets(device).some((each) => overlaps(each, parseCidr(first.subnet)));
+    if (!isFree) {
+      host.deleteLink(network.device);
+      firewall.removeBridge(network.device);
+    }
+    const settled = isFree ? network : table.resettle(network, freePool(4, table.list(), device));
+    // At once: the next engine to choose sees it.
+    ensureBridge(host, settled);
+    return settled;
   }
 
   function removeDevice(network: Network): void {

@@ -85,9 +85,7 @@ export function createPublisher(): Publisher {
     held.add(port);
     try {
       const socket =
-        protocol === "tcp"
-          ? await listenFor(port, target)
-          : holdPort(protocol, bytesOf(parseAddress(hostAddress)), hostPort);
+        protocol === "tcp" ? await listenFor(port, target) : holdOther(protocol, hostAddress, hostPort);
       return {
         port,
         [Symbol.dispose]() {
@@ -168,6 +166,17 @@ function addressesFor(
 export function ruleFor(port: PublishedPort, { ipv4, ipv6 }: Target): PortRule[] {
   const containerAddress = isV6(port.hostAddress) ? ipv6 : ipv4;
   return containerAddress === null ? [] : [{ ...port, containerAddress }];
+}
+
+/** A kernel without SCTP sockets has nobody who could take the port either, and passes packets on all the same. */
+function holdOther(protocol: "udp" | "sctp", hostAddress: string, hostPort: number): Disposable {
+  try {
+    return holdPort(protocol, bytesOf(parseAddress(hostAddress)), hostPort);
+  } catch (error) {
+    if (protocol === "sctp" && failedWith(error, "EPROTONOSUPPORT"))
+      return { [Symbol.dispose]: () => undefined };
+    throw error;
+  }
 }
 
 /** Listens, and passes on what comes to the container. */

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import {
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -9,13 +10,18 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { PlyError } from "../error.ts";
 
 /** Whose home it is: the pid of the program. */
 const OWNER = "owner";
 
-/** A folder for one engine. */
+/** A folder for one engine. Throws "denied" for a parent that somebody else made or may write to. */
 export function makeHome(parent: string): string {
   mkdirSync(parent, { recursive: true, mode: 0o700 });
+  if (!isOurs(parent))
+    throw new PlyError("denied", `${parent} is not this user's own`, {
+      hint: "remove it, or name another folder in TMPDIR",
+    });
   const home = mkdtempSync(join(parent, "e"));
   writeFileSync(join(home, OWNER), String(process.pid));
   return home;
@@ -26,7 +32,7 @@ export function makeHome(parent: string): string {
  * has ended from the start adopts the containers and takes them along.
  */
 export function sweep(parent: string, [command = "", ...words]: readonly string[]): void {
-  if (!existsSync(parent)) return;
+  if (!isOurs(parent)) return;
   for (const name of readdirSync(parent)) {
     const home = join(parent, name);
     const runRoot = join(home, "run");
@@ -47,6 +53,12 @@ export function sweep(parent: string, [command = "", ...words]: readonly string[
       },
     ).unref();
   }
+}
+
+/** In a folder that everybody writes to, anybody may have been first with the name. */
+function isOurs(parent: string): boolean {
+  const found = lstatSync(parent, { throwIfNoEntry: false });
+  return found?.isDirectory() === true && found.uid === process.getuid?.() && (found.mode & 0o077) === 0;
 }
 
 /** The process of a pid file runs. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
@@ -8,6 +8,7 @@ import { readTar } from "../tar/index.ts";
 import { encodeFrame } from "../wire/index.ts";
 import { tarOfDirectory, tarOfFiles } from "./archive.ts";
 import { createBody } from "./containers.ts";
+import { makeHome, sweep } from "./home.ts";
 import { formatQuery } from "./http.ts";
 import { linesOf, outputOf, textOf } from "./output.ts";
 import { findProgram } from "./program.ts";
@@ -114,6 +115,31 @@ describe("requests", () => {
     assert.equal(body["HostConfig"]?.["NanoCpus"], 500_000_000);
     assert.equal(body["Healthcheck"]?.["Interval"], 5_000_000);
     assert.deepEqual(body["NetworkingConfig"], { EndpointsConfig: { net: { Aliases: ["web"] } } });
+  });
+});
+
+describe("the home of an engine", () => {
+  test("is made where nobody else may write", () => {
+    const parent = mkdtempSync(join(tmpdir(), "ply-home-"));
+    try {
+      const home = makeHome(join(parent, "own"));
+      assert.ok(home.startsWith(join(parent, "own")));
+      mkdirSync(join(parent, "open"));
+      chmodSync(join(parent, "open"), 0o777);
+      assert.throws(
+        () => makeHome(join(parent, "open")),
+        (error) => isPlyError(error, "denied"),
+      );
+      symlinkSync(join(parent, "own"), join(parent, "link"));
+      assert.throws(
+        () => makeHome(join(parent, "link")),
+        (error) => isPlyError(error, "denied"),
+      );
+      // Nothing in it is run on somebody else's behalf.
+      sweep(join(parent, "open"), ["/nowhere"]);
+    } finally {
+      rmSync(parent, { recursive: true });
+    }
   });
 });
 

@@ -16,7 +16,7 @@ export interface StartOptions {
    */
   readonly root?: string;
   readonly storageDriver?: string;
-  /** Folder with `registries.json` and `certs.d/`. */
+  /** Folder with `engine.json`, `registries.json` and `certs.d/`. */
   readonly config?: string;
   /** The words that run ply; found when absent (`PLY_BINARY`, the package's binary, `ply` on PATH, Bun). */
   readonly program?: readonly string[];

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { must } from "../test/support/process.ts";
 import { busyboxMembers, tarball } from "../test/support/tarball.ts";
-import { alternate, ENGINES, startPeers, timed } from "./harness.ts";
+import { alternate, ENGINES, option, startPeers, timed } from "./harness.ts";
 import type { Peer } from "./peers/peer.ts";
 import type { Chart } from "./report.ts";
 
@@ -63,12 +63,13 @@ export async function benchBuild(work: string, rounds: number): Promise<Chart[]>
   ];
   const started = await startPeers(work, ENGINES);
   // What lives in a root of its own does not see the contexts.
+  const only = option("only", "");
   const peers = started.filter(({ verbs }) => verbs !== undefined && verbs[0] !== "chroot");
   const charts: Chart[] = [];
   try {
     const base = tarball(busyboxMembers());
     for (const peer of peers) await call(peer, ["import", "-c", "ENV PATH=/bin", "-", BASE], base);
-    for (const { title, directory, isCached } of subjects)
+    for (const { title, directory, isCached } of subjects.filter((each) => each.title.includes(only)))
       charts.push(
         await alternate(title, peers, rounds, (peer) => {
           const cache = isCached ? cachedFlags(peer) : ["--no-cache"];

@@ -32,9 +32,17 @@ export function probeContainer(): Promise<Ability> {
 
 async function runOne(): Promise<string> {
   const dir = mkdtempSync(join(tmpdir(), "ply-doctor-"));
+  try {
+    return await runIn(dir);
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+async function runIn(dir: string): Promise<string> {
   const id = `doctor-${randomUUID()}`;
   const begun = performance.now();
-  const runtime = await openRuntime({ runRoot: join(dir, "run") });
+  await using runtime = await openRuntime({ runRoot: join(dir, "run") });
   try {
     const rootfs = join(dir, "root");
     await runtime.create({
@@ -54,8 +62,6 @@ async function runOne(): Promise<string> {
     return `${runtime.name} ${runtime.version}, conmon ${runtime.conmonVersion}: ran in ${Math.round(performance.now() - begun)} ms`;
   } finally {
     await runtime.delete(id).catch(() => undefined);
-    await runtime[Symbol.asyncDispose]();
-    rmSync(dir, { recursive: true, force: true });
   }
 }
 

@@ -135,13 +135,13 @@ export function newVeth(
 
 /** A device on top of another one (`parent`, an index here), within a namespace. */
 export function newChildLink(
-  link: NewLink & { readonly index?: number; readonly netns?: number; readonly parent: number },
+  link: NewLink & { readonly netns?: number; readonly parent: number },
   kind: { readonly name: "macvlan" | "ipvlan" | "vlan" | "dummy"; readonly data: readonly Buffer[] },
 ): NetlinkMessage {
   return create(
     `add ${kind.name} ${link.name}`,
     Buffer.concat([
-      linkHeader({ index: link.index ?? 0, up: link.up === true }),
+      linkHeader({ up: link.up === true }),
       ...linkAttributes(link),
       ...optional([
         link.parent > 0 && attribute(IFLA.link, u32(link.parent)),

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { PlyError } from "../error.ts";
-import { type Address, formatAddress, parseCidr } from "./address.ts";
+import { type Address, formatAddress, parseAddress, parseCidr } from "./address.ts";
 import type { AttachOptions, Endpoint, EndpointOptions } from "./attachment.ts";
 import { chooseAddress, type InUse } from "./ipam.ts";
 import { formatMac, macOf, parseMac } from "./mac.ts";
@@ -9,12 +9,13 @@ import type { Network, Subnet } from "./networks.ts";
 import type { Target } from "./publish.ts";
 import type { DefaultRoute } from "./sandbox.ts";
 
-/** Which networks' endpoints of a container can have: the ones with devices. */
+/** Throws "not-found". */
 export type FindNetwork = (name: string) => Network;
 
 /** Throws for what no start could make true: an address outside, a builtin that is no place to be. */
 export function checkEndpoint(network: Network, { ipv4, ipv6, mac, linkLocal = [] }: EndpointOptions): void {
   if (mac) parseMac(mac);
+  for (const address of linkLocal) parseAddress(address);
   if (network.configOnly)
     throw new PlyError(
       "denied",
@@ -43,7 +44,6 @@ export function checkEndpoint(network: Network, { ipv4, ipv6, mac, linkLocal = [
       );
     chooseAddress(network, family, address, new Set());
   }
-  void linkLocal;
 }
 
 /** A new endpoint with addresses nobody else has. Throws as {@link chooseAddress}. */

@@ -27,7 +27,7 @@ export interface Network {
   readonly ipv6: boolean;
   readonly internal: boolean;
   readonly attachable: boolean;
-  /** At most one list; IPv4 before IPv6. Empty for host and none. */
+  /** IPv4 before IPv6; empty for host and none. */
   readonly subnets: readonly Subnet[];
   /** As given (`com.docker.network.bridge.name`, `parent`, …); those of the default bridge are filled in. */
   readonly options: Readonly<Record<string, string>>;

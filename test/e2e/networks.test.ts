@@ -237,6 +237,27 @@ describe("networks", {
     assert.equal(await outside.get(`${host.ipv4}:8080`), "guarded");
   });
 
+  test("two engines on one host take different subnets and leave each other alone", async () => {
+    await using second = await startEngine({ netns: net.hostPath });
+    await importBusybox(second);
+    await web("mine", "-p", "8080:80");
+    const gatewayOf = async (from: TestEngine) => {
+      const format = "{{(index .IPAM.Config 0).Gateway}}";
+      return (await from.docker(["network", "inspect", "-f", format, "bridge"])).stdout.trim();
+    };
+    const ran = await second.docker(["run", "--rm", "bb:1", "busybox", "ip", "route"]);
+    assert.ok(ran.stdout.includes(`default via ${await gatewayOf(second)} `), ran.stdout + ran.stderr);
+    assert.notEqual(await gatewayOf(engine), await gatewayOf(second));
+    const taken = await second.docker(["run", "--rm", "-p", "8080:80", "bb:1", "true"]);
+    assert.match(
+      taken.stderr,
+      /failed to bind host port for 0\.0\.0\.0:8080:.*:80\/tcp: address already in use/,
+    );
+    await second.kill("SIGTERM");
+    assert.equal(await net.outside.get(`${net.host.ipv4}:8080`), "mine");
+    await second.start();
+  });
+
   test("addresses: static ones stay, none is given twice, MACs follow; an engine that was killed goes on", async () => {
     const { host, outside } = net;
     await docker(

@@ -180,8 +180,6 @@ export function decodeAttributes(bytes: Buffer): Map<number, Buffer> {
   return found;
 }
 
-export const u8 = (value: number): Buffer => Buffer.from([value]);
-
 export function u16(value: number): Buffer {
   const out = Buffer.alloc(2);
   out.writeUInt16LE(value);

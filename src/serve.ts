@@ -16,7 +16,9 @@ export interface ServeOptions {
   /** Name → path. */
   readonly runtimes?: Readonly<Record<string, string>>;
   readonly defaultRuntime?: string;
-  /** Folder with `registries.json` and `certs.d/`. */
+  /** See {@link EngineOptions.cgroupFavordynmods}. */
+  readonly cgroupFavordynmods?: boolean;
+  /** Folder with `engine.json`, `registries.json` and `certs.d/`. */
   readonly configDir?: string;
   /**
    * The engine belongs to whoever holds its standard input: when that ends, it ends with all its containers, networks
@@ -150,7 +152,7 @@ function endOf(stream: NodeJS.ReadStream): AbortSignal {
 
 async function openEngine(options: ServeOptions, log: (line: string) => void): Promise<Engine> {
   const { openEngine: open, root, runRoot, storageDriver, configDir, usernsRemap } = options;
-  const { runtimes, defaultRuntime } = options;
+  const { runtimes, defaultRuntime, cgroupFavordynmods } = options;
   for (const [name, path] of Object.entries({
     root,
     runRoot,
@@ -169,6 +171,7 @@ async function openEngine(options: ServeOptions, log: (line: string) => void): P
     ...(usernsRemap === undefined ? {} : { usernsRemap }),
     ...(runtimes === undefined ? {} : { runtimes }),
     ...(defaultRuntime === undefined ? {} : { defaultRuntime }),
+    ...(cgroupFavordynmods === undefined ? {} : { cgroupFavordynmods }),
   });
 }
 

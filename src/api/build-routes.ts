@@ -22,6 +22,10 @@ async function build(exchange: Exchange, { engine, clock }: Service): Promise<vo
       hint: "set DOCKER_BUILDKIT=0, or use ply build",
     });
   const { dockerfileName, remote, isQuiet, squash, ...request } = parseBuildRequest(exchange);
+  if (squash)
+    throw new PlyError("invalid", "squash is only supported with experimental mode", {
+      hint: "steps that copy from another stage bring their result alone",
+    });
   const { signal } = exchange;
   await using context = await engine.builder.openContext(
     remote === "" ? { archive: bodyStream(exchange) } : { address: remote },

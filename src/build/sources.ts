@@ -13,8 +13,6 @@ import { stackOf } from "./stage-root.ts";
 export interface Sources extends AsyncDisposable {
   /** The files of a stack of layers. */
   treeOf(diffIds: readonly DiffId[]): Promise<FileTree>;
-  /** A stack's own directory, for mounts. */
-  directoryOf(diffIds: readonly DiffId[]): Promise<string>;
   /** Reads a file by its real path. */
   readFile(stack: LayerStack, path: string): Promise<Buffer>;
 }
@@ -62,11 +60,6 @@ export function openSources(parts: Pick<BuilderParts, "store" | "view">): Source
       const tree = treeOf(diffIds);
       trees.set(key, tree);
       return tree;
-    },
-    async directoryOf(diffIds) {
-      const layers = stackOf(parts.store, diffIds);
-      if (layers === null) throw new Error("an empty stack has no directory");
-      return viewOf(layers);
     },
     readFile: async (layers, path) =>
       readFile(Buffer.concat([Buffer.from(`${await viewOf(layers)}/`), Buffer.from(path, "latin1")])),

@@ -87,62 +87,62 @@ async function buildImage(
   const owner = `build:${randomUUID()}`;
   const lease = parts.store.leases.hold(owner, parts.clock() + LEASE_MS);
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
-  await using sources = openSources(parts);
-  try {
-    const file = parseDockerfile(options.dockerfile.text, options.dockerfile.name);
-    const args: BuildArgs = {
-      given: options.buildArgs ?? new Map(),
-      platform: platformArgs(options.platform ?? parts.platform, parts.platform),
-      global: new Map(),
-      used: new Set(),
-    };
-    const graph = planStages(file, {
-      target: options.target,
-      args,
-      contexts: new Set(options.contexts?.keys()),
-    });
-    const firstStep = new Map<number, number>();
-    let total = 0;
-    for (const { stage } of graph.stages) {
-      firstStep.set(stage.index, total + 1);
-      total += 1 + stage.instructions.length;
-    }
-    const results = new Map<number, Promise<StageResult>>();
-    const session: Session = {
-      parts,
-      options,
-      cache,
-      args,
-      graph,
-      lease,
-      sources,
-      signal,
-      now: Math.floor(parts.clock() / 1000),
-      firstStep,
-      total,
-      emit: (event) => options.onEvent?.(event),
-      stageOf(index) {
-        const known = results.get(index);
-        if (known !== undefined) return known;
-        const planned = graph.stages.find(({ stage }) => stage.index === index);
-        if (planned === undefined) throw new PlyError("internal", `stage ${index} is not in the plan`);
-        const result = buildStage(session, planned).catch((error: unknown) => {
-          // The others need not go on.
-          stop.abort();
-          throw error;
-        });
-        results.set(index, result);
-        return result;
-      },
-    };
-    const built = await allStages(session, options);
-    warnUnused(session);
-    const imageId = await putImage(session, built);
-    return { imageId, names: (options.references ?? []).map(familiarString) };
-  } finally {
+  await using cleanup = new AsyncDisposableStack();
+  cleanup.defer(async () => {
     parts.store.leases.end(owner);
     await parts.store.collectGarbage();
+  });
+  const sources = cleanup.use(openSources(parts, lease));
+  const file = parseDockerfile(options.dockerfile.text, options.dockerfile.name);
+  const args: BuildArgs = {
+    given: options.buildArgs ?? new Map(),
+    platform: platformArgs(options.platform ?? parts.platform, parts.platform),
+    global: new Map(),
+    used: new Set(),
+  };
+  const graph = planStages(file, {
+    target: options.target,
+    args,
+    contexts: new Set(options.contexts?.keys()),
+  });
+  const firstStep = new Map<number, number>();
+  let total = 0;
+  for (const { stage } of graph.stages) {
+    firstStep.set(stage.index, total + 1);
+    total += 1 + stage.instructions.length;
   }
+  const results = new Map<number, Promise<StageResult>>();
+  const session: Session = {
+    parts,
+    options,
+    cache,
+    args,
+    graph,
+    lease,
+    sources,
+    signal,
+    now: Math.floor(parts.clock() / 1000),
+    firstStep,
+    total,
+    emit: (event) => options.onEvent?.(event),
+    stageOf(index) {
+      const known = results.get(index);
+      if (known !== undefined) return known;
+      const planned = graph.stages.find(({ stage }) => stage.index === index);
+      if (planned === undefined) throw new PlyError("internal", `stage ${index} is not in the plan`);
+      const result = buildStage(session, planned).catch((error: unknown) => {
+        // The others need not go on.
+        stop.abort();
+        throw error;
+      });
+      results.set(index, result);
+      return result;
+    },
+  };
+  const built = await allStages(session, options);
+  warnUnused(session);
+  const imageId = await putImage(session, built);
+  return { imageId, names: (options.references ?? []).map(familiarString) };
 }
 
 /** All stages side by side, as far as they do not wait for each other; the first failure is the build's. */

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { decodeIndex, type TreeNode, unionOf } from "../layer/index.ts";
 import type { DiffId } from "../oci/index.ts";
-import type { LayerStack } from "../store/index.ts";
+import type { LayerStack, Lease } from "../store/index.ts";
 import { readingBelow } from "./directory-tree.ts";
 import type { FileTree } from "./file-tree.ts";
 import type { BuilderParts } from "./parts.ts";
@@ -17,13 +17,19 @@ export interface Sources extends AsyncDisposable {
   readFile(stack: LayerStack, path: string): Promise<Buffer>;
 }
 
-export function openSources(parts: Pick<BuilderParts, "store" | "view">): Sources {
+/** `lease`: keeps what is mounted for them. */
+export function openSources(parts: Pick<BuilderParts, "store" | "view">, lease: Lease): Sources {
   const stack = new AsyncDisposableStack();
   const views = new Map<string, Promise<string>>();
   const trees = new Map<string, Promise<FileTree>>();
   const viewOf = (layers: LayerStack): Promise<string> => {
     const known = views.get(layers.chainId);
     if (known !== undefined) return known;
+    // Named first, so that a crash leaves nothing unknown on disk.
+    parts.store.leases.addChain(
+      lease,
+      layers.layers.map(({ diffId }) => diffId),
+    );
     const opened = parts.view(layers).then((view) => stack.use(view).path);
     views.set(layers.chainId, opened);
     return opened;

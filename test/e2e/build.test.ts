@@ -417,6 +417,7 @@ RUN exit 9
   /** No container, mount or file of a build. */
   async function leavesNothing(): Promise<void> {
     await until("no container is left", async () => (await engine.must(["ps", "-aq"])).stdout === "");
+    assert.match((await engine.must(["system", "check"])).stdout, /verified/);
     await until("no file is left", () => readdirSync(join(engine.root, "build", "spool")).length === 0);
     assert.doesNotMatch(
       readFileSync("/proc/self/mountinfo", "utf8"),

@@ -83,8 +83,12 @@ async function get(exchange: Exchange, { root, emit }: OpenPlace): Promise<void>
   const found = statPath(root, path);
   emit("archive-path");
   exchange.response.setHeader(PATH_STAT_HEADER, encodePathStat(dockerPathStat(found)));
-  const options = { as: posix.basename(absolute(path)) || "/", signal: exchange.signal };
-  await sendStream(exchange, "application/x-tar", pack(root, path, options));
+  const archive = pack(root, path, {
+    as: posix.basename(absolute(path)) || "/",
+    keepHoles: queryBoolean(exchange.query, "holes"),
+    signal: exchange.signal,
+  });
+  await sendStream(exchange, "application/x-tar", archive, { isAhead: true });
 }
 
 async function put(exchange: Exchange, place: OpenPlace): Promise<void> {
@@ -107,7 +111,7 @@ async function put(exchange: Exchange, place: OpenPlace): Promise<void> {
 async function exportAll(exchange: Exchange, { root, emit }: OpenPlace): Promise<void> {
   emit("export");
   const archive = pack(root, "/", { as: "", sameMount: true, signal: exchange.signal });
-  await sendStream(exchange, "application/octet-stream", archive);
+  await sendStream(exchange, "application/octet-stream", archive, { isAhead: true });
 }
 
 function list(exchange: Exchange, { root }: OpenPlace): void {

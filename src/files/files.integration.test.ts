@@ -59,6 +59,39 @@ describe("trees within a root", { skip }, () => {
     );
   });
 
+  for (const keepHoles of [true, false])
+    test(`holes stay holes, packed ${keepHoles ? "as such" : "as zeros"}`, async () => {
+      const MIB = 1024 * 1024;
+      const write = (name: string, size: number, ...runs: (readonly [at: number, text: string])[]) => {
+        const fd = fs.openSync(join(top, "from", name), "w");
+        for (const [at, text] of runs) fs.writeSync(fd, text, at);
+        fs.ftruncateSync(fd, size);
+        fs.closeSync(fd);
+      };
+      fs.mkdirSync(join(top, "from"));
+      fs.mkdirSync(join(top, "to"));
+      write("empty", 64 * MIB);
+      write("middle", 9 * MIB + 5, [3 * MIB + 7, "in the middle"], [6 * MIB, "y".repeat(700_001)]);
+      write("ends", 5 * MIB + 3, [0, "x"], [5 * MIB, "end"]);
+      write("zeros", 100_000, [0, "\0".repeat(100_000)]);
+      fs.writeFileSync(join(top, "from/whole"), "z".repeat(1_300_001));
+      using root = openRoot(top);
+      let packed = 0;
+      const archive = async function* () {
+        for await (const chunk of pack(root, "/from", { as: "copy", keepHoles })) {
+          packed += chunk.length;
+          yield chunk;
+        }
+      };
+      await unpack(root, "/to", archive(), BARE);
+      assert.equal(packed < 4 * MIB, keepHoles);
+      for (const name of fs.readdirSync(join(top, "from"))) {
+        const [was, is] = ["from", "to/copy"].map((dir) => join(top, dir, name)) as [string, string];
+        assert.ok(fs.readFileSync(was).equals(fs.readFileSync(is)), name);
+        assert.ok(fs.statSync(is).blocks <= fs.statSync(was).blocks, `${name} takes no more than it did`);
+      }
+    });
+
   test("links lead about within the root, and are told by where they end", () => {
     fs.mkdirSync(join(top, "etc"));
     fs.writeFileSync(join(top, "etc/passwd"), "inside");

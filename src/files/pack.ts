@@ -13,10 +13,15 @@ import { PlyError, throwIfAborted } from "../error.ts";
 import { failedWith, openInRoot } from "../linux/index.ts";
 import { quoteBytes, TAR_END, type TarHeaderFields, tarHeader, tarPadding } from "../tar/index.ts";
 import { portableXattrs } from "./attributes.ts";
+import { dataExtents } from "./extents.ts";
 import { findPlace, ownerInside, pathOf, type Root } from "./root.ts";
 import { isGone, notThere, typeOf } from "./stat.ts";
 
 const CHUNK_LENGTH = 256 * 1024;
+/** Half of what our own reader takes of one archive. */
+const MAX_EXTENTS = 500_000;
+/** Sent for every hole: nobody writes to what is packed. */
+const ZEROS = new Uint8Array(CHUNK_LENGTH);
 const NANOS = 1_000_000_000n;
 const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
 const readFrom = promisify(read);
@@ -28,6 +33,8 @@ export interface PackOptions {
   readonly sameMount?: boolean;
   /** More follows: the end of an archive is left to the caller. */
   readonly isPart?: boolean;
+  /** Holes are left out (PAX sparse files), for readers that are ours; else they are zeros, which every reader knows. */
+  readonly keepHoles?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -35,6 +42,8 @@ interface Packing extends Omit<PackOptions, "as"> {
   readonly root: Root;
   /** First name of every inode that has several. */
   readonly firstNames: Map<string, string>;
+  /** Runs of sparse files that may still be told of: readers bound them. */
+  extentsLeft: number;
 }
 
 /**
@@ -49,7 +58,7 @@ export async function* pack(
   options: PackOptions,
 ): AsyncGenerator<Uint8Array, void, void> {
   const place = placeOrNotFound(root, path);
-  const packing: Packing = { ...options, root, firstNames: new Map() };
+  const packing: Packing = { ...options, root, firstNames: new Map(), extentsLeft: MAX_EXTENTS };
   try {
     lstatOrNotFound(place.directory, place.name, path);
     yield* gathered(packEntry(place.directory, place.name, latin(options.as), packing), options.isPart);
@@ -78,7 +87,7 @@ function latin(text: string): string {
   return Buffer.from(text).toString("latin1");
 }
 
-/** Small pieces joined, the end of the archive added. */
+/** Small pieces joined, long ones as they are, the end of the archive added. */
 async function* gathered(
   pieces: AsyncGenerator<Uint8Array>,
   isPart = false,
@@ -86,12 +95,17 @@ async function* gathered(
   let held: Uint8Array[] = [];
   let length = 0;
   for await (const piece of pieces) {
-    held.push(piece);
-    length += piece.length;
-    if (length < CHUNK_LENGTH) continue;
-    yield Buffer.concat(held, length);
-    held = [];
-    length = 0;
+    const isLong = piece.length >= CHUNK_LENGTH;
+    if (!isLong) {
+      held.push(piece);
+      length += piece.length;
+    }
+    if (length >= CHUNK_LENGTH || (isLong && length > 0)) {
+      yield Buffer.concat(held, length);
+      held = [];
+      length = 0;
+    }
+    if (isLong) yield piece;
   }
   yield Buffer.concat(isPart ? held : [...held, TAR_END]);
 }
@@ -162,21 +176,46 @@ async function* packFile(
     const size = Number(stat.size);
     const xattrs = unlessGone(() => portableXattrs(pathOf(directory, name))) ?? new Map();
     if (stat.nlink > 1n) packing.firstNames.set(inodeOf(stat), as);
-    yield tarHeader({ ...attributesOf(stat, packing), path: as, type: "file", size, xattrs });
-    let left = size;
-    while (left > 0) {
-      throwIfAborted(packing.signal);
-      const buffer = Buffer.allocUnsafe(Math.min(CHUNK_LENGTH, left));
-      const { bytesRead } = await readFrom(fd, buffer, 0, buffer.length, null);
-      if (bytesRead === 0) break;
-      left -= bytesRead;
-      yield buffer.subarray(0, bytesRead);
+    const extents = dataExtents(fd, stat, packing.extentsLeft);
+    const isSparse = packing.keepHoles === true && extents !== undefined;
+    if (isSparse) packing.extentsLeft -= extents.length;
+    const fields = { ...attributesOf(stat, packing), path: as, size, xattrs };
+    yield tarHeader({ ...fields, type: "file", ...(isSparse ? { extents } : {}) });
+    let at = 0;
+    let stored = 0;
+    for (const { offset, length } of extents ?? [{ offset: 0, length: size }]) {
+      if (!isSparse) yield* zeros(offset - at);
+      yield* contentOf(fd, offset, length, packing.signal);
+      at = offset + length;
+      stored += length;
     }
-    for (; left > 0; left -= Math.min(left, CHUNK_LENGTH)) yield Buffer.alloc(Math.min(left, CHUNK_LENGTH));
-    yield tarPadding(size);
+    if (!isSparse) yield* zeros(size - at);
+    yield tarPadding(isSparse ? stored : size);
   } finally {
     closeSync(fd);
   }
+}
+
+/** What is missing since the file was cut meanwhile is zeros. */
+async function* contentOf(
+  fd: number,
+  offset: number,
+  length: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array, void, void> {
+  for (let at = 0; at < length; ) {
+    throwIfAborted(signal);
+    const buffer = Buffer.allocUnsafe(Math.min(CHUNK_LENGTH, length - at));
+    const { bytesRead } = await readFrom(fd, buffer, 0, buffer.length, offset + at);
+    if (bytesRead === 0) return yield* zeros(length - at);
+    at += bytesRead;
+    yield buffer.subarray(0, bytesRead);
+  }
+}
+
+function* zeros(length: number): Generator<Uint8Array, void, void> {
+  for (let left = length; left > 0; left -= ZEROS.length)
+    yield ZEROS.subarray(0, Math.min(left, ZEROS.length));
 }
 
 /** Undefined: it is gone, or no longer what it was. */

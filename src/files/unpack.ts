@@ -20,7 +20,7 @@ import { posix } from "node:path";
 import { promisify } from "node:util";
 import { isPlyError, PlyError, throwIfAborted } from "../error.ts";
 import { failedWith, mknod, openInRoot, S_IF, utimensNs } from "../linux/index.ts";
-import { quoteBytes, readTar, type TarContent, type TarEntry } from "../tar/index.ts";
+import { isHole, quoteBytes, readTar, type TarContent, type TarEntry } from "../tar/index.ts";
 import { setXattrs } from "./attributes.ts";
 import { O_PATH, ownerOutside, pathOf, type Root } from "./root.ts";
 import { isGone, notThere } from "./stat.ts";
@@ -31,7 +31,7 @@ const NAME_LIMIT = 255;
 const writeTo = promisify(write);
 /** What most filesystems can leave out. */
 const HOLE_BYTES = 4096;
-const ZEROS = Buffer.alloc(HOLE_BYTES);
+const ZEROS = Buffer.alloc(64 * HOLE_BYTES);
 
 export interface UnpackOptions {
   /** A directory is never replaced by something else, nor the other way round. */
@@ -213,7 +213,7 @@ async function unpackEntry(target: Target, name: string, { entry, content }: Tar
       let size = 0;
       for await (const chunk of content) {
         throwIfAborted(target.options.signal);
-        await writeSparse(fd, chunk, size);
+        if (!isHole(chunk)) await writeSparse(fd, chunk, size);
         size += chunk.length;
       }
       // The end may be a hole too.
@@ -301,11 +301,16 @@ async function writeSparse(fd: number, chunk: Uint8Array, position: number): Pro
   for (let at = 0; at < chunk.length; ) {
     // Blocks of the file, not of the chunk.
     const end = Math.min(chunk.length, at + HOLE_BYTES - ((position + at) % HOLE_BYTES));
-    if (chunk[at] === 0 && ZEROS.compare(chunk, at, end, 0, end - at) === 0) {
-      await writeAll(fd, chunk.subarray(from, at), position + from);
-      from = end;
+    const isZero = (to: number): boolean => ZEROS.compare(chunk, at, to, 0, to - at) === 0;
+    if (chunk[at] !== 0 || !isZero(end)) {
+      at = end;
+      continue;
     }
-    at = end;
+    await writeAll(fd, chunk.subarray(from, at), position + from);
+    // Holes are long: looked over in long steps.
+    const far = Math.min(chunk.length, at + ZEROS.length);
+    at = isZero(far) ? far : end;
+    from = at;
   }
   await writeAll(fd, chunk.subarray(from), position + from);
 }

@@ -158,7 +158,7 @@ async function readMember(
   if (looksLikeJson(head)) {
     if (entry.size > MAX_CONFIG_BYTES) return { kind: "other" };
     const chunks: Uint8Array[] = [];
-    for await (const chunk of stream) chunks.push(Uint8Array.from(chunk));
+    for await (const chunk of stream) chunks.push(new Uint8Array(chunk));
     return { kind: "document", bytes: Buffer.concat(chunks) };
   }
   if (!looksLikeLayer(head)) return { kind: "other" };

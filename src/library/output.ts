@@ -29,7 +29,7 @@ export async function* outputOf(
 
 export async function textOf(output: AsyncIterable<Output>): Promise<PrintedText> {
   const all: Output[] = [];
-  for await (const piece of output) all.push({ ...piece, bytes: Uint8Array.from(piece.bytes) });
+  for await (const piece of output) all.push({ ...piece, bytes: new Uint8Array(piece.bytes) });
   const join = (pieces: readonly Output[]): string =>
     Buffer.concat(pieces.map(({ bytes }) => bytes)).toString("utf8");
   return {

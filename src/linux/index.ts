@@ -37,6 +37,7 @@ export { openPipe, type Pipe, unreadBytes } from "./pipe.ts";
 export { type ResourceLimit, resourceLimits } from "./rlimit.ts";
 export * as rtnetlink from "./rtnetlink.ts";
 export { sealProgram } from "./sealed-file.ts";
+export { type DataRun, nextDataRun } from "./seek-data.ts";
 export { connectSeqpacket } from "./seqpacket.ts";
 export { sizeOfTree } from "./size-of-tree.ts";
 export { lgetxattr, lgetxattrs, lremovexattr, lsetxattr } from "./xattr.ts";

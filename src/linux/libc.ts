@@ -9,6 +9,7 @@ import { PlyError } from "../error.ts";
  */
 const NUMBERS = {
   x64: {
+    lseek: 8,
     ioctl: 16,
     socket: 41,
     connect: 42,
@@ -42,6 +43,7 @@ const NUMBERS = {
   },
   arm64: {
     ioctl: 29,
+    lseek: 62,
     socket: 198,
     bind: 200,
     connect: 203,

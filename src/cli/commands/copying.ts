@@ -2,6 +2,7 @@ import { lstatSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { posix, resolve } from "node:path";
 import { isPlyError, messageOf, PlyError } from "../../error.ts";
 import { openRoot, pack, statPath, unpack } from "../../files/index.ts";
+import { createTarScanner } from "../../tar/index.ts";
 import { type DockerPathStat, decodePathStat, hasGoMode, PATH_STAT_HEADER } from "../../wire/index.ts";
 import type { EngineClient } from "../client/index.ts";
 import { ExitError } from "../failure.ts";
@@ -21,6 +22,8 @@ import { segment } from "./ids.ts";
 export interface CopyOptions {
   readonly archive: boolean;
   readonly followLink: boolean;
+  /** Sparse files are read as such: what reads the archive is ours. */
+  readonly keepHoles: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -37,6 +40,19 @@ export interface OpenDestination {
   write(directory: string, archive: AsyncIterable<Uint8Array>): Promise<void>;
 }
 
+/** Counts the bytes of an archive as if its sparse files had no holes. */
+export async function* counted(
+  archive: AsyncIterable<Uint8Array>,
+  count: (bytes: number) => void,
+): AsyncGenerator<Uint8Array, void, void> {
+  const scanner = createTarScanner({ onEntry: ({ size, storedSize }) => count(size - storedSize) });
+  for await (const chunk of archive) {
+    count(chunk.length);
+    scanner.push(chunk);
+    yield chunk;
+  }
+}
+
 const LINK_LIMIT = 10;
 
 /** Absolute, with its final `/` or `/.`. */
@@ -46,7 +62,7 @@ export function localPath(path: string): string {
   return path.endsWith("/") && whole !== "/" ? `${whole}/` : whole;
 }
 
-export function hostSource(given: string, { followLink, signal }: CopyOptions): OpenSource {
+export function hostSource(given: string, { followLink, keepHoles, signal }: CopyOptions): OpenSource {
   const path = localPath(given);
   const target = followLink ? followed(path, realPathOf(path, given)) : { path };
   const root = openRoot("/");
@@ -60,7 +76,7 @@ export function hostSource(given: string, { followLink, signal }: CopyOptions): 
   const name = target.rename ?? splitEntry(target.path).base;
   return {
     source: { ...target, isDirectory },
-    open: async (as = name) => closing(pack(root, target.path, { as, signal }), root),
+    open: async (as = name) => closing(pack(root, target.path, { as, keepHoles, signal }), root),
   };
 }
 
@@ -143,7 +159,7 @@ export async function placeSource(
   engine: EngineClient,
   place: string,
   given: string,
-  { followLink, signal }: CopyOptions,
+  { followLink, keepHoles, signal }: CopyOptions,
 ): Promise<OpenSource> {
   let target: { readonly path: string; readonly rename?: string } = { path: given };
   if (followLink) {
@@ -151,7 +167,7 @@ export async function placeSource(
     if (stat !== undefined && hasGoMode(stat, "symlink")) target = followed(given, stat.linkTarget);
   }
   const { headers, body } = await engine.request("GET", archiveOf(place), {
-    query: { path: target.path },
+    query: { path: target.path, holes: keepHoles },
     signal,
   });
   const stat = decodePathStat(headers.get(PATH_STAT_HEADER.toLowerCase()));

@@ -28,13 +28,15 @@ export default command({
     const ends = await import("./copying.ts");
     using interruption = context.interruptible();
     const { signal } = interruption;
-    const options = { archive: flags.archive, followLink: flags["follow-link"], signal };
+    const options = {
+      archive: flags.archive,
+      followLink: flags["follow-link"],
+      keepHoles: !isStream(destination),
+      signal,
+    };
     let bytes = 0;
-    const counted = async function* (chunks: AsyncIterable<Uint8Array>) {
-      for await (const chunk of chunks) {
-        bytes += chunk.length;
-        yield chunk;
-      }
+    const count = (more: number): void => {
+      bytes += more;
     };
     const openSource = () =>
       source.place === undefined
@@ -55,16 +57,27 @@ export default command({
     if (isStream(source)) {
       if (target.destination.kind !== "directory")
         throw new ExitError(1, `destination ${JSON.stringify(to)} must be a directory`);
-      await target.write(target.destination.path, counted(stdio.input()));
+      await target.write(target.destination.path, tallied(stdio.input(), count));
     } else {
       const opened = await openSource();
       const plan = planCopy(opened.source, target.destination);
-      await target.write(plan.directory, counted(await opened.open(plan.rename?.to)));
+      await target.write(plan.directory, ends.counted(await opened.open(plan.rename?.to), count));
     }
     if (!flags.quiet) stdio.err(`Successfully copied ${formatSize(bytes)} to ${to}\n`);
     return DONE;
   },
 });
+
+/** Whatever comes: it may be compressed. */
+async function* tallied(
+  chunks: AsyncIterable<Uint8Array>,
+  count: (bytes: number) => void,
+): AsyncGenerator<Uint8Array, void, void> {
+  for await (const chunk of chunks) {
+    count(chunk.length);
+    yield chunk;
+  }
+}
 
 function isStream({ place, path }: Endpoint): boolean {
   return place === undefined && path === "-";

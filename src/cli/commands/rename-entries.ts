@@ -19,12 +19,14 @@ export async function* renameEntries(
       pieces.push(tarHeader(renamed(entry, rename)));
       padding = tarPadding(entry.storedSize);
     },
-    onData: (data) => void pieces.push(Uint8Array.from(data)),
+    // Views of the chunk, which is its reader's until the next one is asked for.
+    onData: (data) => void pieces.push(data),
   });
   for await (const chunk of archive) {
     scanner.push(chunk);
-    if (pieces.length === 0) continue;
-    yield Buffer.concat(pieces);
+    const [first] = pieces;
+    if (first === undefined) continue;
+    yield pieces.length === 1 ? first : Buffer.concat(pieces);
     pieces = [];
   }
   scanner.end();

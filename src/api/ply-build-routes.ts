@@ -187,8 +187,7 @@ function messagesOf(): (event: BuildEvent) => PlyBuildMessage | undefined {
         const step = stepOf(event.step);
         if (event.state === "running") return { type: "step", step, state: "running" };
         if (event.state === "failed") return { type: "step", step, state: "failed", message: event.message };
-        const { state, ms, because } = event;
-        return { type: "step", step, state, ms, ...(because === undefined ? {} : { because }) };
+        return { type: "step", step, state: event.state, ms: event.ms };
       }
       case "output": {
         const { number } = event.step;

@@ -79,8 +79,6 @@ export type BuildEvent =
       readonly ms: number;
       /** What the step comes to, as hex; an image's id for the first of a stage. */
       readonly id: string;
-      /** Why it ran. */
-      readonly because?: string;
     }
   | { readonly kind: "step"; readonly step: BuildStep; readonly state: "failed"; readonly message: string }
   | {

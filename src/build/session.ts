@@ -63,6 +63,5 @@ export interface StepOutcome {
   /** What tells the step's result from others. */
   readonly key: string;
   readonly isCached: boolean;
-  readonly because?: string;
   readonly author?: string;
 }

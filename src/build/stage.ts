@@ -95,7 +95,6 @@ export async function buildStage(session: Session, planned: PlannedStage): Promi
       state: isCached ? "cached" : "done",
       ms: performance.now() - start,
       id: historyKey,
-      ...(outcome.because === undefined ? {} : { because: outcome.because }),
     });
   }
   session.emit({ kind: "stage", index: stage.index, state: "done" });

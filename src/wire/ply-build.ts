@@ -72,7 +72,6 @@ export type PlyBuildMessage =
       readonly step: PlyBuildStep;
       readonly state: "done" | "cached";
       readonly ms: number;
-      readonly because?: string;
     }
   | { readonly type: "step"; readonly step: PlyBuildStep; readonly state: "failed"; readonly message: string }
   | {

@@ -31,14 +31,12 @@ interface StepState {
   output: string;
   /** What of the output is not a whole line yet. */
   rest: string;
-  because: string | undefined;
   note: string;
 }
 
 export interface ViewOptions {
   readonly stdio: Stdio;
   readonly mode: ProgressMode;
-  readonly explain: boolean;
   readonly clock?: () => number;
 }
 
@@ -74,13 +72,11 @@ export function createBuildView(options: ViewOptions): BuildView {
             ms: 0,
             output: "",
             rest: "",
-            because: undefined,
             note: "",
           });
         else {
           known.state = state;
           if ("ms" in message) known.ms = message.ms;
-          if ("because" in message) known.because = message.because;
         }
         if (state === "failed") failed = step;
       } else if (message.type === "output") {
@@ -120,7 +116,7 @@ function seconds(ms: number): string {
   return `${(ms / 1000).toFixed(1)}s`;
 }
 
-function plain({ stdio, explain }: ViewOptions): Face {
+function plain({ stdio }: ViewOptions): Face {
   const say = (state: StepState, text: string) => stdio.err(`#${state.step.number} ${text}\n`);
   return {
     show(message, state) {
@@ -133,7 +129,6 @@ function plain({ stdio, explain }: ViewOptions): Face {
         if (message.state === "failed") say(state, `ERROR: ${printable(message.message)}`);
         else if (message.state === "cached") say(state, "CACHED");
         else say(state, `DONE ${seconds(message.ms)}`);
-        if (explain && state.because !== undefined) say(state, `because ${printable(state.because)}`);
       } else if (message.type === "output") {
         const lines = (state.rest + message.text).split("\n");
         state.rest = lines.pop() ?? "";
@@ -145,11 +140,7 @@ function plain({ stdio, explain }: ViewOptions): Face {
   };
 }
 
-function live(
-  { stdio, explain }: ViewOptions,
-  steps: ReadonlyMap<number, StepState>,
-  clock: () => number,
-): Face {
+function live({ stdio }: ViewOptions, steps: ReadonlyMap<number, StepState>, clock: () => number): Face {
   const size = () => stdio.size("stderr") ?? FALLBACK_SIZE;
   const painter = createPainter(
     (text) => stdio.err(text),
@@ -160,7 +151,7 @@ function live(
   const paint = (): void => {
     timer = undefined;
     const { columns, rows } = size();
-    painter.paint(frame([...steps.values()], { columns: columns - 1, rows, now: clock(), began, explain }));
+    painter.paint(frame([...steps.values()], { columns: columns - 1, rows, now: clock(), began }));
     // Times go on also when nothing is said.
     if ([...steps.values()].some(({ state }) => state === "running")) timer = setTimeout(paint, 500);
   };
@@ -192,12 +183,11 @@ interface FrameOptions {
   readonly rows: number;
   readonly now: number;
   readonly began: number;
-  readonly explain: boolean;
 }
 
 /** The lines that show a build now; where they do not all fit, the last steps and those that run. */
 export function frame(steps: readonly StepState[], options: FrameOptions): string[] {
-  const { columns, now, began, explain } = options;
+  const { columns, now, began } = options;
   const total = steps[0]?.step.total ?? 0;
   const done = steps.filter(({ state }) => state === "done" || state === "cached").length;
   const isOver = steps.every(({ state }) => state !== "running");
@@ -207,8 +197,6 @@ export function frame(steps: readonly StepState[], options: FrameOptions): strin
     const time = seconds(state.state === "running" ? now - state.beganAt : state.ms);
     const text = truncate(` => ${mark}${titleOf(state.step)}`, columns - time.length - 1);
     const own = [text.padEnd(columns - time.length) + time];
-    if (explain && state.because !== undefined)
-      own.push(truncate(` => => because ${printable(state.because)}`, columns));
     if (state.state !== "running") return own;
     const note = state.note === "" ? [] : [state.note];
     const tail = state.output

@@ -29,7 +29,6 @@ const FLAGS = {
     help: "One more context, for --from=NAME",
     complete: "directory",
   },
-  explain: { kind: "bool", help: "Say of each step that ran why it was not cached" },
   file: {
     kind: "string",
     short: "f",
@@ -106,7 +105,7 @@ export default command({
     using interruption = context.interruptible();
     const { signal } = interruption;
     const mode = flags.quiet ? "quiet" : flags.progress;
-    const view = createBuildView({ stdio: context.stdio, mode, explain: flags.explain });
+    const view = createBuildView({ stdio: context.stdio, mode });
     try {
       const messages = await sendBuild(context.engine, prepared, {
         request: requestOf(flags, context.env),

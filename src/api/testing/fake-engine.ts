@@ -20,9 +20,9 @@ export interface FakeParts {
   readonly images?: Partial<Images>;
   readonly containers?: Partial<Containers>;
   readonly volumes?: Partial<Volumes>;
-  readonly networks?: Partial<Engine["networks"]>;
   readonly registry?: Partial<RegistryClient>;
   readonly builder?: Partial<Engine["builder"]>;
+  readonly networks?: Partial<Engine["networks"]>;
   readonly events?: readonly EngineEvent[];
   readonly check?: Engine["check"];
 }

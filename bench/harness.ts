@@ -1,3 +1,4 @@
+import { cpus as osCpus } from "node:os";
 import { must } from "../test/support/process.ts";
 import type { RegistryFixture } from "../test/support/registry.ts";
 import type { BenchImage } from "./images.ts";
@@ -50,7 +51,11 @@ export async function startPeers(home: string, wanted: readonly StartPeer[]): Pr
   return peers;
 }
 
-/** Runs every peer's turn `rounds` times, alternating; the first round only warms up. */
+/**
+ * Runs every peer's turn `rounds` times, alternating; the first round only warms up. Each round begins with
+ * another peer, and each turn on a machine gone quiet: what one leaves to do after its answer (a cleanup
+ * process, a namespace taken down) is not for the next to pay.
+ */
 export async function alternate(
   title: string,
   peers: readonly Peer[],
@@ -59,7 +64,9 @@ export async function alternate(
 ): Promise<Chart> {
   const samples = new Map<string, number[]>(peers.map((peer) => [peer.name, []]));
   for (let round = -1; round < rounds; round++)
-    for (const peer of peers) {
+    for (const at of peers.keys()) {
+      const peer = peers[(at + round + 1) % peers.length] as Peer;
+      await quiet();
       const milliseconds = await turn(peer);
       if (round >= 0) samples.get(peer.name)?.push(milliseconds);
     }
@@ -70,6 +77,23 @@ export async function alternate(
   };
   console.log(`\n${tableOf(chart)}`);
   return chart;
+}
+
+/** Waits until nine tenths of the processors' time were idle for 100 ms, or 2 s have gone by. */
+async function quiet(): Promise<void> {
+  const ends = performance.now() + 2000;
+  for (let before = cpus(); performance.now() < ends; ) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const now = cpus();
+    if (now.idle - before.idle > 0.9 * (now.all - before.all)) return;
+    before = now;
+  }
+}
+
+function cpus(): { readonly idle: number; readonly all: number } {
+  const times = osCpus().map(({ times }) => times);
+  const idle = times.reduce((sum, { idle }) => sum + idle, 0);
+  return { idle, all: times.reduce((sum, { user, nice, sys, irq }) => sum + user + nice + sys + irq, idle) };
 }
 
 /** Puts an image into the registry; returns its reference. */

@@ -1,5 +1,6 @@
 /** Makes what several tests share and take minutes to make, before they start side by side. */
-import { debianRoot, newestErofsUtils } from "../test/support/debian.ts";
+import { composeOfSid, debianRoot, newestErofsUtils } from "../test/support/debian.ts";
 
 await debianRoot();
 await newestErofsUtils();
+await composeOfSid();

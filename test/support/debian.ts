@@ -1,5 +1,5 @@
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { must } from "./process.ts";
 
 /** Kept between runs: filling it takes a minute. Removed by hand only. */
@@ -35,6 +35,33 @@ export async function newestErofsUtils(): Promise<string> {
   const ofTheBench = join(CACHE, "sid");
   if (existsSync(ofTheBench)) return ofTheBench;
   return once("sid-erofs", (making) => debootstrap("sid", making, ["erofs-utils"]));
+}
+
+/** The program of docker-compose 2, which is static, from Debian's unstable suite; fetched once per machine. */
+export function composeOfSid(): Promise<string> {
+  return once("docker-compose-sid", async (making) => {
+    const scratch = dirname(making);
+    const sources = join(scratch, "sources.list");
+    writeFileSync(
+      sources,
+      `deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${MIRROR} sid main\n`,
+    );
+    for (const part of ["lists/partial", "cache", "tree"])
+      mkdirSync(join(scratch, part), { recursive: true });
+    // Lists and sources of its own: the machine's apt knows nothing of another suite.
+    const places = {
+      "Dir::Etc::SourceList": sources,
+      "Dir::Etc::SourceParts": "-",
+      "Dir::State::Lists": join(scratch, "lists"),
+      "Dir::Cache": join(scratch, "cache"),
+      "Acquire::Languages": "none",
+    };
+    const options = ["-q", ...Object.entries(places).flatMap(([name, value]) => ["-o", `${name}=${value}`])];
+    await must("apt-get", [...options, "update"]);
+    await must("apt-get", [...options, "download", "docker-compose"], { cwd: scratch });
+    await must("sh", ["-c", "exec dpkg-deb -x docker-compose_*.deb tree"], { cwd: scratch });
+    renameSync(join(scratch, "tree/usr/libexec/docker/cli-plugins/docker-compose"), making);
+  });
 }
 
 /** Makes `CACHE/NAME` unless it is there. Processes that make it at once each do the work; one of them counts. */

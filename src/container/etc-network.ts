@@ -28,21 +28,29 @@ function hostsNames({ hostname, domainname }: OwnName): string {
  * A link on the default bridge, whose names are served by nobody: the other's address with the alias and its own names.
  * A link of a network of users is the name server's.
  */
-export function linkedHostsLines(
+export function linkedHostsLines(attachment: Pick<Attachment, "endpoints">, others: Others): string[] {
+  return resolveLinks(attachment, others).map(({ alias, address, other }) => {
+    const names = new Set([alias, other.containerId.slice(0, 12), other.containerName]);
+    return `${address}\t${[...names].join(" ")}\n`;
+  });
+}
+
+/** Who is on a network now. */
+export type Others = (networkId: string) => readonly Endpoint[];
+
+/** Links on the default bridge to containers that run. */
+export function resolveLinks(
   { endpoints }: Pick<Attachment, "endpoints">,
-  others: (networkId: string) => readonly Endpoint[],
-): string[] {
+  others: Others,
+): { readonly alias: string; readonly address: string; readonly other: Endpoint }[] {
   const own = endpoints.find(isOnBridge);
   if (own === undefined) return [];
   return (own.options.links ?? []).flatMap((link) => {
     const target = linkTarget(link);
-    const [, alias = target] = link.split(":");
     const other = others(own.networkId).find(
       ({ containerName, containerId }) => containerName === target || containerId.startsWith(target),
     );
-    if (other?.ipv4 == null) return [];
-    const names = new Set([alias, other.containerId.slice(0, 12), other.containerName]);
-    return [`${other.ipv4.address}\t${[...names].join(" ")}\n`];
+    return other?.ipv4 == null ? [] : [{ alias: linkAlias(link), address: other.ipv4.address, other }];
   });
 }
 
@@ -50,6 +58,12 @@ export function linkedHostsLines(
 export function linkTarget(link: string): string {
   const [target = ""] = link.split(":");
   return target.replace(/^\//, "");
+}
+
+/** What the container that has the link calls it. */
+export function linkAlias(link: string): string {
+  const [, alias = linkTarget(link)] = link.split(":");
+  return alias;
 }
 
 /** True when its names are served at {@link DNS_ADDRESS}. */

@@ -131,7 +131,12 @@ export async function prepareLaunch(
     ...settings,
     ...namespaces,
     args: [...before, ...commandLine(config)],
-    env: processEnv(config, { hostname, home: user.home, terminal: process.tty }),
+    env: processEnv(config, {
+      hostname,
+      home: user.home,
+      terminal: process.tty,
+      linked: place.network.linkedEnv,
+    }),
     cwd,
     user: {
       uid: user.uid,

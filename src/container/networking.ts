@@ -3,6 +3,7 @@ import type { Attachment, AttachOptions, EndpointOptions, Networks } from "../ne
 import type { ContainerRecord, HostOptions } from "./containers.ts";
 import { linkedHostsLines, linkTarget } from "./etc-network.ts";
 import { joinedName, lender, runningDonor } from "./joined.ts";
+import { linkedEnv } from "./link-env.ts";
 
 export type Find = (name: string) => ContainerRecord;
 
@@ -18,6 +19,8 @@ export interface LaunchNetwork {
   readonly lender: ContainerRecord | undefined;
   /** Lines of /etc/hosts about other containers. */
   readonly linkedHosts: readonly string[];
+  /** Variables about other containers. */
+  readonly linkedEnv: readonly string[];
   /** Where it reaches this host; undefined: by an address that the world knows. */
   readonly hostGateway: string | undefined;
 }
@@ -107,6 +110,7 @@ export async function joinNetwork(
     attachment: undefined,
     lender: undefined,
     linkedHosts: [],
+    linkedEnv: [],
     hostGateway: undefined,
   };
   if (hasHostNetwork(host)) return { kind: "host", ...nothing };
@@ -138,6 +142,7 @@ export async function joinNetwork(
     netnsPath: attachment.netnsPath,
     attachment,
     linkedHosts: linkedHostsLines(attachment, networks.endpointsOn),
+    linkedEnv: linkedEnv(record, attachment, networks.endpointsOn, find),
     hostGateway: gatewayOf(attachment, networks),
   };
 }

@@ -3,6 +3,7 @@ import { isPlyError, PlyError } from "../error.ts";
 import { type OciProcess, type OciRuntime, type RuntimeExec, resolveUser } from "../runtime/index.ts";
 import type { ContainerRecord } from "./containers.ts";
 import type { ExecOptions, ExecRecord, ExecSession, ExecStart, Execs, TerminalSize } from "./execs.ts";
+import { linkedVariables } from "./link-env.ts";
 import { untilOwnProgram } from "./own-program.ts";
 import { mergeEnv, processEnv } from "./process-config.ts";
 
@@ -232,7 +233,7 @@ async function processFor(context: {
   const home = user?.home ?? homeIn(model.env);
   const env = processEnv(
     { ...record.config, Env: mergeEnv(record.config.Env ?? [], options.env) },
-    { hostname, home, terminal: tty },
+    { hostname, home, terminal: tty, linked: linkedVariables(record.host.networks, model.env) },
   );
   const all = options.privileged ? [...context.capabilities].map((name) => `CAP_${name}`) : undefined;
   return {

@@ -176,17 +176,19 @@ test("settings are laid over the image's, which stays as it was", () => {
 
 test("the process's environment: defaults give way, the last word wins", () => {
   assert.deepEqual(mergeEnv(["A=1", "A=2=3"], ["EMPTY="]), ["A=2=3", "EMPTY="]);
-  const own = { hostname: "box", home: "/root", terminal: true };
+  const own = { hostname: "box", home: "/root", terminal: true, linked: ["DB_NAME=/box/db"] };
   assert.deepEqual(processEnv({ Env: ["PATH=/bin", "X=y"] }, own), [
     "PATH=/bin",
     "HOSTNAME=box",
     "TERM=xterm",
+    "DB_NAME=/box/db",
     "X=y",
     "HOME=/root",
   ]);
-  assert.deepEqual(processEnv({ Env: ["HOME=/h", "HOSTNAME=other"] }, { ...own, terminal: false }), [
+  assert.deepEqual(processEnv({ Env: ["HOME=/h", "HOSTNAME=other", "DB_NAME=x"] }, { ...own, terminal: false }), [
     "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "HOSTNAME=other",
+    "DB_NAME=x",
     "HOME=/h",
   ]);
 });

@@ -42,15 +42,21 @@ export function mergeEnv(base: readonly string[], over: readonly string[]): stri
   return [...merged.values()];
 }
 
-/** What the process gets: Docker's own variables first, then the container's. */
+/** What the process gets: Docker's own variables first, then of its links, then the container's. */
 export function processEnv(
   config: ProcessConfig,
-  own: { readonly hostname: string; readonly home: string; readonly terminal: boolean },
+  own: {
+    readonly hostname: string;
+    readonly home: string;
+    readonly terminal: boolean;
+    readonly linked: readonly string[];
+  },
 ): string[] {
   const defaults = [
     "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     `HOSTNAME=${own.hostname}`,
     ...(own.terminal ? ["TERM=xterm"] : []),
+    ...own.linked,
   ];
   const env = mergeEnv(defaults, config.Env ?? []);
   return env.some((entry) => keyOf(entry) === "HOME") ? env : [...env, `HOME=${own.home}`];

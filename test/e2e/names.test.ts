@@ -110,11 +110,20 @@ describe("names between containers", { skip: unless("root", "crun", "conmon", "d
   });
 
   test("on the default bridge: the host's servers, links in /etc/hosts; a network of users makes names known", async () => {
-    await start("old");
+    await start("old", "--expose", "80", "-e", "SECRET=sesame");
     await start("linked", "--link", "old:elder", "--add-host", "host.docker.internal:host-gateway");
     assert.doesNotMatch(await inside("old", "cat", "/etc/resolv.conf"), /127\.0\.0\.11/);
     const hosts = await inside("linked", "cat", "/etc/hosts");
     assert.match(hosts, new RegExp(`^${await addressOn("old", "bridge")}\\telder [0-9a-f]{12} old$`, "m"));
+    const address = await addressOn("old", "bridge");
+    const told = [`ELDER_PORT=tcp://${address}:80`, "ELDER_NAME=/linked/elder", "ELDER_ENV_SECRET=sesame"];
+    const first = (await inside("linked", "cat", "/proc/1/environ")).split("\0");
+    const next = (await inside("linked", "busybox", "env")).split("\n");
+    for (const env of [first, next])
+      assert.deepEqual(
+        told.filter((entry) => !env.includes(entry)),
+        [],
+      );
     const gateway = await docker("inspect", "-f", "{{.NetworkSettings.Gateway}}", "linked");
     assert.match(hosts, new RegExp(`^${gateway}\\thost\\.docker\\.internal$`, "m"));
     await docker("network", "connect", "app", "old");

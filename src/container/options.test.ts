@@ -185,10 +185,13 @@ test("the process's environment: defaults give way, the last word wins", () => {
     "X=y",
     "HOME=/root",
   ]);
-  assert.deepEqual(processEnv({ Env: ["HOME=/h", "HOSTNAME=other", "DB_NAME=x"] }, { ...own, terminal: false }), [
-    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    "HOSTNAME=other",
-    "DB_NAME=x",
-    "HOME=/h",
-  ]);
+  assert.deepEqual(
+    processEnv({ Env: ["HOME=/h", "HOSTNAME=other", "DB_NAME=x"] }, { ...own, terminal: false }),
+    [
+      "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+      "HOSTNAME=other",
+      "DB_NAME=x",
+      "HOME=/h",
+    ],
+  );
 });

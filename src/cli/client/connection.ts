@@ -68,8 +68,9 @@ export async function connectSocket(
     handshake: (socket, isTls, error) => {
       if (isTls && (error == null || (address.kind === "tcp" && address.tls?.verifies === false)))
         return secured.resolve();
-      socket.terminate();
+      // The reason first: terminate() may call close() at once.
       secured.reject(notTrusted(address, error));
+      socket.terminate();
     },
   };
   let closed = false;

@@ -92,6 +92,70 @@ describe("trees within a root", { skip }, () => {
       }
     });
 
+  test("a claimed size costs nothing: holes are passed over, and what cannot be is refused at once", async () => {
+    const claiming = async function* (size: number, extents: TarHeaderFields["extents"] = []) {
+      yield tarHeader({ path: "huge", type: "file", mode: 0o644, size, extents });
+      for (const _ of extents) yield Buffer.alloc(512, "x");
+      yield TAR_END;
+    };
+    using root = openRoot(top);
+    await unpack(root, "/", claiming(2 ** 40, [{ offset: 2 ** 39, length: 512 }]), BARE);
+    const { size, blocks } = fs.statSync(join(top, "huge"));
+    assert.deepEqual([size, blocks < 64], [2 ** 40, true]);
+    // tmpfs takes even that; ext4 ends at 16 TiB.
+    const onTmpfs = fs.statfsSync(top).type === 0x01021994;
+    const refused = assert.rejects(
+      unpack(root, "/", claiming(2 ** 49), BARE),
+      (error) => isPlyError(error, "limit") && /cannot write "huge": a file of \d+ bytes/.test(error.message),
+    );
+    await (onTmpfs ? undefined : refused);
+  });
+
+  test("sparse runs land where they belong, however the archive is cut", async () => {
+    const extents = Array.from({ length: 40 }, (_, at) => ({ offset: at * 5000 + 7, length: 1024 }));
+    const data = Buffer.concat(extents.map((_, at) => Buffer.alloc(1024, 0x41 + at)));
+    const size = 300_001;
+    const whole = Buffer.concat([
+      tarHeader({ path: "runs", type: "file", mode: 0o644, size, extents }),
+      data,
+      tarHeader({ path: "after", type: "file", mode: 0o644, size: 1 }),
+      Buffer.from("y"),
+      tarPadding(1),
+      TAR_END,
+    ]);
+    const expected = Buffer.alloc(size);
+    for (const [at, { offset }] of extents.entries())
+      data.copy(expected, offset, at * 1024, at * 1024 + 1024);
+    using root = openRoot(top);
+    for (const step of [333, 1024, 7000, whole.length]) {
+      const cut = async function* () {
+        for (let at = 0; at < whole.length; at += step) yield whole.subarray(at, at + step);
+      };
+      await unpack(root, "/", cut(), BARE);
+      assert.ok(fs.readFileSync(join(top, "runs")).equals(expected), `in steps of ${step}`);
+      assert.equal(fs.readFileSync(join(top, "after"), "utf8"), "y");
+    }
+  });
+
+  test("what an archive puts in the place of a directory that it was writing to holds for what follows", async () => {
+    using root = openRoot(top);
+    const link = { type: "symlink", mode: 0o777 } as const;
+    const into = archive(
+      { path: "real/kept", data: "kept" },
+      { path: "dir/a", data: "a" },
+      { path: "dir", ...link, linkTarget: "real" },
+      { path: "dir/b", data: "b" },
+      { path: "dir", data: "" },
+      { path: "real/c", data: "c" },
+    );
+    await unpack(root, "/", into, BARE);
+    assert.deepEqual(fs.readdirSync(join(top, "real")).sort(), ["b", "c", "kept"]);
+    assert.ok(fs.statSync(join(top, "dir")).isFile());
+    const before = fs.readdirSync("/proc/self/fd").length;
+    await assert.rejects(unpack(root, "/", archive({ path: "x/y" }, { path: "dir/z" }), BARE));
+    assert.equal(fs.readdirSync("/proc/self/fd").length, before, "nothing stays open");
+  });
+
   test("links lead about within the root, and are told by where they end", () => {
     fs.mkdirSync(join(top, "etc"));
     fs.writeFileSync(join(top, "etc/passwd"), "inside");

@@ -7,6 +7,7 @@ import {
   read,
   readdirSync,
   readlinkSync,
+  readSync,
 } from "node:fs";
 import { promisify } from "node:util";
 import { PlyError, throwIfAborted } from "../error.ts";
@@ -18,6 +19,8 @@ import { findPlace, ownerInside, pathOf, type Root } from "./root.ts";
 import { isGone, notThere, typeOf } from "./stat.ts";
 
 const CHUNK_LENGTH = 256 * 1024;
+/** Less than this is read at once: handing it to another thread takes longer. */
+const LONG_READ = 64 * 1024;
 /** Half of what our own reader takes of one archive. */
 const MAX_EXTENTS = 500_000;
 /** Sent for every hole: nobody writes to what is packed. */
@@ -45,6 +48,10 @@ interface Packing extends Omit<PackOptions, "as"> {
   /** Runs of sparse files that may still be told of: readers bound them. */
   extentsLeft: number;
 }
+
+/** Of an archive. Only what takes long is a promise: most pieces are small, and waiting for each would cost more than making it. */
+type Piece = Uint8Array | Promise<Uint8Array>;
+type Pieces = Generator<Piece, void, void>;
 
 /**
  * A file or a tree as a tar archive, a directory before what is in it, names in byte order: owners, modes, times with
@@ -88,13 +95,11 @@ function latin(text: string): string {
 }
 
 /** Small pieces joined, long ones as they are, the end of the archive added. */
-async function* gathered(
-  pieces: AsyncGenerator<Uint8Array>,
-  isPart = false,
-): AsyncGenerator<Uint8Array, void, void> {
+async function* gathered(pieces: Iterable<Piece>, isPart = false): AsyncGenerator<Uint8Array, void, void> {
   let held: Uint8Array[] = [];
   let length = 0;
-  for await (const piece of pieces) {
+  for (const next of pieces) {
+    const piece = next instanceof Promise ? await next : next;
     const isLong = piece.length >= CHUNK_LENGTH;
     if (!isLong) {
       held.push(piece);
@@ -110,12 +115,7 @@ async function* gathered(
   yield Buffer.concat(isPart ? held : [...held, TAR_END]);
 }
 
-async function* packEntry(
-  directory: number,
-  name: Buffer,
-  as: string,
-  packing: Packing,
-): AsyncGenerator<Uint8Array, void, void> {
+function* packEntry(directory: number, name: Buffer, as: string, packing: Packing): Pieces {
   throwIfAborted(packing.signal);
   const full = pathOf(directory, name);
   const stat = unlessGone(() => lstatSync(full, { bigint: true }));
@@ -133,12 +133,7 @@ async function* packEntry(
   yield tarHeader(fields);
 }
 
-async function* packDirectory(
-  directory: number,
-  name: Buffer,
-  as: string,
-  packing: Packing,
-): AsyncGenerator<Uint8Array, void, void> {
+function* packDirectory(directory: number, name: Buffer, as: string, packing: Packing): Pieces {
   const fd = openEntry(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, packing);
   if (fd === undefined) return;
   try {
@@ -157,12 +152,7 @@ async function* packDirectory(
   }
 }
 
-async function* packFile(
-  directory: number,
-  name: Buffer,
-  as: string,
-  packing: Packing,
-): AsyncGenerator<Uint8Array, void, void> {
+function* packFile(directory: number, name: Buffer, as: string, packing: Packing): Pieces {
   const fd = openEntry(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, packing);
   if (fd === undefined) return;
   if (fd === "mounted") {
@@ -196,21 +186,34 @@ async function* packFile(
   }
 }
 
-/** What is missing since the file was cut meanwhile is zeros. */
-async function* contentOf(
-  fd: number,
-  offset: number,
-  length: number,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<Uint8Array, void, void> {
-  for (let at = 0; at < length; ) {
+function* contentOf(fd: number, offset: number, length: number, signal: AbortSignal | undefined): Pieces {
+  for (let at = 0; at < length; at += CHUNK_LENGTH) {
     throwIfAborted(signal);
-    const buffer = Buffer.allocUnsafe(Math.min(CHUNK_LENGTH, length - at));
-    const { bytesRead } = await readFrom(fd, buffer, 0, buffer.length, offset + at);
-    if (bytesRead === 0) return yield* zeros(length - at);
-    at += bytesRead;
-    yield buffer.subarray(0, bytesRead);
+    const size = Math.min(CHUNK_LENGTH, length - at);
+    if (size < LONG_READ) yield readShort(fd, offset + at, size);
+    else yield readLong(fd, offset + at, size);
   }
+}
+
+/** What is missing since the file was cut meanwhile is zeros; here and below. */
+function readShort(fd: number, position: number, length: number): Uint8Array {
+  const buffer = Buffer.allocUnsafe(length);
+  for (let at = 0; at < length; ) {
+    const bytesRead = readSync(fd, buffer, at, length - at, position + at);
+    if (bytesRead === 0) return buffer.fill(0, at);
+    at += bytesRead;
+  }
+  return buffer;
+}
+
+async function readLong(fd: number, position: number, length: number): Promise<Uint8Array> {
+  const buffer = Buffer.allocUnsafe(length);
+  for (let at = 0; at < length; ) {
+    const { bytesRead } = await readFrom(fd, buffer, at, length - at, position + at);
+    if (bytesRead === 0) return buffer.fill(0, at);
+    at += bytesRead;
+  }
+  return buffer;
 }
 
 function* zeros(length: number): Generator<Uint8Array, void, void> {

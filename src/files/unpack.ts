@@ -4,7 +4,6 @@ import {
   constants,
   fchmodSync,
   fchownSync,
-  ftruncateSync,
   lchownSync,
   linkSync,
   lstatSync,
@@ -14,24 +13,20 @@ import {
   rmdirSync,
   symlinkSync,
   unlinkSync,
-  write,
 } from "node:fs";
 import { posix } from "node:path";
-import { promisify } from "node:util";
-import { isPlyError, PlyError, throwIfAborted } from "../error.ts";
+import { PlyError, throwIfAborted } from "../error.ts";
 import { failedWith, mknod, openInRoot, S_IF, utimensNs } from "../linux/index.ts";
-import { isHole, quoteBytes, readTar, type TarContent, type TarEntry } from "../tar/index.ts";
+import { createTarScanner, quoteBytes, type TarEntry } from "../tar/index.ts";
 import { setXattrs } from "./attributes.ts";
+import { createFileWriter } from "./file-writer.ts";
 import { O_PATH, ownerOutside, pathOf, type Root } from "./root.ts";
 import { isGone, notThere } from "./stat.ts";
+import { explained } from "./write-error.ts";
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constants;
 const NANOS = 1_000_000_000n;
 const NAME_LIMIT = 255;
-const writeTo = promisify(write);
-/** What most filesystems can leave out. */
-const HOLE_BYTES = 4096;
-const ZEROS = Buffer.alloc(64 * HOLE_BYTES);
 
 export interface UnpackOptions {
   /** A directory is never replaced by something else, nor the other way round. */
@@ -74,31 +69,70 @@ export async function unpack(
   options: UnpackOptions,
 ): Promise<Unpacked> {
   const target = { root, base: checkDirectory(root, path), shown: path, options };
+  using parents = createParents(target);
   const times: (readonly [path: string, entry: TarEntry])[] = [];
   let entries = 0;
   let bytes = 0;
-  for await (const item of readTar(archive)) {
+  let entry: TarEntry | undefined;
+  let file: OpenFile | undefined;
+  const endFile = (): void => {
+    const ended = file;
+    file = undefined;
+    ended?.end();
+  };
+  const take = (piece: Piece): Promise<void> | undefined => {
     throwIfAborted(options.signal);
-    const { entry } = item;
+    if (piece instanceof Uint8Array) return file?.write(piece);
+    endFile();
+    if (piece === "end") return undefined;
+    entry = piece;
     const name = cleanName(entry.path, path);
-    try {
-      await unpackEntry(target, name, item);
-    } catch (error) {
-      throw explained(error, entry.path);
-    }
+    file = unpackEntry(target, parents, name, entry);
     entries++;
     bytes += entry.type === "file" ? entry.size : 0;
     if (entry.type === "directory" && name !== "") times.push([name, entry]);
+    return undefined;
+  };
+  try {
+    for await (const pieces of piecesOf(archive))
+      for (const piece of pieces)
+        try {
+          // Most take no time, and waiting would.
+          const writing = take(piece);
+          if (writing !== undefined) await writing;
+        } catch (error) {
+          throw entry === undefined ? error : explained(error, entry);
+        }
+  } finally {
+    file?.close();
   }
   // A directory's time changes with what is put in it.
   for (const [name, entry] of times.reverse())
     try {
-      using parent = openParent(target, name);
-      setTime(parent.directory, parent.name, entry);
+      setTime(parents.of(name), entry);
     } catch (error) {
       if (!isGone(error) && !failedWith(error, "ELOOP")) throw error;
     }
   return { entries, bytes };
+}
+
+/** What an archive is made of, in order: entries, each with its stored data after it. */
+type Piece = TarEntry | Uint8Array | "end";
+
+/** The pieces of one chunk after the other; their bytes are good until the next are asked for. */
+async function* piecesOf(archive: AsyncIterable<Uint8Array>): AsyncGenerator<Piece[], void, void> {
+  let pieces: Piece[] = [];
+  const scanner = createTarScanner({
+    onEntry: (entry) => void pieces.push(entry),
+    onData: (data) => void pieces.push(data),
+  });
+  for await (const chunk of archive) {
+    scanner.push(chunk);
+    yield pieces;
+    pieces = [];
+  }
+  scanner.end();
+  yield ["end"];
 }
 
 function checkDirectory(root: Root, path: string): string {
@@ -130,19 +164,44 @@ function cleanName(name: string, shown: string): string {
   return kept.join("/");
 }
 
-interface Parent extends Disposable {
+/** Something of the archive in the open directory that it lies in. */
+interface Parent {
   readonly directory: number;
   readonly name: Buffer;
+  /** For calls that do not follow links. */
+  readonly full: Buffer;
 }
 
-/** Opens the directory that `name` lies in, making what is missing of it. */
-function openParent(target: Target, name: string): Parent {
-  const slash = name.lastIndexOf("/");
-  const directory = openDirectory(target, slash < 0 ? "" : name.slice(0, slash));
+interface Parents extends Disposable {
+  /** Opens the directory that `name` lies in, making what is missing of it. Good until the next call. */
+  of(name: string): Parent;
+  /** Something is taken away that may be on the way to what is open: the next one is looked for again. */
+  forget(): void;
+}
+
+/** The last directory is kept open: neighbours come one after the other. */
+function createParents(target: Target): Parents {
+  let last: { below: string | undefined; readonly fd: number } | undefined;
+  const close = (): void => {
+    const closing = last;
+    last = undefined;
+    if (closing !== undefined) closeSync(closing.fd);
+  };
   return {
-    directory,
-    name: Buffer.from(name.slice(slash + 1), "latin1"),
-    [Symbol.dispose]: () => closeSync(directory),
+    of(path) {
+      const slash = path.lastIndexOf("/");
+      const below = slash < 0 ? "" : path.slice(0, slash);
+      if (last?.below !== below) {
+        close();
+        last = { below, fd: openDirectory(target, below) };
+      }
+      const name = bytesOf(path.slice(slash + 1));
+      return { directory: last.fd, name, full: pathOf(last.fd, name) };
+    },
+    forget() {
+      if (last !== undefined) last.below = undefined;
+    },
+    [Symbol.dispose]: close,
   };
 }
 
@@ -161,12 +220,12 @@ function openDirectory(target: Target, below: string): number {
   } catch (error) {
     if (!failedWith(error, "ENOENT") || below === "") throw error;
   }
-  using parent = openParent(target, below);
-  const full = pathOf(parent.directory, parent.name);
+  using parents = createParents(target);
+  const { directory, name, full } = parents.of(below);
   mkdirSync(full, { mode: 0o755 });
   const made = ownerOf(target);
   if (made !== undefined) lchownSync(full, made.uid, made.gid);
-  return openInRoot(parent.directory, parent.name, flags, { noLinks: true });
+  return openInRoot(directory, name, flags, { noLinks: true });
 }
 
 /** Whom something new is to belong to, as this host has it; undefined: to us, as it does. Without an entry: what no entry names. */
@@ -183,21 +242,28 @@ function bytesOf(path: string): Buffer {
   return Buffer.from(path, "latin1");
 }
 
-async function unpackEntry(target: Target, name: string, { entry, content }: TarContent): Promise<void> {
+/** A file whose data are to come. */
+interface OpenFile {
+  write(stored: Uint8Array): Promise<void> | undefined;
+  /** When all data were written; closes it too. */
+  end(): void;
+  close(): void;
+}
+
+function unpackEntry(target: Target, parents: Parents, name: string, entry: TarEntry): OpenFile | undefined {
   // What is unpacked into is there, with its own attributes.
-  if (name === "") return;
-  using parent = openParent(target, name);
-  const full = pathOf(parent.directory, parent.name);
-  const isKept = makeRoom(full, parent, entry, target);
+  if (name === "") return undefined;
+  const parent = parents.of(name);
+  const { directory, full } = parent;
+  const isKept = makeRoom(parent, parents, entry, target);
   const owner = ownerOf(target, entry);
   const chown = (to: (uid: number, gid: number) => void): void => {
     if (owner !== undefined) to(owner.uid, owner.gid);
   };
+  if (entry.type === "file") return createFile(parent, entry, owner);
   if (entry.type === "directory") {
     if (!isKept) mkdirSync(full, { mode: 0o700 });
-    const fd = openInRoot(parent.directory, parent.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, {
-      noLinks: true,
-    });
+    const fd = openInRoot(directory, parent.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, { noLinks: true });
     try {
       chown((uid, gid) => fchownSync(fd, uid, gid));
       fchmodSync(fd, entry.mode);
@@ -205,37 +271,46 @@ async function unpackEntry(target: Target, name: string, { entry, content }: Tar
       closeSync(fd);
     }
     setXattrs(full, entry.xattrs);
-    return;
+    return undefined;
   }
-  if (entry.type === "file") {
-    const fd = openSync(full, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
-    try {
-      let size = 0;
-      for await (const chunk of content) {
-        throwIfAborted(target.options.signal);
-        if (!isHole(chunk)) await writeSparse(fd, chunk, size);
-        size += chunk.length;
-      }
-      // The end may be a hole too.
-      ftruncateSync(fd, size);
-      chown((uid, gid) => fchownSync(fd, uid, gid));
-      fchmodSync(fd, entry.mode);
-    } finally {
-      closeSync(fd);
-    }
-    setXattrs(full, entry.xattrs);
-  } else if (entry.type === "hardlink") {
-    using first = openParent(target, cleanName(entry.linkTarget, target.shown));
-    linkSync(pathOf(first.directory, first.name), full);
-    return;
-  } else {
-    if (entry.type === "symlink") symlinkSync(bytesOf(entry.linkTarget), full);
-    else mknod(full, S_IF[DEVICE_KINDS[entry.type]] | 0o600, entry.devMajor, entry.devMinor);
-    chown((uid, gid) => lchownSync(full, uid, gid));
-    if (entry.type !== "symlink") chmodNode(parent, entry.mode);
-    setXattrs(full, entry.xattrs);
+  if (entry.type === "hardlink") {
+    using others = createParents(target);
+    linkSync(others.of(cleanName(entry.linkTarget, target.shown)).full, full);
+    return undefined;
   }
-  setTime(parent.directory, parent.name, entry);
+  if (entry.type === "symlink") symlinkSync(bytesOf(entry.linkTarget), full);
+  else mknod(full, S_IF[DEVICE_KINDS[entry.type]] | 0o600, entry.devMajor, entry.devMinor);
+  chown((uid, gid) => lchownSync(full, uid, gid));
+  if (entry.type !== "symlink") chmodNode(parent, entry.mode);
+  setXattrs(full, entry.xattrs);
+  setTime(parent, entry);
+  return undefined;
+}
+
+function createFile(parent: Parent, entry: TarEntry, owner: ReturnType<typeof ownerOf>): OpenFile {
+  const fd = openSync(parent.full, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+  const close = () => closeSync(fd);
+  try {
+    const writer = createFileWriter(fd, entry);
+    return {
+      write: writer.write,
+      end() {
+        try {
+          writer.end();
+          if (owner !== undefined) fchownSync(fd, owner.uid, owner.gid);
+          fchmodSync(fd, entry.mode);
+        } finally {
+          close();
+        }
+        setXattrs(parent.full, entry.xattrs);
+        setTime(parent, entry);
+      },
+      close,
+    };
+  } catch (error) {
+    close();
+    throw error;
+  }
 }
 
 const DEVICE_KINDS = { char: "CHR", block: "BLK", fifo: "FIFO" } as const;
@@ -251,7 +326,8 @@ function chmodNode({ directory, name }: Parent, mode: number): void {
 }
 
 /** Takes away what is in the way; true when a directory is already there and stays. */
-function makeRoom(full: Buffer, parent: Parent, entry: TarEntry, { options, shown }: Target): boolean {
+function makeRoom(parent: Parent, parents: Parents, entry: TarEntry, { options, shown }: Target): boolean {
+  const { directory, name, full } = parent;
   const stat = lstatSync(full, { throwIfNoEntry: false });
   if (stat === undefined) return false;
   const isDirectory = stat.isDirectory();
@@ -266,7 +342,8 @@ function makeRoom(full: Buffer, parent: Parent, entry: TarEntry, { options, show
       "invalid",
       `cannot overwrite non-directory ${fullName(shown, entry)} with directory ${JSON.stringify(shown)}`,
     );
-  if (isDirectory) removeDirectory(parent.directory, parent.name);
+  if (isDirectory || stat.isSymbolicLink()) parents.forget();
+  if (isDirectory) removeDirectory(directory, name);
   else unlinkSync(full);
   return false;
 }
@@ -290,64 +367,7 @@ function removeDirectory(directory: number, name: Buffer): void {
   rmdirSync(pathOf(directory, name));
 }
 
-function setTime(directory: number, name: Buffer, { mtimeSeconds, mtimeNanos }: TarEntry): void {
+function setTime({ full }: Parent, { mtimeSeconds, mtimeNanos }: TarEntry): void {
   const time = BigInt(mtimeSeconds) * NANOS + BigInt(mtimeNanos);
-  utimensNs(pathOf(directory, name), time, time);
-}
-
-/** Blocks of zeros are left to the filesystem, which keeps holes for nothing: archives do not tell the one from the other. */
-async function writeSparse(fd: number, chunk: Uint8Array, position: number): Promise<void> {
-  let from = 0;
-  for (let at = 0; at < chunk.length; ) {
-    // Blocks of the file, not of the chunk.
-    const end = Math.min(chunk.length, at + HOLE_BYTES - ((position + at) % HOLE_BYTES));
-    const isZero = (to: number): boolean => ZEROS.compare(chunk, at, to, 0, to - at) === 0;
-    if (chunk[at] !== 0 || !isZero(end)) {
-      at = end;
-      continue;
-    }
-    await writeAll(fd, chunk.subarray(from, at), position + from);
-    // Holes are long: looked over in long steps.
-    const far = Math.min(chunk.length, at + ZEROS.length);
-    at = isZero(far) ? far : end;
-    from = at;
-  }
-  await writeAll(fd, chunk.subarray(from), position + from);
-}
-
-async function writeAll(fd: number, bytes: Uint8Array, position: number): Promise<void> {
-  for (let at = 0; at < bytes.length; ) {
-    const { bytesWritten } = await writeTo(fd, bytes, at, bytes.length - at, position + at);
-    at += bytesWritten;
-  }
-}
-
-function explained(error: unknown, name: string): unknown {
-  const code = isPlyError(error) ? error.details["code"] : (error as NodeJS.ErrnoException).code;
-  const about = (kind: "denied" | "limit" | "invalid", why: string, hint?: string) =>
-    new PlyError(kind, `cannot write ${quoteBytes(name)}: ${why}`, {
-      cause: error,
-      details: { code },
-      ...(hint === undefined ? {} : { hint }),
-    });
-  switch (code) {
-    case "EROFS":
-      return about("denied", "it is read-only there");
-    case "EPERM":
-    case "EACCES":
-      return about("denied", "permission denied");
-    case "ENOSPC":
-    case "EDQUOT":
-      return about("limit", "no space left on device");
-    case "ELOOP":
-      return about("invalid", "a symbolic link is in the way");
-    case "EEXIST":
-      return about("invalid", "something else is in the way, maybe a link that leads nowhere");
-    case "ENOTDIR":
-      return about("invalid", "not a directory");
-    case "ENOENT":
-      return about("invalid", "what it links to is not there");
-    default:
-      return error;
-  }
+  utimensNs(full, time, time);
 }

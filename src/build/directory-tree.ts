@@ -14,7 +14,7 @@ import type { IgnoreFile } from "../dockerfile/index.ts";
 import { PlyError } from "../error.ts";
 import type { TreeNode } from "../layer/index.ts";
 import type { FileDigests } from "./file-digests.ts";
-import { EMPTY_DIGEST, type FileTree, shownPath } from "./file-tree.ts";
+import { EMPTY_DIGEST, type FileTree, newNode, shownPath } from "./file-tree.ts";
 
 const CHUNK_BYTES = 256 * 1024;
 const NANOS = 1_000_000_000n;
@@ -96,7 +96,6 @@ const KINDS: ReadonlyMap<number, TreeNode["type"]> = new Map([
   [constants.S_IFLNK, "symlink"],
   [constants.S_IFIFO, "fifo"],
 ]);
-const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
 
 /** `full` is text where all of its names are, which is faster; else bytes. Undefined for what a context cannot hold. */
 function nodeAt(walk: Walk, full: string | Buffer, path: string): TreeNode | undefined {
@@ -108,23 +107,14 @@ function nodeAt(walk: Walk, full: string | Buffer, path: string): TreeNode | und
   const known = inode === "" ? undefined : walk.inodes.get(inode);
   if (known !== undefined) return known;
   const nanos = Number(((stat.mtimeNs % NANOS) + NANOS) % NANOS);
-  const node: TreeNode = {
+  const node = newNode({
     type,
     mode: mode & 0o7777,
-    uid: 0,
-    gid: 0,
     mtimeSeconds: Number((stat.mtimeNs - BigInt(nanos)) / NANOS),
     mtimeNanos: nanos,
     size: type === "file" ? Number(stat.size) : 0,
     linkTarget: type === "symlink" ? readlinkSync(full, { encoding: "buffer" }).toString("latin1") : "",
-    rdevMajor: 0,
-    rdevMinor: 0,
-    xattrs: NO_XATTRS,
-    data: null,
-    layer: -1,
-    implicit: false,
-    children: type === "directory" ? new Map() : null,
-  };
+  });
   if (inode !== "") walk.inodes.set(inode, node);
   if (type === "file") walk.stats.set(node, stat);
   if (node.children !== null) fill(walk, node.children, full, path);

@@ -4,7 +4,7 @@ import { isPlyError } from "../error.ts";
 import type { ContainerStatus, ProcessOptions } from "./containers.ts";
 import { parseBind, wantedMounts } from "./mount-option.ts";
 import { checkName, freeName } from "./name.ts";
-import { commandLine, mergeEnv, mergeProcess, processEnv } from "./process-config.ts";
+import { commandLine, mergeEnv, mergeProcess, NO_PROCESS_OPTIONS, processEnv } from "./process-config.ts";
 import { parseSignal } from "./signal.ts";
 import { canBecome, nextStatus } from "./state.ts";
 
@@ -120,30 +120,16 @@ test("the image's volumes where nothing else lies; no place twice", () => {
   assert.throws(() => wantedMounts({ binds: ["/a:/x", "b:/x/"] }, []), /Duplicate mount point: \/x/);
 });
 
-const given: ProcessOptions = {
-  entrypoint: null,
-  cmd: null,
-  env: [],
-  workingDir: "",
-  user: "",
-  hostname: "",
-  tty: false,
-  openStdin: false,
-  stdinOnce: false,
-  labels: {},
-  stopSignal: "",
-  exposedPorts: [],
-};
-
 test("entrypoint and command: one's own entrypoint takes the image's command away", () => {
   const image = { Entrypoint: ["entry"], Cmd: ["cmd"] };
-  const line = (over: Partial<ProcessOptions>) => commandLine(mergeProcess(image, { ...given, ...over }));
+  const line = (over: Partial<ProcessOptions>) =>
+    commandLine(mergeProcess(image, { ...NO_PROCESS_OPTIONS, ...over }));
   assert.deepEqual(line({}), ["entry", "cmd"]);
   assert.deepEqual(line({ cmd: ["x"] }), ["entry", "x"]);
   assert.deepEqual(line({ entrypoint: ["e"] }), ["e"]);
   assert.deepEqual(line({ entrypoint: [], cmd: ["x"] }), ["x"]);
   assert.throws(() => line({ entrypoint: [] }), /no command specified/);
-  assert.throws(() => mergeProcess({}, given), invalid);
+  assert.throws(() => mergeProcess({}, NO_PROCESS_OPTIONS), invalid);
 });
 
 test("settings are laid over the image's, which stays as it was", () => {
@@ -158,7 +144,7 @@ test("settings are laid over the image's, which stays as it was", () => {
     Volumes: { "/v": {} },
   });
   const merged = mergeProcess(image, {
-    ...given,
+    ...NO_PROCESS_OPTIONS,
     env: ["B=3", "A", "C=4"],
     labels: { y: "3" },
     workingDir: "/tmp",

@@ -3,6 +3,22 @@ import type { ProcessConfig } from "../oci/index.ts";
 import type { ProcessOptions } from "./containers.ts";
 import { mergeHealthcheck } from "./healthcheck.ts";
 
+/** Nothing said: all is the image's. */
+export const NO_PROCESS_OPTIONS: ProcessOptions = {
+  entrypoint: null,
+  cmd: null,
+  env: [],
+  workingDir: "",
+  user: "",
+  hostname: "",
+  tty: false,
+  openStdin: false,
+  stdinOnce: false,
+  labels: {},
+  stopSignal: "",
+  exposedPorts: [],
+};
+
 /** The image's settings with the user's over them, by Docker's rules. Throws "invalid" when there is nothing to run. */
 export function mergeProcess(image: ProcessConfig, given: ProcessOptions): ProcessConfig {
   const entrypoint = given.entrypoint ?? image.Entrypoint ?? [];

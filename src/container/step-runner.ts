@@ -1,6 +1,7 @@
 import type { ImageRecord } from "../store/index.ts";
 import type { Containers, HostOptions, LayersToRun } from "./containers.ts";
 import type { HostSettings } from "./host-settings.ts";
+import { NO_PROCESS_OPTIONS } from "./process-config.ts";
 
 /** One command to run over layers, with nothing kept but what it wrote. */
 export interface StepToRun {
@@ -35,20 +36,7 @@ export async function runStep(containers: StepContainers, step: StepToRun): Prom
   const { id } = await containers.create({
     image: step.imageName,
     over,
-    process: {
-      entrypoint: [],
-      cmd: step.args,
-      env: [],
-      workingDir: "",
-      user: "",
-      hostname: "",
-      tty: false,
-      openStdin: false,
-      stdinOnce: false,
-      labels: {},
-      stopSignal: "",
-      exposedPorts: [],
-    },
+    process: { ...NO_PROCESS_OPTIONS, entrypoint: [], cmd: step.args },
     host: {
       ...step.host,
       isStep: true,

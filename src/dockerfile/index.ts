@@ -1,4 +1,5 @@
 export type { Directives } from "./directive.ts";
+export { parseDuration } from "./duration.ts";
 export { type Heredoc, heredocText, parseHeredoc } from "./heredoc.ts";
 export {
   compilePattern,

@@ -1,3 +1,4 @@
+import { parseDuration } from "./duration.ts";
 import type { Flags } from "./flags.ts";
 import type { HealthcheckInstruction } from "./instruction.ts";
 import { bad } from "./source.ts";
@@ -27,7 +28,7 @@ export function healthcheckOf(flags: Flags, rest: string): Check {
   const check: Writable<Check> = { Test: exec === undefined ? ["CMD-SHELL", command] : ["CMD", ...exec] };
   for (const [flag, field] of Object.entries(DURATIONS)) {
     const text = flags.text(flag);
-    const nanoseconds = text === undefined ? 0 : durationOf(flag, text);
+    const nanoseconds = text === undefined ? 0 : parseDuration(flag, text);
     if (nanoseconds !== 0) check[field] = nanoseconds;
   }
   const retries = flags.text("retries");
@@ -36,29 +37,4 @@ export function healthcheckOf(flags: Flags, rest: string): Check {
     if (Number(retries) > 0) check.Retries = Number(retries);
   }
   return check;
-}
-
-const NANOSECONDS: Readonly<Record<string, number>> = {
-  ns: 1,
-  us: 1e3,
-  µs: 1e3,
-  ms: 1e6,
-  s: 1e9,
-  m: 60e9,
-  h: 3600e9,
-};
-
-/** `1m30s` in nanoseconds (Go's time.ParseDuration); at least 1 ms where it is not 0, as Docker demands. */
-function durationOf(flag: string, text: string): number {
-  if (text === "0") return 0;
-  let total = 0;
-  let rest = text;
-  do {
-    const part = /^(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)/.exec(rest);
-    if (part === null) throw bad(`--${flag}: invalid duration ${JSON.stringify(text)}`);
-    total += Number(part[1]) * (NANOSECONDS[part[2] ?? ""] ?? 0);
-    rest = rest.slice(part[0].length);
-  } while (rest !== "");
-  if (total !== 0 && total < 1e6) throw bad(`--${flag}: cannot be less than 1ms`);
-  return Math.round(total);
 }

@@ -11,12 +11,12 @@ import {
 } from "node:fs";
 import { promisify } from "node:util";
 import { PlyError, throwIfAborted } from "../error.ts";
-import { failedWith, openInRoot } from "../linux/index.ts";
+import { failedWith, fileTypeOf, isGone, openInRoot } from "../linux/index.ts";
 import { quoteBytes, TAR_END, type TarHeaderFields, tarHeader, tarPadding } from "../tar/index.ts";
 import { portableXattrs } from "./attributes.ts";
 import { dataExtents } from "./extents.ts";
 import { findPlace, ownerInside, pathOf, type Root } from "./root.ts";
-import { isGone, notThere, typeOf } from "./stat.ts";
+import { notThere } from "./stat.ts";
 
 const CHUNK_LENGTH = 256 * 1024;
 /** Less than this is read at once: handing it to another thread takes longer. */
@@ -240,7 +240,7 @@ function openEntry(
 }
 
 function kindOf(full: Buffer, stat: BigIntStats): Pick<TarHeaderFields, "type"> & Partial<TarHeaderFields> {
-  const type = typeOf(stat);
+  const type = fileTypeOf(stat);
   if (type === "symlink") {
     const linkTarget = readlinkSync(full, { encoding: "buffer" }).toString("latin1");
     return { type, linkTarget, xattrs: portableXattrs(full) };

@@ -1,6 +1,7 @@
-import { type BigIntStats, lstatSync, readdirSync, readlinkSync } from "node:fs";
+import { lstatSync, readdirSync, readlinkSync } from "node:fs";
 import { posix } from "node:path";
-import { isPlyError, PlyError } from "../error.ts";
+import { PlyError } from "../error.ts";
+import { fileTypeOf, isGone } from "../linux/index.ts";
 import { absolute, findPlace, followedPath, ownerInside, pathOf, type Root } from "./root.ts";
 
 export type EntryType = "file" | "directory" | "symlink" | "char" | "block" | "fifo" | "socket";
@@ -60,7 +61,7 @@ export function listDirectory(root: Root, path: string): FileEntry[] {
 function entryAt(root: Root, directory: number, name: Buffer, shown: string): FileEntry {
   const full = pathOf(directory, name);
   const stat = lstatSync(full, { bigint: true });
-  const type = typeOf(stat);
+  const type = fileTypeOf(stat);
   return {
     name: shown,
     type,
@@ -70,20 +71,6 @@ function entryAt(root: Root, directory: number, name: Buffer, shown: string): Fi
     mtimeNs: stat.mtimeNs,
     linkTarget: type === "symlink" ? readlinkSync(full, "utf8") : "",
   };
-}
-
-export function typeOf(stat: BigIntStats): EntryType {
-  if (stat.isFile()) return "file";
-  if (stat.isDirectory()) return "directory";
-  if (stat.isSymbolicLink()) return "symlink";
-  if (stat.isCharacterDevice()) return "char";
-  if (stat.isBlockDevice()) return "block";
-  return stat.isFIFO() ? "fifo" : "socket";
-}
-
-/** True when a call failed since the file is not there any more. */
-export function isGone(error: unknown): boolean {
-  return isPlyError(error, "not-found") || (error as NodeJS.ErrnoException).code === "ENOENT";
 }
 
 /** "not-found" about the path as the user wrote it, when that is what it was. */

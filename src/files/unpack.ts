@@ -16,12 +16,12 @@ import {
 } from "node:fs";
 import { posix } from "node:path";
 import { PlyError, throwIfAborted } from "../error.ts";
-import { failedWith, mknod, openInRoot, S_IF, utimensNs } from "../linux/index.ts";
+import { failedWith, isGone, mknod, openInRoot, S_IF, utimensNs } from "../linux/index.ts";
 import { createTarScanner, quoteBytes, type TarEntry } from "../tar/index.ts";
 import { setXattrs } from "./attributes.ts";
 import { createFileWriter } from "./file-writer.ts";
 import { O_PATH, ownerOutside, pathOf, type Root } from "./root.ts";
-import { isGone, notThere } from "./stat.ts";
+import { notThere } from "./stat.ts";
 import { explained } from "./write-error.ts";
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constants;

@@ -1,4 +1,5 @@
 import { posix } from "node:path";
+import { parseDuration } from "../dockerfile/index.ts";
 import { PlyError } from "../error.ts";
 import type { Healthcheck, ProcessConfig } from "../oci/index.ts";
 import { expandWord, splitWords } from "./change-words.ts";
@@ -218,7 +219,7 @@ function healthcheckOf(text: string): Healthcheck {
     const [whole, name = "", value = ""] = option;
     rest = rest.slice(whole.length);
     const field = Object.hasOwn(HEALTH_DURATIONS, name) ? HEALTH_DURATIONS[name] : undefined;
-    if (field !== undefined) check[field] = durationOf(name, value);
+    if (field !== undefined) check[field] = parseDuration(name, value);
     else if (name === "retries") {
       if (!/^\d+$/.test(value))
         throw new PlyError("invalid", `--retries must be a whole number, not ${JSON.stringify(value)}`);
@@ -237,29 +238,4 @@ function healthcheckOf(text: string): Healthcheck {
   const exec = jsonStrings(command);
   check.Test = exec === undefined ? ["CMD-SHELL", command] : ["CMD", ...exec];
   return check;
-}
-
-const NANOSECONDS: Readonly<Record<string, number>> = {
-  ns: 1,
-  us: 1e3,
-  µs: 1e3,
-  ms: 1e6,
-  s: 1e9,
-  m: 60e9,
-  h: 3600e9,
-};
-
-/** `1m30s` in nanoseconds (Go's time.ParseDuration); at least 1 ms where it is not 0, as Docker demands. */
-function durationOf(name: string, text: string): number {
-  if (text === "0") return 0;
-  let total = 0;
-  let rest = text;
-  do {
-    const part = /^(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)/.exec(rest);
-    if (part === null) throw new PlyError("invalid", `--${name}: invalid duration ${JSON.stringify(text)}`);
-    total += Number(part[1]) * (NANOSECONDS[part[2] ?? ""] ?? 0);
-    rest = rest.slice(part[0].length);
-  } while (rest !== "");
-  if (total !== 0 && total < 1e6) throw new PlyError("invalid", `--${name}: cannot be less than 1ms`);
-  return Math.round(total);
 }

@@ -1,3 +1,4 @@
+import { fileTypeOf } from "../linux/index.ts";
 import { type ChangeAspect, sameXattrs } from "./changes.ts";
 import { lookup } from "./lookup.ts";
 import { joinPath, parentOf } from "./path.ts";
@@ -7,7 +8,6 @@ import {
   keptXattrs,
   mtimeOf,
   targetOf,
-  typeOf,
   type UpperDirs,
   type UpperItem,
   walkUpper,
@@ -55,7 +55,7 @@ export function changesOfUpper(
       if (below !== undefined) kinds.set(path, deletion(below));
     } else {
       const sizes = { sizeBefore: below === undefined ? null : sizeOf(below), sizeAfter: sizeAfter(item) };
-      const type = typeOf(item.stat);
+      const type = fileTypeOf(item.stat);
       const aspects = below === undefined ? [] : aspectsOf(item, below);
       if (below === undefined) kinds.set(path, { kind: "added", aspects, type, ...sizes });
       else if (aspects.length > 0) kinds.set(path, { kind: "modified", aspects, type, ...sizes });
@@ -95,7 +95,7 @@ function sizeAfter({ stat }: UpperItem): number | null {
 /** What a program that only asks for metadata would see; a directory's time is not looked at. */
 function aspectsOf(item: UpperItem, below: TreeNode): ChangeAspect[] {
   const { stat } = item;
-  if (typeOf(stat) !== below.type) return ["type"];
+  if (fileTypeOf(stat) !== below.type) return ["type"];
   const aspects: ChangeAspect[] = [];
   const { mtimeSeconds, mtimeNanos } = mtimeOf(stat);
   const isSameTime = mtimeSeconds === below.mtimeSeconds && mtimeNanos === below.mtimeNanos;

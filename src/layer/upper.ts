@@ -1,7 +1,7 @@
 import type { BigIntStats } from "node:fs";
 import { lstatSync, readdirSync, readlinkSync } from "node:fs";
-import { isPlyError, PlyError, throwIfAborted } from "../error.ts";
-import { lgetxattrs } from "../linux/index.ts";
+import { PlyError, throwIfAborted } from "../error.ts";
+import { isGone, lgetxattrs } from "../linux/index.ts";
 import { quoteBytes } from "../tar/index.ts";
 import { sameXattrs } from "./changes.ts";
 import { WHITEOUT_PREFIX } from "./from-tar.ts";
@@ -126,16 +126,6 @@ export function deviceOf(stat: BigIntStats): { readonly major: number; readonly 
   };
 }
 
-/** What the stat is of, in our words. */
-export function typeOf(stat: BigIntStats): TreeNode["type"] {
-  if (stat.isFile()) return "file";
-  if (stat.isDirectory()) return "directory";
-  if (stat.isSymbolicLink()) return "symlink";
-  if (stat.isCharacterDevice()) return "char";
-  if (stat.isBlockDevice()) return "block";
-  return stat.isFIFO() ? "fifo" : "socket";
-}
-
 /** A symlink's target as a byte string. */
 export function targetOf(full: Buffer): string {
   return readlinkSync(full, { encoding: "buffer" }).toString("latin1");
@@ -146,8 +136,7 @@ export function unlessGone<Result>(read: () => Result): Result | undefined {
   try {
     return read();
   } catch (error) {
-    const isGone = isPlyError(error, "not-found") || (error as NodeJS.ErrnoException).code === "ENOENT";
-    if (isGone) return undefined;
+    if (isGone(error)) return undefined;
     throw error;
   }
 }

@@ -7,13 +7,10 @@ import {
 } from "node:http";
 import type { Socket } from "node:net";
 import { messageOf, PlyError, throwIfAborted } from "../error.ts";
-import { answeredError, decodeJsonLines } from "../wire/index.ts";
+import { answeredError, decodeJsonLines, formatQuery, type QueryValue } from "../wire/index.ts";
 
 /** What is sent piece by piece. */
 export type Bytes = AsyncIterable<Uint8Array> | readonly Uint8Array[];
-
-/** Undefined and false leave a parameter out; true is `1`; a list repeats it. */
-export type QueryValue = string | number | boolean | readonly string[] | undefined;
 
 export interface RequestOptions {
   readonly query?: Readonly<Record<string, QueryValue>>;
@@ -122,17 +119,6 @@ function typeAndLength(
   if (json !== undefined) return { "Content-Type": "application/json", "Content-Length": json.length };
   if (body !== undefined) return { "Content-Type": "application/x-tar" };
   return method === "POST" || method === "PUT" ? { "Content-Length": 0 } : {};
-}
-
-/** `?a=1&b=x`, or nothing. */
-export function formatQuery(query: RequestOptions["query"] = {}): string {
-  const parts: string[] = [];
-  for (const [name, value] of Object.entries(query)) {
-    if (value === undefined || value === false) continue;
-    const texts = typeof value === "object" ? value : [value === true ? "1" : String(value)];
-    for (const text of texts) parts.push(`${encodeURIComponent(name)}=${encodeURIComponent(text)}`);
-  }
-  return parts.length === 0 ? "" : `?${parts.join("&")}`;
 }
 
 /** Sends the body at the engine's pace; an engine that stops reading has said why in its answer. */

@@ -5,11 +5,10 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { isPlyError } from "../error.ts";
 import { readTar } from "../tar/index.ts";
-import { encodeFrame } from "../wire/index.ts";
+import { encodeFrame, formatQuery } from "../wire/index.ts";
 import { tarOfDirectory, tarOfFiles } from "./archive.ts";
 import { createBody } from "./containers.ts";
 import { makeHome, sweep } from "./home.ts";
-import { formatQuery } from "./http.ts";
 import { linesOf, outputOf, textOf } from "./output.ts";
 import { findProgram } from "./program.ts";
 

@@ -1,4 +1,5 @@
 export { forgetFlows } from "./conntrack.ts";
+export { fileTypeOf, isGone } from "./file-type.ts";
 export { type FilesystemOption, fsopenMount, type MountAttribute, reconfigureFilesystem } from "./fsopen.ts";
 export { holdPort } from "./hold-port.ts";
 export {

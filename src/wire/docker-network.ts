@@ -119,7 +119,17 @@ export interface DockerPort {
 }
 
 /** `NetworkSettings` of a container. What is not in `Networks` is about the default bridge alone. */
-export interface DockerNetworkSettings {
+export interface DockerNetworkSettings
+  extends Pick<
+    DockerEndpoint,
+    | "EndpointID"
+    | "Gateway"
+    | "IPAddress"
+    | "IPPrefixLen"
+    | "IPv6Gateway"
+    | "GlobalIPv6Address"
+    | "GlobalIPv6PrefixLen"
+  > {
   readonly Bridge: string;
   readonly SandboxID: string;
   readonly SandboxKey: string;
@@ -128,13 +138,6 @@ export interface DockerNetworkSettings {
   readonly LinkLocalIPv6PrefixLen: number;
   readonly SecondaryIPAddresses: null;
   readonly SecondaryIPv6Addresses: null;
-  readonly EndpointID: string;
-  readonly Gateway: string;
-  readonly IPAddress: string;
-  readonly IPPrefixLen: number;
-  readonly IPv6Gateway: string;
-  readonly GlobalIPv6Address: string;
-  readonly GlobalIPv6PrefixLen: number;
   readonly MacAddress: string;
   readonly Ports: DockerPortMap;
   readonly Networks: Readonly<Record<string, DockerEndpoint>>;

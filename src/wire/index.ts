@@ -14,5 +14,6 @@ export type * from "./ply-files.ts";
 export type * from "./ply-run.ts";
 export * from "./ply-session.ts";
 export type * from "./ply-snapshot.ts";
+export * from "./query.ts";
 export * from "./registry-auth.ts";
 export * from "./stream-frame.ts";

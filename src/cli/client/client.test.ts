@@ -5,11 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { isPlyError, type PlyError } from "../../error.ts";
+import { formatQuery } from "../../wire/index.ts";
 import { jsonLines, startFakeEngine } from "../testing/fake-engine.ts";
 import { chooseAddress, defaultRoot, defaultRunRoot, type EngineAddress, parseAddress } from "./address.ts";
 import { startEngine } from "./autostart.ts";
 import { connect } from "./connect.ts";
-import { createEngineClient, type EngineClient, formatQuery } from "./engine-client.ts";
+import { createEngineClient, type EngineClient } from "./engine-client.ts";
 import { openConnection } from "./open.ts";
 
 describe("addresses", () => {

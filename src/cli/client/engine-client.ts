@@ -1,11 +1,8 @@
 import { messageOf, PlyError, throwIfAborted } from "../../error.ts";
-import { answeredError, decodeJsonLines } from "../../wire/index.ts";
+import { answeredError, decodeJsonLines, formatQuery, type QueryValue } from "../../wire/index.ts";
 import type { EngineAddress } from "./address.ts";
 import type { Connection } from "./connection.ts";
 import { formatRequestHead, type ResponseHead, readBody, readResponseHead, uploadChunked } from "./http.ts";
-
-/** Undefined and false leave a parameter out; true is `1`; a list repeats it. */
-export type QueryValue = string | number | boolean | readonly string[] | undefined;
 
 export interface RequestOptions {
   readonly query?: Readonly<Record<string, QueryValue>>;
@@ -158,17 +155,6 @@ function bodyHeaders(
     return { "Content-Type": "application/json", "Content-Length": String(json.length) };
   if (body !== undefined) return { "Content-Type": "application/x-tar", "Transfer-Encoding": "chunked" };
   return method === "POST" || method === "PUT" ? { "Content-Length": "0" } : {};
-}
-
-/** `?a=1&b=x`, or nothing. */
-export function formatQuery(query: Readonly<Record<string, QueryValue>> = {}): string {
-  const parts: string[] = [];
-  for (const [name, value] of Object.entries(query)) {
-    if (value === undefined || value === false) continue;
-    const texts = typeof value === "object" ? value : [value === true ? "1" : String(value)];
-    for (const text of texts) parts.push(`${encodeURIComponent(name)}=${encodeURIComponent(text)}`);
-  }
-  return parts.length === 0 ? "" : `?${parts.join("&")}`;
 }
 
 async function errorOf(head: ResponseHead, response: EngineResponse): Promise<PlyError> {

@@ -22,26 +22,30 @@ export async function inspectObjects(
     readonly size: boolean;
   },
 ): Promise<Output> {
-  const values: unknown[] = [];
-  const errors: unknown[] = [];
   const get = (type: InspectType, name: string): Promise<unknown> =>
     engine.json(
       "GET",
       PATHS[type](segment(name)),
       type === "container" ? { query: { size: options.size } } : {},
     );
+  return inspectEach(names, (name) => firstFound(options.types, name, get), options.format);
+}
+
+/** What is found of each name, and why the others were not. */
+export async function inspectEach(
+  names: readonly string[],
+  find: (name: string) => Promise<unknown>,
+  format: string | undefined,
+): Promise<Output> {
+  const values: unknown[] = [];
+  const errors: unknown[] = [];
   for (const name of names)
     try {
-      values.push(await firstFound(options.types, name, get));
+      values.push(await find(name));
     } catch (error) {
       errors.push(error);
     }
-  return {
-    kind: "documents",
-    values,
-    errors,
-    ...(options.format === undefined ? {} : { format: options.format }),
-  };
+  return { kind: "documents", values, errors, ...(format === undefined ? {} : { format }) };
 }
 
 async function firstFound(

@@ -13,6 +13,7 @@ import { openStore, type Store } from "../../store/index.ts";
 import { openVolumes, type Volumes } from "../../volume/index.ts";
 import type { CreateOptions, HostOptions, ProcessOptions } from "../containers.ts";
 import { type OpenContainers, openContainers } from "../open-containers.ts";
+import { NO_PROCESS_OPTIONS } from "../process-config.ts";
 
 /** Containers over all the real parts, as an engine joins them. Dispose to close; what is on disk stays. */
 export interface Room extends AsyncDisposable {
@@ -123,21 +124,7 @@ export function createOptions(
   return {
     ...(name === undefined ? {} : { name }),
     image: image ?? "box:1",
-    process: {
-      entrypoint: null,
-      cmd,
-      env: [],
-      workingDir: "",
-      user: "",
-      hostname: "",
-      tty: false,
-      openStdin: false,
-      stdinOnce: false,
-      labels: {},
-      stopSignal: "",
-      exposedPorts: [],
-      ...process,
-    },
+    process: { ...NO_PROCESS_OPTIONS, cmd, ...process },
     host: {
       networkMode: "host",
       binds: [],

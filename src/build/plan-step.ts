@@ -3,6 +3,7 @@ import type { LayerRecord } from "../store/index.ts";
 import type { BuildStep } from "./build.ts";
 import { keyOf, type StepInput } from "./cache.ts";
 import type { LayerPlan } from "./layer-plan.ts";
+import { reuse } from "./reuse.ts";
 import type { StageWork, StepOutcome } from "./session.ts";
 
 /**
@@ -15,7 +16,7 @@ export async function planLayer(
   { step, createdBy }: { readonly step: BuildStep; readonly createdBy: string },
 ): Promise<StepOutcome> {
   const { session, root } = work;
-  const { times, noCache = false } = session.options;
+  const { times } = session.options;
   if (plan.isEmpty) {
     const layer = Promise.resolve(undefined);
     root.addPlanned(undefined, layer);
@@ -24,12 +25,11 @@ export async function planLayer(
   const inputs: StepInput[] = await plan.inputs();
   if (times !== undefined) inputs.push(["times", JSON.stringify(times)]);
   const key = keyOf("copy", inputs);
-  const cached = noCache ? undefined : session.cache.find(key);
-  const known = cached?.diffId == null ? undefined : session.parts.store.layers.get(cached.diffId);
-  if (known !== undefined) {
-    session.parts.store.leases.addLayer(session.lease, known.diffId);
-    root.addPlanned(plan, Promise.resolve(known));
-    return { createdBy, layer: Promise.resolve(known), key: historyInput(key, createdBy), isCached: true };
+  const reused = reuse(session, key);
+  if (reused !== undefined) {
+    const layer = Promise.resolve(reused.layer);
+    root.addPlanned(plan, layer);
+    return { createdBy, layer, key: historyInput(key, createdBy), isCached: true };
   }
   throwIfAborted(session.signal);
   const layer = ingestPlan(work, plan).then((record) => {

@@ -4,6 +4,7 @@ import { diffUpper } from "../layer/index.ts";
 import type { LayerRecord } from "../store/index.ts";
 import type { BuildStep } from "./build.ts";
 import { keyOf, type StepInput } from "./cache.ts";
+import { reuse } from "./reuse.ts";
 import { openMounts, SCRIPT_PATH } from "./run-mounts.ts";
 import type { StageWork, StepOutcome } from "./session.ts";
 import { commandArgs, DEFAULT_PATH } from "./settings.ts";
@@ -46,12 +47,11 @@ export async function runStep(
     ["layer", key],
     ["instruction", createdBy],
   ]);
-  const cached = session.options.noCache ? undefined : session.cache.find(key);
-  if (cached !== undefined) {
-    const known = cached.diffId === null ? undefined : store.layers.get(cached.diffId);
-    if (known !== undefined) store.leases.addLayer(session.lease, known.diffId);
-    root.addLayer(known);
-    return { createdBy, layer: Promise.resolve(known), key: historyKey, isCached: true };
+  const reused = reuse(session, key);
+  if (reused !== undefined) {
+    const { layer } = reused;
+    root.addLayer(layer);
+    return { createdBy, layer: Promise.resolve(layer), key: historyKey, isCached: true };
   }
   const layer = await execute(work, instruction, { step, args, diffIds, mounts, declared });
   session.cache.put({ key, diffId: layer?.diffId ?? null, text: step.text, size: layer?.contentSize ?? 0 });

@@ -4,9 +4,11 @@ import type { EngineClient } from "../client/index.ts";
 import { packContexts } from "./local-context.ts";
 import { directoryContext, type LocalContext, type PreparedBuild } from "./request.ts";
 
+/** All of a request but what is built. */
+export type BuildRequestFields = Omit<PlyBuildRequest, "context" | "contexts" | "dockerfile">;
+
 export interface SendOptions {
-  /** All of the request but the contexts. */
-  readonly request: Omit<PlyBuildRequest, "context" | "contexts" | "dockerfile">;
+  readonly request: BuildRequestFields;
   readonly headers: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
 }

@@ -1,0 +1,75 @@
+import type { FlagSpecs, FlagValues } from "../flags.ts";
+
+/** What `ply build` takes. */
+export const BUILD_FLAGS = {
+  "add-host": { kind: "list", value: "HOST:IP", help: "One more line for /etc/hosts in steps" },
+  allow: { kind: "list", value: "RIGHT", help: "What steps may ask for: network.host, security.insecure" },
+  "build-arg": {
+    kind: "list",
+    value: "NAME[=VALUE]",
+    help: "Value of an ARG; without one, this shell's own",
+  },
+  "build-context": {
+    kind: "list",
+    value: "NAME=PATH|URL|IMAGE",
+    help: "One more context, for --from=NAME",
+    complete: "directory",
+  },
+  file: {
+    kind: "string",
+    short: "f",
+    value: "FILE",
+    help: "The Dockerfile (PATH/Dockerfile); -: standard input",
+    complete: "file",
+  },
+  "force-rm": { kind: "bool", help: "Accepted for scripts: containers of steps are always removed" },
+  iidfile: { kind: "string", value: "FILE", help: "Write the image's id there", complete: "file" },
+  label: { kind: "list", value: "KEY=VALUE", help: "Label for the image" },
+  "list-context": {
+    kind: "bool",
+    help: "List what the build would see and what which rule leaves out; build nothing",
+  },
+  load: { kind: "bool", help: "Accepted for scripts: the image is always here" },
+  memory: { kind: "string", short: "m", value: "BYTES", help: "Memory limit of each step" },
+  "metadata-file": {
+    kind: "string",
+    value: "FILE",
+    help: "Write the image's id and names there, as JSON",
+    complete: "file",
+  },
+  network: {
+    kind: "string",
+    value: "NETWORK",
+    help: "Network of the steps: default, none, host",
+    complete: "network",
+  },
+  "no-cache": { kind: "bool", help: "Run every step anew" },
+  platform: { kind: "string", value: "OS/ARCH[/VARIANT]", help: "What to build for" },
+  progress: {
+    kind: "string",
+    default: "auto",
+    value: "MODE",
+    choices: ["auto", "plain", "tty", "quiet", "rawjson"],
+    help: "How to show it: auto, plain, tty, quiet, rawjson",
+  },
+  pull: { kind: "bool", help: "Ask the registries for newer base images" },
+  quiet: { kind: "bool", short: "q", help: "Print the image's id alone" },
+  rm: { kind: "bool", help: "Accepted for scripts: containers of steps are always removed" },
+  secret: {
+    kind: "list",
+    value: "id=ID[,src=FILE|,env=NAME]",
+    help: "Something for RUN --mount=type=secret that stays out of the image",
+  },
+  "shm-size": { kind: "string", value: "BYTES", help: "Size of /dev/shm in steps" },
+  ssh: {
+    kind: "list",
+    value: "ID[=SOCKET]",
+    help: "Agent for RUN --mount=type=ssh (default: SSH_AUTH_SOCK)",
+  },
+  tag: { kind: "list", short: "t", value: "NAME[:TAG]", help: "Name for the image", complete: "image" },
+  target: { kind: "string", value: "STAGE", help: "Stage to build (the last)" },
+  timestamp: { kind: "int", value: "SECONDS", help: "Time of everything in the image, since 1970" },
+  ulimit: { kind: "list", value: "NAME=SOFT[:HARD]", help: "Limit of the steps' processes" },
+} as const satisfies FlagSpecs;
+
+export type BuildFlags = FlagValues<typeof BUILD_FLAGS>;

@@ -92,6 +92,6 @@ function call(
   words: readonly string[],
   stdin: Uint8Array = new Uint8Array(),
 ) {
-  const env = { ...environment, DOCKER_BUILDKIT: "0" };
+  const env = { DOCKER_BUILDKIT: "0", ...environment };
   return must(verbs[0] ?? "false", [...verbs.slice(1), ...words], { env, stdin, timeoutMs: 600_000 });
 }

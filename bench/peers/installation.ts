@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { CACHE, debootstrap, once } from "../../test/support/debian.ts";
 import { hasProgram } from "../../test/support/needs.ts";
 import { mountsUnder } from "../../test/support/ply.ts";
@@ -23,6 +23,23 @@ export const installed: Installation = {
   argv: (program, args) => [program, ...args],
   open: async () => {},
   close: async () => {},
+};
+
+/** A tree of unpacked packages, whose programs come before this machine's. */
+export const unpacked = (tree: string, label: string): Installation => {
+  const folders = ["usr/sbin", "usr/bin"].map((folder) => join(tree, folder));
+  return {
+    label,
+    has: (program) => folders.some((folder) => existsSync(join(folder, program))),
+    argv: (program, args) => [
+      "env",
+      `PATH=${[...folders, process.env["PATH"]].join(delimiter)}`,
+      program,
+      ...args,
+    ],
+    open: async () => {},
+    close: async () => {},
+  };
 };
 
 const SID = join(CACHE, "sid");

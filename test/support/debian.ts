@@ -40,28 +40,43 @@ export async function newestErofsUtils(): Promise<string> {
 /** The program of docker-compose 2, which is static, from Debian's unstable suite; fetched once per machine. */
 export function composeOfSid(): Promise<string> {
   return once("docker-compose-sid", async (making) => {
-    const scratch = dirname(making);
-    const sources = join(scratch, "sources.list");
-    writeFileSync(
-      sources,
-      `deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${MIRROR} sid main\n`,
-    );
-    for (const part of ["lists/partial", "cache", "tree"])
-      mkdirSync(join(scratch, part), { recursive: true });
-    // Lists and sources of its own: the machine's apt knows nothing of another suite.
-    const places = {
-      "Dir::Etc::SourceList": sources,
-      "Dir::Etc::SourceParts": "-",
-      "Dir::State::Lists": join(scratch, "lists"),
-      "Dir::Cache": join(scratch, "cache"),
-      "Acquire::Languages": "none",
-    };
-    const options = ["-q", ...Object.entries(places).flatMap(([name, value]) => ["-o", `${name}=${value}`])];
-    await must("apt-get", [...options, "update"]);
-    await must("apt-get", [...options, "download", "docker-compose"], { cwd: scratch });
-    await must("sh", ["-c", "exec dpkg-deb -x docker-compose_*.deb tree"], { cwd: scratch });
-    renameSync(join(scratch, "tree/usr/libexec/docker/cli-plugins/docker-compose"), making);
+    const tree = await unpackFromSid(dirname(making), ["docker-compose"]);
+    renameSync(join(tree, "usr/libexec/docker/cli-plugins/docker-compose"), making);
   });
+}
+
+/**
+ * dockerd, its containerd and the client's plugin buildx from Debian's unstable suite, unpacked and not installed; fetched once per
+ * machine. They run with this machine's libraries and its `runc`.
+ */
+export function dockerOfSid(): Promise<string> {
+  return once("docker-sid", async (making) => {
+    const tree = await unpackFromSid(dirname(making), ["docker.io", "containerd", "docker-buildx"]);
+    renameSync(tree, making);
+  });
+}
+
+/** Downloads packages and unpacks them, without what they depend on; returns the tree. */
+async function unpackFromSid(scratch: string, packages: readonly string[]): Promise<string> {
+  const sources = join(scratch, "sources.list");
+  writeFileSync(
+    sources,
+    `deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${MIRROR} sid main\n`,
+  );
+  for (const part of ["lists/partial", "cache", "tree"]) mkdirSync(join(scratch, part), { recursive: true });
+  // Lists and sources of its own: the machine's apt knows nothing of another suite.
+  const places = {
+    "Dir::Etc::SourceList": sources,
+    "Dir::Etc::SourceParts": "-",
+    "Dir::State::Lists": join(scratch, "lists"),
+    "Dir::Cache": join(scratch, "cache"),
+    "Acquire::Languages": "none",
+  };
+  const options = ["-q", ...Object.entries(places).flatMap(([name, value]) => ["-o", `${name}=${value}`])];
+  await must("apt-get", [...options, "update"]);
+  await must("apt-get", [...options, "download", ...packages], { cwd: scratch });
+  await must("sh", ["-c", 'for deb in *.deb; do dpkg-deb -x "$deb" tree || exit; done'], { cwd: scratch });
+  return join(scratch, "tree");
 }
 
 /** Makes `CACHE/NAME` unless it is there. Processes that make it at once each do the work; one of them counts. */

@@ -9,6 +9,8 @@ interface Written {
   readonly keyword: string;
   /** Name, flags and arguments on one line, as written. */
   readonly text: string;
+  /** Comments right above it, without their `#`. */
+  readonly comments: readonly string[];
 }
 
 /** Exec form: the words of a process. Shell form: a line for the shell that `SHELL` says. */
@@ -155,6 +157,6 @@ export interface Dockerfile {
   /** `ARG`s before the first `FROM`. */
   readonly globalArgs: readonly ArgInstruction[];
   readonly stages: readonly Stage[];
-  /** Instructions with empty lines within: a lint rule asks. */
+  /** Last lines of instructions with empty lines within: a lint rule asks. */
   readonly emptyContinuations: readonly SourceRange[];
 }

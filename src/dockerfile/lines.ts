@@ -8,8 +8,10 @@ export interface LogicalLine {
   readonly at: SourceRange;
   readonly text: string;
   readonly heredocs: readonly Heredoc[];
-  /** There are empty lines within it. */
-  readonly hasEmptyLine: boolean;
+  /** Where its text ends, when there are empty lines within it. */
+  readonly emptyContinuation: number | undefined;
+  /** Comments right above it, without their `#`. */
+  readonly comments: readonly string[];
 }
 
 export interface Lines {
@@ -25,12 +27,18 @@ export function splitLines(text: string, file: string): Lines {
   const raw = physicalLines(text);
   const reader = createDirectiveReader();
   const lines: LogicalLine[] = [];
+  let comments: string[] = [];
   for (let at = 0; at < raw.length; ) {
     const start = at + 1;
     const place = { file, start, end: start };
     const first = withoutEnd(raw[at++] ?? "").trimStart();
     const isDirective = within(place, () => reader.take(first));
-    if (isDirective || first.startsWith("#")) continue;
+    if (isDirective) continue;
+    if (first.startsWith("#")) {
+      const comment = first.slice(1).trim();
+      comments = comment === "" ? [] : [...comments, comment];
+      continue;
+    }
     let joined = cutContinuation(first, reader.found.escape);
     if (joined.continues && joined.text === "") {
       // A lone escape: the instruction begins on the next line.
@@ -48,7 +56,11 @@ export function splitLines(text: string, file: string): Lines {
       joined = cutContinuation(line, reader.found.escape);
       logical += joined.text;
     }
-    if (logical.trim() === "") continue;
+    if (logical.trim() === "") {
+      comments = [];
+      continue;
+    }
+    const emptyContinuation = hasEmptyLine ? at : undefined;
     const heredocs: Heredoc[] = [];
     for (const opening of opens(logical)) {
       const end = raw.findIndex((line, n) => n >= at && isTerminator(line, opening));
@@ -59,7 +71,9 @@ export function splitLines(text: string, file: string): Lines {
       heredocs.push({ ...opening, content: raw.slice(at, end).join("") });
       at = end + 1;
     }
-    lines.push({ at: { file, start, end: at }, text: logical, heredocs, hasEmptyLine });
+    const whole = { file, start, end: at };
+    lines.push({ at: whole, text: logical, heredocs, emptyContinuation, comments });
+    comments = [];
   }
   return { directives: reader.found, lines };
 }

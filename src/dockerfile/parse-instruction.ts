@@ -9,7 +9,7 @@ import { firstWord, jsonStrings, keyValues, splitBlanks, splitQuoted } from "./w
 
 /** An instruction's text, taken apart as far as all of them are alike. */
 interface Parts {
-  readonly written: Pick<FromInstruction, "at" | "keyword" | "text">;
+  readonly written: Pick<FromInstruction, "at" | "keyword" | "text" | "comments">;
   readonly name: string;
   readonly flags: Flags;
   /** What follows the flags, trimmed. */
@@ -74,7 +74,7 @@ export function parseInstruction(line: LogicalLine, escapeToken: "\\" | "`"): In
     if (form === undefined) throw unknownInstruction(keyword);
     const { words, rest } = takeFlags(after);
     return form.parse({
-      written: { at: line.at, keyword, text: line.text.trim() },
+      written: { at: line.at, keyword, text: line.text.trim(), comments: line.comments },
       name: name.toUpperCase(),
       flags: readFlags(words, form.flags),
       rest: rest.trim(),

@@ -9,7 +9,8 @@ function bare(text: string): unknown[] {
   return (stage?.instructions ?? []).map(withoutPlace);
 }
 
-function withoutPlace({ at: _at, keyword: _keyword, text: _text, ...rest }: Instruction): unknown {
+function withoutPlace(instruction: Instruction): unknown {
+  const { at: _at, keyword: _keyword, text: _text, comments: _comments, ...rest } = instruction;
   return rest;
 }
 
@@ -248,3 +249,16 @@ const WRONG: readonly (readonly [text: string, message: RegExp])[] = [
 for (const [text, message] of WRONG)
   test(`refuses ${JSON.stringify(text)}`, () =>
     assert.throws(() => parseDockerfile(text), { message, kind: "invalid" }));
+
+test("knows the comments right above an instruction, and where empty lines stood in one", () => {
+  const { stages, globalArgs, emptyContinuations } = parseDockerfile(
+    "# check=skip=X\n# V the version\nARG V\n# gone\n\n# also\n#\nFROM scratch\n  # b\n# c\nRUN a \\\n # within\n\n  b\nRUN c",
+  );
+  assert.deepEqual(globalArgs[0]?.comments, ["V the version"]);
+  assert.deepEqual(stages[0]?.from.comments, []);
+  assert.deepEqual(
+    stages[0]?.instructions.map(({ comments }) => comments),
+    [["b", "c"], []],
+  );
+  assert.deepEqual(emptyContinuations, [{ file: "Dockerfile", start: 14, end: 14 }]);
+});

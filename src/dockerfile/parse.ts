@@ -26,7 +26,9 @@ export function parseDockerfile(text: string, file = "Dockerfile"): Dockerfile {
     directives,
     globalArgs,
     stages,
-    emptyContinuations: lines.filter(({ hasEmptyLine }) => hasEmptyLine).map(({ at }) => at),
+    emptyContinuations: lines.flatMap(({ emptyContinuation: line }) =>
+      line === undefined ? [] : [{ file, start: line, end: line }],
+    ),
   };
 }
 

@@ -13,7 +13,7 @@ function plan(
 ) {
   const args: BuildArgs = {
     given: new Map(Object.entries(options.given ?? {})),
-    platform: platformArgs(AMD64, AMD64),
+    platform: platformArgs(AMD64, AMD64, options.target),
     global: new Map(),
     used: new Set(),
   };
@@ -48,6 +48,10 @@ test("bases by arguments, stages before them, named contexts before both", () =>
   ]);
   assert.deepEqual(bases({ given: { V: "2" } })[0], { kind: "image", name: "img:2" });
   assert.deepEqual(bases({ contexts: ["one"] }), [{ kind: "context", name: "one" }]);
+  const pinned = plan("FROM docker.io/library/alpine:latest", { contexts: ["alpine"] });
+  assert.deepEqual(pinned.graph.target.base, { kind: "context", name: "alpine" });
+  const other = plan("FROM alpine:3", { contexts: ["alpine"] });
+  assert.deepEqual(other.graph.target.base, { kind: "image", name: "alpine:3" });
   assert.deepEqual(plan("FROM scratch").graph.target.base, { kind: "scratch" });
   assert.equal(plan("FROM --platform=$BUILDPLATFORM x").graph.target.platform, "linux/amd64");
 });

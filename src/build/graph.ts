@@ -8,6 +8,7 @@ import {
   within,
 } from "../dockerfile/index.ts";
 import { PlyError } from "../error.ts";
+import { familiarString, parseReference } from "../oci/index.ts";
 import { suggest } from "../suggest.ts";
 import type { BuildArgs } from "./variables.ts";
 
@@ -48,7 +49,9 @@ export interface GraphOptions {
  * Throws "invalid" with the place for unknown targets, blank base names and circles.
  */
 export function planStages(file: Dockerfile, options: GraphOptions): BuildGraph {
-  const { args, contexts } = options;
+  const { args } = options;
+  const contexts = new Map([...options.contexts].map((name) => [plainName(name), name]));
+  const contextNamed = (name: string): string | undefined => contexts.get(plainName(name));
   const escapeToken = file.directives.escape;
   const lookup = (name: string): string | undefined => args.global.get(name) ?? args.platform.get(name);
   for (const instruction of file.globalArgs)
@@ -63,7 +66,8 @@ export function planStages(file: Dockerfile, options: GraphOptions): BuildGraph 
   const byName = (name: string, before: number): Stage | undefined =>
     file.stages.findLast((stage) => stage.index < before && stage.from.name === name.toLowerCase());
   const originOf = (name: string, of: Stage): Origin => {
-    if (contexts.has(name)) return { kind: "context", name };
+    const context = contextNamed(name);
+    if (context !== undefined) return { kind: "context", name: context };
     const named = byName(name, of.index) ?? file.stages.find(({ from }) => from.name === name.toLowerCase());
     if (named !== undefined) return { kind: "stage", index: named.index };
     if (!/^\d+$/.test(name)) return { kind: "image", name };
@@ -73,7 +77,8 @@ export function planStages(file: Dockerfile, options: GraphOptions): BuildGraph 
     return { kind: "stage", index };
   };
   const baseOf = (stage: Stage, image: string): Origin => {
-    if (contexts.has(image)) return { kind: "context", name: image };
+    const context = contextNamed(image);
+    if (context !== undefined) return { kind: "context", name: context };
     if (image === "scratch") return { kind: "scratch" };
     const earlier = byName(image, stage.index);
     return earlier === undefined ? { kind: "image", name: image } : { kind: "stage", index: earlier.index };
@@ -97,6 +102,15 @@ export function planStages(file: Dockerfile, options: GraphOptions): BuildGraph 
   });
   const target = findTarget(file, planned, options.target);
   return { target, stages: reachable(planned, target), escapeToken, originOf };
+}
+
+/** One name for all that mean the same image: `docker.io/library/alpine:latest` is `alpine`. */
+function plainName(name: string): string {
+  try {
+    return familiarString(parseReference(name)).replace(/:latest$/, "");
+  } catch {
+    return name.toLowerCase();
+  }
 }
 
 /** What the instructions of a stage copy or mount from. */

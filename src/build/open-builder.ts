@@ -7,6 +7,7 @@ import type { Builder, BuildOptions, BuildResult } from "./build.ts";
 import { type BuildCache, openBuildCache } from "./cache.ts";
 import { openBuildContext, openBuildContexts } from "./context.ts";
 import { createFileDigests } from "./file-digests.ts";
+import { checkFrontend } from "./frontend.ts";
 import { planStages } from "./graph.ts";
 import type { BuilderParts } from "./parts.ts";
 import type { Session, StageResult } from "./session.ts";
@@ -93,10 +94,11 @@ async function buildImage(
     await parts.store.collectGarbage();
   });
   const sources = cleanup.use(openSources(parts, lease));
+  checkFrontend(options.dockerfile, options.buildArgs ?? new Map());
   const file = parseDockerfile(options.dockerfile.text, options.dockerfile.name);
   const args: BuildArgs = {
     given: options.buildArgs ?? new Map(),
-    platform: platformArgs(options.platform ?? parts.platform, parts.platform),
+    platform: platformArgs(options.platform ?? parts.platform, parts.platform, options.target),
     global: new Map(),
     used: new Set(),
   };

@@ -19,7 +19,12 @@ export interface BuildArgs {
   readonly used: Set<string>;
 }
 
-export function platformArgs(target: Platform, builder: Platform): Map<string, string> {
+/** Arguments that need a bare `ARG NAME` only; `stage` is what `--target` names. */
+export function platformArgs(
+  target: Platform,
+  builder: Platform,
+  stage: string | undefined,
+): Map<string, string> {
   const args = new Map<string, string>();
   for (const [prefix, platform] of [
     ["TARGET", target],
@@ -27,9 +32,11 @@ export function platformArgs(target: Platform, builder: Platform): Map<string, s
   ] as const) {
     args.set(`${prefix}PLATFORM`, formatPlatform(platform));
     args.set(`${prefix}OS`, platform.os);
+    args.set(`${prefix}OSVERSION`, platform["os.version"] ?? "");
     args.set(`${prefix}ARCH`, platform.architecture);
     args.set(`${prefix}VARIANT`, platform.variant ?? "");
   }
+  args.set("TARGETSTAGE", stage || "default");
   return args;
 }
 

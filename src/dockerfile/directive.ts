@@ -12,6 +12,25 @@ export interface Directives {
 const DIRECTIVE = /^#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$/;
 const KNOWN = new Set(["syntax", "escape", "check"]);
 
+/** What `# syntax=` names (its first word: the rest are arguments of the frontend), and on which line it stands. */
+export function syntaxOf(text: string): { readonly value: string; readonly line: number } | undefined {
+  for (const [n, line] of text
+    .replace(/^\uFEFF/, "")
+    .split("\n")
+    .entries()) {
+    const match = DIRECTIVE.exec(line.trim());
+    if (match?.[1]?.toLowerCase() === "syntax")
+      return { value: (match[2] ?? "").split(" ", 1)[0] ?? "", line: n + 1 };
+    if (match === null && !isShebang(line, n)) return undefined;
+  }
+  return undefined;
+}
+
+/** A Dockerfile may be a program: its first line says whose. */
+function isShebang(line: string, index: number): boolean {
+  return index === 0 && line.startsWith("#!");
+}
+
 /** Reads directives line by line; the first line that has not the form of one ends them. */
 export interface DirectiveReader {
   /** True: the line was a directive. */
@@ -23,10 +42,12 @@ export function createDirectiveReader(): DirectiveReader {
   const found: { syntax?: string; escape: "\\" | "`"; check?: string } = { escape: "\\" };
   const seen = new Set<string>();
   let isOver = false;
+  let count = 0;
   return {
     found,
     take(line) {
       if (isOver) return false;
+      if (isShebang(line, count++)) return true;
       const match = DIRECTIVE.exec(line);
       if (match === null) {
         isOver = true;

@@ -1,4 +1,4 @@
-export type { Directives } from "./directive.ts";
+export { type Directives, syntaxOf } from "./directive.ts";
 export { parseDuration } from "./duration.ts";
 export { type Heredoc, heredocText, parseHeredoc } from "./heredoc.ts";
 export {

@@ -38,7 +38,7 @@ export function parseBuildRequest({ query, headers }: Pick<Exchange, "query" | "
     noCache: queryBoolean(query, "nocache"),
     pull: queryBoolean(query, "pull"),
     ...epochOf(new Map(given)),
-    ...(platform === undefined ? {} : { platform }),
+    ...(platform === undefined ? {} : { platforms: [platform] }),
     ...(target === null || target === "" ? {} : { target }),
     ...(id === null || id === "" ? {} : { id }),
     run: runSettings(query),

@@ -171,14 +171,14 @@ describe("the classic build API", () => {
         ["library/b", "2"],
       ],
     );
-    const { labels, target, noCache, platform, times, id, run } = options;
+    const { labels, target, noCache, platforms, times, id, run } = options;
     assert.deepEqual(
-      { labels, target, noCache, platform, times, id, run },
+      { labels, target, noCache, platforms, times, id, run },
       {
         labels: { l: "v" },
         target: "two",
         noCache: true,
-        platform: { os: "linux", architecture: "arm64" },
+        platforms: [{ os: "linux", architecture: "arm64" }],
         times: { atMost: 7 },
         id: "me",
         run: {

@@ -1,6 +1,14 @@
 import type { BuildEvent, BuildOptions, BuildStep, ContextSource, FileTree } from "../build/index.ts";
 import { isPlyError, PlyError } from "../error.ts";
-import { isObject, parsePlatform, parseReference, withDefaultTag } from "../oci/index.ts";
+import {
+  formatPlatform,
+  isObject,
+  normalizePlatform,
+  type Platform,
+  parsePlatform,
+  parseReference,
+  withDefaultTag,
+} from "../oci/index.ts";
 import type { PlyBuildContext, PlyBuildMessage, PlyBuildRequest, PlyBuildStep } from "../wire/index.ts";
 import { credentialsByHost } from "./credentials.ts";
 import { bodyStream, type Exchange } from "./exchange.ts";
@@ -149,7 +157,7 @@ function namedContexts(
 }
 
 function optionsOf(request: PlyBuildRequest): Omit<BuildOptions, "dockerfile" | "context"> {
-  const { buildArgs = {}, secrets = {}, ssh = {}, allow = [], timestamp, platform } = request;
+  const { buildArgs = {}, secrets = {}, ssh = {}, allow = [], timestamp, platforms } = request;
   const epoch = buildArgs["SOURCE_DATE_EPOCH"];
   return {
     buildArgs: new Map(Object.entries(buildArgs)),
@@ -158,7 +166,7 @@ function optionsOf(request: PlyBuildRequest): Omit<BuildOptions, "dockerfile" | 
     ssh: new Map(Object.entries(ssh)),
     ...(request.target === undefined ? {} : { target: request.target }),
     ...(request.labels === undefined ? {} : { labels: request.labels }),
-    ...(platform === undefined ? {} : { platform: parsePlatform(platform) }),
+    ...(platforms === undefined ? {} : { platforms: platformsOf(platforms) }),
     ...(request.noCache === undefined ? {} : { noCache: request.noCache }),
     ...(request.pull === undefined ? {} : { pull: request.pull }),
     ...(timestamp !== undefined
@@ -176,6 +184,12 @@ function optionsOf(request: PlyBuildRequest): Omit<BuildOptions, "dockerfile" | 
       ...(request.ulimits === undefined ? {} : { ulimits: request.ulimits }),
     },
   };
+}
+
+/** Each once, however it is written. */
+function platformsOf(names: readonly string[]): Platform[] {
+  const platforms = names.map((name) => normalizePlatform(parsePlatform(name)));
+  return [...new Map(platforms.map((platform) => [formatPlatform(platform), platform])).values()];
 }
 
 /** Events as messages; what a client has no use for is left out. */

@@ -11,7 +11,7 @@ export const SCRATCH_CONFIG: ProcessConfig = { Env: [`PATH=${DEFAULT_PATH}`], Wo
 /** The platform that is built for: the stage's own, the build's, or this machine's. */
 export function platformOfStage(session: Session, written: string | undefined): Platform {
   if (written !== undefined) return parsePlatform(written);
-  return session.options.platform ?? session.parts.platform;
+  return session.platform ?? session.parts.platform;
 }
 
 /** The image of a name for a platform: the one that is here, else pulled. */

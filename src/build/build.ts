@@ -28,7 +28,8 @@ export interface BuildOptions {
   readonly buildArgs?: ReadonlyMap<string, string>;
   readonly labels?: Readonly<Record<string, string>>;
   readonly references?: readonly Reference[];
-  readonly platform?: Platform;
+  /** What to build for, each once; absent: this machine. */
+  readonly platforms?: readonly Platform[];
   readonly noCache?: boolean;
   /** Ask the registries for newer base images. */
   readonly pull?: boolean;

@@ -1,19 +1,15 @@
 import { randomUUID } from "node:crypto";
 import { mkdirSync, rmSync } from "node:fs";
-import { parseDockerfile } from "../dockerfile/index.ts";
 import { PlyError, throwIfAborted } from "../error.ts";
-import { familiarString, type ImageConfig } from "../oci/index.ts";
 import type { Builder, BuildOptions, BuildResult } from "./build.ts";
 import { type BuildCache, openBuildCache } from "./cache.ts";
 import { openBuildContext, openBuildContexts } from "./context.ts";
+import { type BuiltStage, deliver } from "./deliver.ts";
 import { createFileDigests } from "./file-digests.ts";
-import { checkFrontend } from "./frontend.ts";
-import { planStages } from "./graph.ts";
+import { buildStages, openSessions } from "./open-session.ts";
 import type { BuilderParts } from "./parts.ts";
-import type { Session, StageResult } from "./session.ts";
+import type { Session } from "./session.ts";
 import { openSources } from "./sources.ts";
-import { buildStage } from "./stage.ts";
-import { type BuildArgs, platformArgs } from "./variables.ts";
 
 /** How long what a build made is kept when the engine dies in the middle. */
 const LEASE_MS = 24 * 60 * 60 * 1000;
@@ -94,103 +90,28 @@ async function buildImage(
     await parts.store.collectGarbage();
   });
   const sources = cleanup.use(openSources(parts, lease));
-  checkFrontend(options.dockerfile, options.buildArgs ?? new Map());
-  const file = parseDockerfile(options.dockerfile.text, options.dockerfile.name);
-  const args: BuildArgs = {
-    given: options.buildArgs ?? new Map(),
-    platform: platformArgs(options.platform ?? parts.platform, parts.platform, options.target),
-    global: new Map(),
-    used: new Set(),
-  };
-  const graph = planStages(file, {
-    target: options.target,
-    args,
-    contexts: new Set(options.contexts?.keys()),
-  });
-  const firstStep = new Map<number, number>();
-  let total = 0;
-  for (const { stage } of graph.stages) {
-    firstStep.set(stage.index, total + 1);
-    total += 1 + stage.instructions.length;
-  }
-  const results = new Map<number, Promise<StageResult>>();
-  const session: Session = {
-    parts,
-    options,
-    cache,
-    args,
-    graph,
-    lease,
-    sources,
-    signal,
-    now: Math.floor(parts.clock() / 1000),
-    firstStep,
-    total,
-    emit: (event) => options.onEvent?.(event),
-    stageOf(index) {
-      const known = results.get(index);
-      if (known !== undefined) return known;
-      const planned = graph.stages.find(({ stage }) => stage.index === index);
-      if (planned === undefined) throw new PlyError("internal", `stage ${index} is not in the plan`);
-      const result = buildStage(session, planned).catch((error: unknown) => {
-        // The others need not go on.
-        stop.abort();
-        throw error;
-      });
-      results.set(index, result);
-      return result;
-    },
-  };
-  const built = await allStages(session, options);
-  warnUnused(session);
-  const imageId = await putImage(session, built);
-  return { imageId, names: (options.references ?? []).map(familiarString) };
+  const sessions = openSessions({ parts, options, cache, lease, sources, signal, stop });
+  const built: BuiltStage[] = [];
+  // One after the other: what is the same for all platforms, such as stages for $BUILDPLATFORM, the next one finds in the cache.
+  for (const session of sessions) built.push({ session, result: await buildStages(session) });
+  warnUnused(sessions);
+  return await deliver(built);
 }
 
-/** All stages side by side, as far as they do not wait for each other; the first failure is the build's. */
-async function allStages(session: Session, { signal }: BuildOptions): Promise<StageResult> {
-  const { stages, target } = session.graph;
-  let first: { readonly error: unknown } | undefined;
-  await Promise.all(
-    stages.map(({ stage }) =>
-      session.stageOf(stage.index).catch((error: unknown) => {
-        first ??= { error };
-      }),
-    ),
+function warnUnused(sessions: readonly Session[]): void {
+  const [first] = sessions;
+  const given = [...(first?.args.given.keys() ?? [])];
+  const unused = given.filter(
+    (name) => !sessions.some(({ args }) => args.used.has(name)) && !isForBuilder(name),
   );
-  throwIfAborted(signal);
-  if (first !== undefined) throw first.error;
-  return session.stageOf(target.stage.index);
-}
-
-function warnUnused({ args, emit }: Session): void {
-  const unused = [...args.given.keys()].filter((name) => !args.used.has(name) && !isForBuilder(name));
   if (unused.length > 0)
-    emit({ kind: "warning", message: `One or more build-args [${unused.join(" ")}] were not consumed` });
+    first?.emit({
+      kind: "warning",
+      message: `One or more build-args [${unused.join(" ")}] were not consumed`,
+    });
 }
 
 /** Arguments that mean something to the builder itself. */
 function isForBuilder(name: string): boolean {
   return name === "SOURCE_DATE_EPOCH" || name.startsWith("BUILDKIT_") || /_proxy$/i.test(name);
-}
-
-async function putImage(session: Session, built: StageResult): Promise<BuildResult["imageId"]> {
-  const { options, parts, lease } = session;
-  const { platform, author, history } = built;
-  const labels = { ...built.config.Labels, ...options.labels };
-  const config: ImageConfig = {
-    architecture: platform.architecture,
-    os: platform.os,
-    ...(platform.variant === undefined ? {} : { variant: platform.variant }),
-    ...(author === undefined ? {} : { author }),
-    config: Object.keys(labels).length === 0 ? built.config : { ...built.config, Labels: labels },
-    created: history.at(-1)?.created ?? new Date(0).toISOString(),
-    history,
-    rootfs: { type: "layers", diff_ids: built.diffIds },
-  };
-  return await parts.images.create(config, {
-    lease,
-    references: options.references ?? [],
-    signal: session.signal,
-  });
 }

@@ -24,6 +24,6 @@ export async function treeFrom(work: StageWork, from: string, step: BuildStep): 
   if (origin.kind === "scratch") throw new PlyError("invalid", "nothing can be copied from scratch");
   const context = origin.kind === "context" ? session.options.contexts?.get(origin.name) : undefined;
   if (context !== undefined && !("image" in context)) return context;
-  const record = await baseImage(session, context?.image ?? origin.name, session.options.platform, step);
+  const record = await baseImage(session, context?.image ?? origin.name, session.platform, step);
   return session.sources.treeOf(record.diffIds);
 }

@@ -13,6 +13,8 @@ export interface Session {
   readonly parts: BuilderParts;
   readonly options: BuildOptions;
   readonly cache: BuildCache;
+  /** What is built for; undefined: nobody said. */
+  readonly platform: Platform | undefined;
   readonly args: BuildArgs;
   readonly graph: BuildGraph;
   /** Keeps all that the build makes until its image does. */

@@ -176,7 +176,7 @@ async function beginWithImage(
   platform: Platform,
   step: BuildStep,
 ): Promise<Begin> {
-  const isChosen = planned.platform !== undefined || session.options.platform !== undefined;
+  const isChosen = planned.platform !== undefined || session.platform !== undefined;
   const record = await baseImage(session, name, isChosen ? platform : undefined, step);
   const image = await session.parts.images.configOf(record.id);
   return {

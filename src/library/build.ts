@@ -74,7 +74,7 @@ export async function buildImage(http: EngineHttp, options: BuildOptions): Promi
     ...(buildArgs === undefined ? {} : { buildArgs }),
     ...(labels === undefined ? {} : { labels }),
     ...(target === undefined ? {} : { target }),
-    ...(platform === undefined ? {} : { platform }),
+    ...(platform === undefined ? {} : { platforms: [platform] }),
     ...(noCache === undefined ? {} : { noCache }),
   };
   const messages = await http.lines<PlyBuildMessage>("POST", "/ply/build", {

@@ -16,7 +16,8 @@ export interface PlyBuildRequest {
   readonly buildArgs?: Readonly<Record<string, string>>;
   readonly labels?: Readonly<Record<string, string>>;
   readonly names?: readonly string[];
-  readonly platform?: string;
+  /** What to build for: one image each. */
+  readonly platforms?: readonly string[];
   readonly noCache?: boolean;
   readonly pull?: boolean;
   readonly network?: string;

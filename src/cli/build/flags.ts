@@ -44,7 +44,11 @@ export const BUILD_FLAGS = {
     complete: "network",
   },
   "no-cache": { kind: "bool", help: "Run every step anew" },
-  platform: { kind: "string", value: "OS/ARCH[/VARIANT]", help: "What to build for" },
+  platform: {
+    kind: "list",
+    value: "OS/ARCH[/VARIANT],...",
+    help: "What to build for; several with --output or --push",
+  },
   progress: {
     kind: "string",
     default: "auto",

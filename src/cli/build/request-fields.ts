@@ -23,7 +23,7 @@ export function requestFields(flags: BuildFlags, env: Environment): BuildRequest
     names: flags.tag,
     labels: Object.fromEntries(flags.label.map(keyValue).map(([key, value = ""]) => [key, value])),
     target: flags.target,
-    platform: flags.platform,
+    platforms: flags.platform.length === 0 ? undefined : flags.platform.flatMap((text) => text.split(",")),
     noCache: flags["no-cache"],
     pull: flags.pull,
     network: flags.network,

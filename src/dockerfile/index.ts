@@ -9,6 +9,14 @@ export {
   parsePatterns,
 } from "./ignore.ts";
 export type * from "./instruction.ts";
+export {
+  type BaseFacts,
+  LINT_RULES,
+  type LintOptions,
+  type LintResult,
+  type LintWarning,
+  lintDockerfile,
+} from "./lint/index.ts";
 export { parseRunMount, type RunMount } from "./mount.ts";
 export { parseDockerfile, parseTrigger } from "./parse.ts";
 export { dockerfileError, type SourceRange, within } from "./source.ts";

@@ -1,0 +1,227 @@
+import type { ArgInstruction, Dockerfile, Instruction, Stage } from "../instruction.ts";
+import { expandText, expandWord, expandWords, type WordOptions } from "../word.ts";
+import type { LintOptions } from "./lint.ts";
+import type { BaseFacts, Expansion, LintSubject, StageFacts, StepFacts } from "./rule.ts";
+
+type EscapeToken = WordOptions["escapeToken"];
+
+/** Walks a Dockerfile as a build would, and notes what the rules ask for. */
+export async function factsOf(file: Dockerfile, options: LintOptions): Promise<LintSubject> {
+  const { buildArgs = new Map(), platformArgs = new Map(), ignore } = options;
+  const escapeToken = file.directives.escape;
+  const global = globalValues(file.globalArgs, { platformArgs, buildArgs, escapeToken });
+  const declared = file.globalArgs.flatMap(({ args }) => args.map(({ name }) => name));
+  const stages: StageFacts[] = [];
+  const ends: StageEnd[] = [];
+  for (const stage of file.stages) {
+    const { from } = stage;
+    const values = global ?? platformArgs;
+    const image = expansionOf(from.image, values, escapeToken);
+    const platform =
+      from.platform === undefined ? undefined : expansionOf(from.platform, values, escapeToken);
+    const parent = file.stages.findLast(
+      ({ index, from: { name } }) => index < stage.index && name === image.text.toLowerCase(),
+    );
+    const base = parent === undefined ? await baseOf(stage, image.text, platform?.text, options) : undefined;
+    const begin = (parent === undefined ? undefined : ends[parent.index]) ?? beginning(base);
+    const { steps, end } = walk(stage, begin, { buildArgs, global: values, escapeToken });
+    ends.push(end);
+    stages.push({
+      stage,
+      isLookedAt: options.stages?.has(stage.index) ?? true,
+      image,
+      platform,
+      base,
+      steps,
+    });
+  }
+  return {
+    file,
+    ignore,
+    platformArgs,
+    defaults: globalValues(file.globalArgs, { platformArgs, buildArgs: new Map(), escapeToken }),
+    globalNames: [...new Set([...declared, ...platformArgs.keys()])],
+    stages,
+  };
+}
+
+/** Every Linux image from nothing has this one. */
+const SCRATCH: BaseFacts = { env: [], hasShell: false };
+
+async function baseOf(
+  stage: Stage,
+  image: string,
+  platform: string | undefined,
+  { baseOf: known }: LintOptions,
+): Promise<BaseFacts | undefined> {
+  return image === "scratch" ? SCRATCH : known?.(stage, image, platform);
+}
+
+/** What is set where a stage ends, for those that begin with it. */
+interface StageEnd {
+  readonly values: ReadonlyMap<string, string>;
+  readonly declared: ReadonlySet<string>;
+  readonly isEnvironmentKnown: boolean;
+  readonly isWorkdirSet: boolean;
+  readonly hasShell: boolean;
+}
+
+function beginning(base: BaseFacts | undefined): StageEnd {
+  const values = new Map([["PATH", ""]]);
+  for (const entry of base?.env ?? []) {
+    const equals = entry.indexOf("=");
+    if (equals > 0) values.set(entry.slice(0, equals), entry.slice(equals + 1));
+  }
+  return {
+    values,
+    declared: new Set(),
+    isEnvironmentKnown: base !== undefined,
+    isWorkdirSet: false,
+    hasShell: base?.hasShell ?? false,
+  };
+}
+
+interface WalkOptions {
+  readonly buildArgs: ReadonlyMap<string, string>;
+  readonly global: ReadonlyMap<string, string>;
+  readonly escapeToken: EscapeToken;
+}
+
+function walk(
+  { instructions }: Stage,
+  begin: StageEnd,
+  { buildArgs, global, escapeToken }: WalkOptions,
+): { readonly steps: StepFacts[]; readonly end: StageEnd } {
+  let { values, isWorkdirSet, hasShell } = begin;
+  const { isEnvironmentKnown } = begin;
+  const declared = new Set(begin.declared);
+  const steps: StepFacts[] = [];
+  for (const instruction of instructions) {
+    const before = values;
+    const unset = new Set<string>();
+    const note = ({ unset: names }: Expansion): void => {
+      for (const name of names) if (!declared.has(name)) unset.add(name);
+    };
+    for (const word of wordsOf(instruction)) note(expansionOf(word, before, escapeToken));
+    for (const text of inlineTexts(instruction)) note(expansionOf(text, before, escapeToken, expandText));
+    if (instruction.op === "env") {
+      const expanded = instruction.pairs.map((pair) =>
+        pair.map((word) => expansionOf(word, before, escapeToken).text),
+      );
+      values = new Map([...before, ...expanded.map(([key = "", value = ""]) => [key, value] as const)]);
+    } else if (instruction.op === "arg") {
+      values = new Map(before);
+      for (const { name, value } of instruction.args) {
+        const given = buildArgs.get(name);
+        const fallback =
+          given !== undefined || value === undefined ? undefined : expansionOf(value, values, escapeToken);
+        if (fallback !== undefined) note(fallback);
+        declared.add(name);
+        const set = given ?? fallback?.text ?? global.get(name);
+        if (set !== undefined) (values as Map<string, string>).set(name, set);
+      }
+    }
+    const expand = (word: string) => expansionOf(word, before, escapeToken).text;
+    steps.push({
+      instruction,
+      knownNames: [...new Set([...before.keys(), ...declared])],
+      undefinedNames: [...unset],
+      isEnvironmentKnown,
+      isWorkdirSet,
+      hasShell,
+      expand,
+      expandList: (text) => attempt(() => expandWords(text, wordOptions(before, escapeToken)), [text]),
+    });
+    if (instruction.op === "workdir") isWorkdirSet = true;
+    if (instruction.op === "shell") hasShell = true;
+  }
+  return { steps, end: { values, declared, isEnvironmentKnown, isWorkdirSet, hasShell } };
+}
+
+/** What of an instruction has its variables put in, one word at a time. */
+function wordsOf(instruction: Instruction): readonly string[] {
+  switch (instruction.op) {
+    case "copy":
+    case "add": {
+      const paths = instruction.sources.flatMap((source) => (source.kind === "path" ? [source.path] : []));
+      const { destination, chown, chmod, excludes } = instruction;
+      return [...paths, destination, chown, chmod, ...excludes];
+    }
+    case "env":
+    case "label":
+      return instruction.pairs.flat();
+    case "workdir":
+    case "user":
+    case "stopsignal":
+      return [instruction.value];
+    case "volume":
+      return instruction.values;
+    case "run":
+      return instruction.mounts;
+    default:
+      return [];
+  }
+}
+
+function inlineTexts(instruction: Instruction): readonly string[] {
+  if (instruction.op !== "copy" && instruction.op !== "add") return [];
+  return instruction.sources.flatMap((source) =>
+    source.kind === "inline" && source.isExpanded ? [source.content] : [],
+  );
+}
+
+interface GlobalOptions {
+  readonly platformArgs: ReadonlyMap<string, string>;
+  readonly buildArgs: ReadonlyMap<string, string>;
+  readonly escapeToken: EscapeToken;
+}
+
+/** Arguments before the first `FROM`; undefined where one of them cannot be expanded. */
+function globalValues(
+  instructions: readonly ArgInstruction[],
+  { platformArgs, buildArgs, escapeToken }: GlobalOptions,
+): ReadonlyMap<string, string> | undefined {
+  const values = new Map(platformArgs);
+  for (const { name, value } of instructions.flatMap(({ args }) => args)) {
+    const given = buildArgs.get(name);
+    if (given === undefined && value === undefined) continue;
+    const options = wordOptions(values, escapeToken);
+    const set = given ?? attempt(() => expandWord(value ?? "", options), undefined);
+    if (set === undefined) return undefined;
+    values.set(name, set);
+  }
+  return values;
+}
+
+function wordOptions(values: ReadonlyMap<string, string>, escapeToken: EscapeToken): WordOptions {
+  return { lookup: (name) => values.get(name), escapeToken };
+}
+
+function expansionOf(
+  word: string,
+  values: ReadonlyMap<string, string>,
+  escapeToken: EscapeToken,
+  expand: (word: string, options: WordOptions) => string = expandWord,
+): Expansion {
+  const used = new Set<string>();
+  const unset = new Set<string>();
+  const options: WordOptions = {
+    escapeToken,
+    lookup(name) {
+      const value = values.get(name);
+      if (value !== undefined) used.add(name);
+      return value;
+    },
+    onUnset: (name) => void unset.add(name),
+  };
+  return { text: attempt(() => expand(word, options), word), used, unset };
+}
+
+/** What cannot be expanded fails the build, in its own words: it is no matter of checks. */
+function attempt<Value>(make: () => Value, otherwise: Value): Value {
+  try {
+    return make();
+  } catch {
+    return otherwise;
+  }
+}

@@ -1,0 +1,76 @@
+import type { IgnoreFile } from "../ignore.ts";
+import type { Dockerfile, Stage } from "../instruction.ts";
+import type { SourceRange } from "../source.ts";
+import { factsOf } from "./facts.ts";
+import { FROM_RULES } from "./from-rules.ts";
+import { NAME_RULES } from "./name-rules.ts";
+import { isNamed, parseCheckOptions, withComments } from "./options.ts";
+import type { BaseFacts, LintRule } from "./rule.ts";
+import { STEP_RULES } from "./step-rules.ts";
+
+export interface LintOptions {
+  readonly buildArgs?: ReadonlyMap<string, string>;
+  /** `TARGETPLATFORM` and its like. */
+  readonly platformArgs?: ReadonlyMap<string, string>;
+  /** Stages that are built, by index; absent: all are looked at. */
+  readonly stages?: ReadonlySet<number>;
+  /** Of the context. */
+  readonly ignore?: IgnoreFile;
+  /** What is known of the image that a stage begins with, for its `--platform`. */
+  readonly baseOf?: (
+    stage: Stage,
+    image: string,
+    platform: string | undefined,
+  ) => Knowledge | Promise<Knowledge>;
+}
+
+type Knowledge = BaseFacts | undefined;
+
+export interface LintWarning {
+  readonly rule: string;
+  readonly description: string;
+  /** Docker's page on the rule. */
+  readonly url?: string;
+  readonly message: string;
+  readonly at: SourceRange;
+}
+
+export interface LintResult {
+  /** In the order of lines. */
+  readonly warnings: readonly LintWarning[];
+  /** `error=true` and there are some: what a build fails with. */
+  readonly violation: string | undefined;
+}
+
+/** Every rule there is, as <https://docs.docker.com/reference/build-checks/> lists them. */
+export const LINT_RULES: readonly LintRule[] = [...NAME_RULES, ...FROM_RULES, ...STEP_RULES];
+
+/** The build argument that stands for the `# check=` directive. */
+const OPTIONS_ARG = "BUILDKIT_DOCKERFILE_CHECK";
+
+/** Looks a Dockerfile over. Throws "invalid" when its `check` directive, or the argument in its place, is malformed. */
+export async function lintDockerfile(file: Dockerfile, options: LintOptions = {}): Promise<LintResult> {
+  const chosen = parseCheckOptions(options.buildArgs?.get(OPTIONS_ARG) ?? file.directives.check ?? "");
+  const subject = await factsOf(file, options);
+  const warnings = LINT_RULES.flatMap((rule) =>
+    [...rule.check(subject)].flatMap(({ at, message, comments = [] }): LintWarning[] => {
+      const { skip, experimental } = withComments(chosen, comments);
+      const isOn = rule.isExperimental ? isNamed(rule.name, experimental) : !isNamed(rule.name, skip);
+      if (!isOn) return [];
+      const { name, description } = rule;
+      return [{ rule: name, description, ...(rule.isUndocumented ? {} : { url: urlOf(name) }), message, at }];
+    }),
+  ).sort((a, b) => a.at.start - b.at.start);
+  const rules = [...new Set(warnings.map(({ rule }) => rule))];
+  return {
+    warnings,
+    violation:
+      chosen.isError && rules.length > 0 ? `lint violation found for rules: ${rules.join(", ")}` : undefined,
+  };
+}
+
+/** `JSONArgsRecommended` is explained at `…/json-args-recommended/`. */
+function urlOf(rule: string): string {
+  const words = rule.replace(/([a-z])([A-Z])|([A-Z])([A-Z][a-z])/g, "$1$3-$2$4").toLowerCase();
+  return `https://docs.docker.com/go/dockerfile/rule/${words}/`;
+}

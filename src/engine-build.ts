@@ -1,5 +1,11 @@
 import { join } from "node:path";
-import { type Builder, openBuilder, openCacheMounts, type RunCommand } from "./build/index.ts";
+import {
+  type Builder,
+  openBuilder,
+  openCacheMounts,
+  type RunCommand,
+  type RunSettings,
+} from "./build/index.ts";
 import { type OpenContainers, runStep } from "./container/index.ts";
 import type { Images } from "./image/index.ts";
 import { hostPlatform } from "./oci/index.ts";
@@ -31,12 +37,26 @@ export function joinBuilder({ root, runRoot, store, images, snapshots, container
   });
 }
 
+/** Those that containers have by the same names. */
+function hostSettingsOf({
+  shmSize = 0,
+  extraHosts = [],
+  dns = [],
+  dnsSearch = [],
+  dnsOptions = [],
+  devices = [],
+  ulimits = [],
+}: RunSettings) {
+  return { ...(shmSize > 0 ? { shmSize } : {}), extraHosts, dns, dnsSearch, dnsOptions, devices, ulimits };
+}
+
 function stepsIn(containers: OpenContainers): RunCommand {
   return ({
     stack,
     base,
     config,
     args,
+    hostname,
     network,
     isPrivileged,
     mounts,
@@ -49,10 +69,14 @@ function stepsIn(containers: OpenContainers): RunCommand {
       over: { imageId: base.imageId, config, stack },
       imageName: base.imageName,
       args,
+      hostname,
       host: {
         networkMode: network,
         privileged: isPrivileged,
         securityOpt: settings.securityOpt ?? [],
+        capAdd: settings.capAdd ?? [],
+        capDrop: settings.capDrop ?? [],
+        binds: settings.binds ?? [],
         ...(settings.resources === undefined ? {} : { resources: { ...NO_LIMITS, ...settings.resources } }),
       },
       settings: {
@@ -63,9 +87,7 @@ function stepsIn(containers: OpenContainers): RunCommand {
           readOnly,
           ...(sizeBytes === undefined ? {} : { tmpfsSize: sizeBytes }),
         })),
-        ...(settings.shmSize === undefined ? {} : { shmSize: settings.shmSize }),
-        ...(settings.extraHosts === undefined ? {} : { extraHosts: settings.extraHosts }),
-        ...(settings.ulimits === undefined ? {} : { ulimits: settings.ulimits }),
+        ...hostSettingsOf(settings),
       },
       ...(signal === undefined ? {} : { signal }),
       onStart,

@@ -1,9 +1,10 @@
-import type { BuildOptions, RunSettings } from "../build/index.ts";
+import type { BuildOptions } from "../build/index.ts";
 import { PlyError } from "../error.ts";
-import { asObject, asStrings, isObject, parseReference, withDefaultTag } from "../oci/index.ts";
+import { isObject, parseReference, withDefaultTag } from "../oci/index.ts";
 import { credentialsByHost } from "./credentials.ts";
 import type { Exchange } from "./exchange.ts";
 import { queryBoolean, queryInteger, queryPlatform } from "./query.ts";
+import { stepSettings, stepWarnings } from "./step-settings.ts";
 
 /** What `POST /build` asks for, but for the context. */
 export type BuildRequest = Omit<BuildOptions, "context" | "dockerfile" | "onEvent" | "signal"> & {
@@ -41,7 +42,7 @@ export function parseBuildRequest({ query, headers }: Pick<Exchange, "query" | "
     ...(platform === undefined ? {} : { platforms: [platform] }),
     ...(target === null || target === "" ? {} : { target }),
     ...(id === null || id === "" ? {} : { id }),
-    run: runSettings(query),
+    ...runSettings(query),
     credentialsOf: (domain) => credentials.get(domain),
   };
 }
@@ -55,47 +56,33 @@ function epochOf(args: ReadonlyMap<string, string>): Pick<BuildOptions, "times">
   return { times: { atMost: Number(text) } };
 }
 
-function runSettings(query: URLSearchParams): RunSettings {
+function runSettings(query: URLSearchParams): Pick<BuildOptions, "run" | "warnings"> {
   const network = query.get("networkmode");
-  const shmSize = queryInteger(query, "shmsize") ?? 0;
-  const extraHosts = query.getAll("extrahosts").filter((host) => host !== "");
-  const securityOpt = json(query, "securityopt");
-  const ulimits = json(query, "ulimits");
-  return {
-    ...(network === null || network === "" ? {} : { network }),
-    ...(shmSize > 0 ? { shmSize } : {}),
-    ...(extraHosts.length === 0 ? {} : { extraHosts }),
-    ...(securityOpt == null ? {} : { securityOpt: asStrings(securityOpt, "securityopt", 100) }),
-    ...(ulimits == null ? {} : { ulimits: ulimitsOf(ulimits) }),
-    resources: {
-      ...number(query, "memory", "memory"),
-      ...number(query, "memswap", "memorySwap"),
-      ...number(query, "cpushares", "cpuShares"),
-      ...number(query, "cpuperiod", "cpuPeriod"),
-      ...number(query, "cpuquota", "cpuQuota"),
-      ...(query.get("cpusetcpus") ? { cpusetCpus: query.get("cpusetcpus") ?? "" } : {}),
-      ...(query.get("cpusetmems") ? { cpusetMems: query.get("cpusetmems") ?? "" } : {}),
-    },
+  const isolation = query.get("isolation") ?? "";
+  if (!["", "default"].includes(isolation.toLowerCase()))
+    throw new PlyError("invalid", `Unsupported isolation: ${JSON.stringify(isolation)}`);
+  // The parameters are a container's settings under other names.
+  const hostConfig = {
+    ShmSize: queryInteger(query, "shmsize"),
+    ExtraHosts: query.getAll("extrahosts").filter((host) => host !== ""),
+    SecurityOpt: json(query, "securityopt"),
+    Ulimits: json(query, "ulimits"),
+    CgroupParent: query.get("cgroupparent"),
+    Memory: queryInteger(query, "memory"),
+    MemorySwap: queryInteger(query, "memswap"),
+    CpuShares: queryInteger(query, "cpushares"),
+    CpuPeriod: queryInteger(query, "cpuperiod"),
+    CpuQuota: queryInteger(query, "cpuquota"),
+    CpusetCpus: query.get("cpusetcpus"),
+    CpusetMems: query.get("cpusetmems"),
   };
-}
-
-function number<Name extends string>(
-  query: URLSearchParams,
-  parameter: string,
-  name: Name,
-): Partial<Record<Name, number>> {
-  const value = queryInteger(query, parameter) ?? 0;
-  return value === 0 ? {} : ({ [name]: value } as Record<Name, number>);
-}
-
-function ulimitsOf(value: unknown): NonNullable<RunSettings["ulimits"]> {
-  if (!Array.isArray(value)) throw new PlyError("invalid", "invalid ulimits: not a list");
-  return value.map((each: unknown) => {
-    const { Name, Soft, Hard } = asObject(each, "ulimits");
-    if (typeof Name !== "string" || typeof Soft !== "number" || typeof Hard !== "number")
-      throw new PlyError("invalid", "invalid ulimits: each has Name, Soft and Hard");
-    return { name: Name, soft: Soft, hard: Hard };
-  });
+  return {
+    run: {
+      ...stepSettings(hostConfig),
+      ...(network === null || network === "" ? {} : { network }),
+    },
+    warnings: stepWarnings(hostConfig),
+  };
 }
 
 function json(query: URLSearchParams, name: string): unknown {

@@ -17,7 +17,10 @@ export const buildRoutes: readonly ApiRoute[] = [
 
 /** The classic builder's API: a context in the body, lines of JSON in the answer. */
 async function build(exchange: Exchange, { engine, clock }: Service): Promise<void> {
-  if (exchange.query.get("version") === "2")
+  const version = exchange.query.get("version") ?? "";
+  if (!["", "1", "2"].includes(version))
+    throw new PlyError("invalid", `invalid version: ${JSON.stringify(version)}`);
+  if (version === "2")
     throw new PlyError("unsupported", "this engine has no BuildKit", {
       hint: "set DOCKER_BUILDKIT=0, or use ply build",
     });

@@ -17,6 +17,7 @@ import { openLineStream } from "./line-stream.ts";
 import { wireProgress } from "./ply-routes.ts";
 import type { ApiRoute, Service } from "./service.ts";
 import { claimImage, claimNames, inSession } from "./session-routes.ts";
+import { stepSettings, stepWarnings } from "./step-settings.ts";
 
 /** What `ply build` speaks: `wire/ply-build.ts`. */
 export const plyBuildRoutes: readonly ApiRoute[] = [
@@ -157,7 +158,7 @@ function namedContexts(
 }
 
 function optionsOf(request: PlyBuildRequest): Omit<BuildOptions, "dockerfile" | "context"> {
-  const { buildArgs = {}, secrets = {}, ssh = {}, allow = [], timestamp, platforms } = request;
+  const { buildArgs = {}, secrets = {}, ssh = {}, allow = [], hostConfig = {}, timestamp, platforms } = request;
   const epoch = buildArgs["SOURCE_DATE_EPOCH"];
   return {
     buildArgs: new Map(Object.entries(buildArgs)),
@@ -167,6 +168,7 @@ function optionsOf(request: PlyBuildRequest): Omit<BuildOptions, "dockerfile" | 
     ...(request.target === undefined ? {} : { target: request.target }),
     ...(request.labels === undefined ? {} : { labels: request.labels }),
     ...(platforms === undefined ? {} : { platforms: platformsOf(platforms) }),
+    ...(request.noCacheStages === undefined ? {} : { noCacheStages: request.noCacheStages }),
     ...(request.noCache === undefined ? {} : { noCache: request.noCache }),
     ...(request.pull === undefined ? {} : { pull: request.pull }),
     ...(timestamp !== undefined
@@ -175,14 +177,12 @@ function optionsOf(request: PlyBuildRequest): Omit<BuildOptions, "dockerfile" | 
         ? { times: { atMost: Number(epoch) } }
         : {}),
     run: {
+      ...stepSettings({ ...hostConfig }),
       allowHostNetwork: allow.includes("network.host"),
       allowInsecure: allow.includes("security.insecure"),
       ...(request.network === undefined ? {} : { network: request.network }),
-      ...(request.addHosts === undefined ? {} : { extraHosts: request.addHosts }),
-      ...(request.shmSize === undefined ? {} : { shmSize: request.shmSize }),
-      ...(request.memory === undefined ? {} : { resources: { memory: request.memory } }),
-      ...(request.ulimits === undefined ? {} : { ulimits: request.ulimits }),
     },
+    warnings: stepWarnings({ ...hostConfig }),
   };
 }
 

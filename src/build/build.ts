@@ -31,6 +31,8 @@ export interface BuildOptions {
   /** What to build for, each once; absent: this machine. */
   readonly platforms?: readonly Platform[];
   readonly noCache?: boolean;
+  /** Stages of which no step is taken from the cache, by name or number. */
+  readonly noCacheStages?: readonly string[];
   /** Ask the registries for newer base images. */
   readonly pull?: boolean;
   readonly times?: Times;
@@ -38,6 +40,8 @@ export interface BuildOptions {
   /** Sockets of agents by id, paths of this host. */
   readonly ssh?: ReadonlyMap<string, string>;
   readonly run?: RunSettings;
+  /** What the user is to know before anything begins. */
+  readonly warnings?: readonly string[];
   readonly credentialsOf?: (domain: string) => Credentials | undefined;
   readonly onEvent?: (event: BuildEvent) => void;
   readonly signal?: AbortSignal;
@@ -47,11 +51,23 @@ export interface BuildOptions {
 export interface RunSettings {
   /** `--network`; "default" when absent. */
   readonly network?: string;
+  /** Bytes, CPU shares and so on, as containers take them; a step's result does not depend on them. */
+  readonly resources?: Partial<Resources>;
+  /** Directories of this host, `/host:/in[:ro]`. What is in them nobody watches: it is no part of a step's key. */
+  readonly binds?: readonly string[];
   readonly shmSize?: number;
   readonly extraHosts?: readonly string[];
-  /** Bytes, CPU shares and so on, as containers take them. */
-  readonly resources?: Partial<Resources>;
+  readonly dns?: readonly string[];
+  readonly dnsSearch?: readonly string[];
+  readonly dnsOptions?: readonly string[];
   readonly securityOpt?: readonly string[];
+  readonly capAdd?: readonly string[];
+  readonly capDrop?: readonly string[];
+  readonly devices?: readonly {
+    readonly pathOnHost: string;
+    readonly pathInContainer: string;
+    readonly access: string;
+  }[];
   readonly ulimits?: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
   /** `security.insecure` was allowed. */
   readonly allowInsecure?: boolean;
@@ -130,6 +146,7 @@ export interface RunRequest {
   /** Environment, user and working directory as the process gets them. */
   readonly config: ProcessConfig;
   readonly args: readonly string[];
+  readonly hostname: string;
   readonly network: string;
   readonly isPrivileged: boolean;
   readonly mounts: readonly HostMount[];

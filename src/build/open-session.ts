@@ -39,6 +39,7 @@ interface PlatformPlan {
  */
 export function openSessions(shared: SharedBuild): Session[] {
   const { dockerfile, buildArgs = new Map(), platforms = [] } = shared.options;
+  for (const message of shared.options.warnings ?? []) shared.options.onEvent?.({ kind: "warning", message });
   checkFrontend(dockerfile, buildArgs);
   const file = parseDockerfile(dockerfile.text, dockerfile.name);
   const wanted = platforms.length === 0 ? [undefined] : platforms;

@@ -2,7 +2,7 @@ import { heredocText, parseHeredoc, type RunInstruction, within } from "../docke
 import { PlyError } from "../error.ts";
 import { diffUpper } from "../layer/index.ts";
 import type { LayerRecord } from "../store/index.ts";
-import type { BuildStep } from "./build.ts";
+import type { BuildStep, RunSettings } from "./build.ts";
 import { keyOf, type StepInput } from "./cache.ts";
 import { reuse } from "./reuse.ts";
 import { openMounts, SCRIPT_PATH } from "./run-mounts.ts";
@@ -11,6 +11,9 @@ import { commandArgs, DEFAULT_PATH } from "./settings.ts";
 import { stackOf } from "./stage-root.ts";
 import { withTimes } from "./tar-times.ts";
 import { withEnv } from "./variables.ts";
+
+/** The same one each time, as with BuildKit: what a command makes should not depend on where it ran. */
+const HOSTNAME = "buildkitsandbox";
 
 /** `RUN`: a command over the layers so far; what it wrote is the next one. */
 export async function runStep(
@@ -34,6 +37,8 @@ export async function runStep(
     ...declared.map(([name, value]): StepInput => [`ARG ${name}`, value]),
     ["network", networkOf(work, instruction)],
     ["security", instruction.security],
+    ...settingInputs(session.options.run),
+    ["hostname", hostnameOf(work) ?? ""],
     ...mounts.inputs,
     ...(session.options.times === undefined
       ? []
@@ -57,6 +62,25 @@ export async function runStep(
   session.cache.put({ key, diffId: layer?.diffId ?? null, text: step.text, size: layer?.contentSize ?? 0 });
   root.addLayer(layer);
   return { createdBy, layer: Promise.resolve(layer), key: historyKey, isCached: false };
+}
+
+function hostnameOf({ session }: StageWork): string | undefined {
+  return session.options.buildArgs?.get("BUILDKIT_SANDBOX_HOSTNAME") || undefined;
+}
+
+/** What of the settings of all steps a command may see; limits change how long it takes, not what it makes. */
+function settingInputs(run: RunSettings = {}): StepInput[] {
+  const {
+    network: _network,
+    resources: _resources,
+    binds: _binds,
+    allowInsecure: _insecure,
+    allowHostNetwork: _host,
+    ...seen
+  } = run;
+  return Object.entries(seen)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, value]) => [`setting ${name}`, JSON.stringify(value)]);
 }
 
 interface Execution {
@@ -83,6 +107,7 @@ async function execute(
     base: work.base,
     config: { ...kept, Env: environmentOf(work, declared, mounts.env) },
     args,
+    hostname: hostnameOf(work) ?? HOSTNAME,
     network: networkOf(work, instruction),
     isPrivileged: instruction.security === "insecure",
     mounts: mounts.mounts,

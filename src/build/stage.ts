@@ -22,8 +22,11 @@ interface Begin
 }
 
 /** Builds one stage, instruction by instruction. */
-export async function buildStage(session: Session, planned: PlannedStage): Promise<StageResult> {
+export async function buildStage(whole: Session, planned: PlannedStage): Promise<StageResult> {
   const { stage } = planned;
+  const session = isUncached(whole, stage)
+    ? { ...whole, options: { ...whole.options, noCache: true } }
+    : whole;
   const first = session.firstStep.get(stage.index) ?? 1;
   const stepAt = (n: number, { text, at }: Pick<Instruction, "text" | "at">): BuildStep => ({
     number: first + n,
@@ -112,6 +115,13 @@ export async function buildStage(session: Session, planned: PlannedStage): Promi
     base: begin.base,
     baseDiffIds: begin.diffIds,
   };
+}
+
+function isUncached(
+  { options: { noCacheStages = [] } }: Session,
+  { index, from }: PlannedStage["stage"],
+): boolean {
+  return noCacheStages.some((name) => name.toLowerCase() === from.name || name === String(index));
 }
 
 interface Done {

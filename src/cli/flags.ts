@@ -26,6 +26,8 @@ export interface FlagSpec {
   /** Name of the value in `--help`. */
   readonly value?: string;
   readonly default?: string | number;
+  /** Of a string: what the flag means without a value, which then only `=` can give. */
+  readonly bare?: string;
   readonly choices?: readonly string[];
   readonly complete?: CompletionSource;
 }
@@ -92,7 +94,7 @@ export function parseFlags(
     if (name === "help" && spec === undefined) help = true;
     else if (spec === undefined) throw new UsageError(`unknown flag: --${name}`, 125, `--${name}`);
     else if (equals >= 0) set(name, word.slice(equals + 1));
-    else set(name, spec.kind === "bool" ? "true" : following(`--${name}`));
+    else set(name, spec.kind === "bool" ? "true" : (spec.bare ?? following(`--${name}`)));
   };
   const readShorts = (word: string): void => {
     for (let i = 1; i < word.length; i++) {

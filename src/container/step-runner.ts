@@ -8,7 +8,12 @@ export interface StepToRun {
   readonly over: LayersToRun;
   readonly imageName: string;
   readonly args: readonly string[];
-  readonly host: Pick<HostOptions, "networkMode" | "resources" | "securityOpt" | "privileged">;
+  /** "": one made of the container's id. */
+  readonly hostname: string;
+  readonly host: Pick<
+    HostOptions,
+    "networkMode" | "resources" | "securityOpt" | "privileged" | "capAdd" | "capDrop" | "binds"
+  >;
   readonly settings: HostSettings;
   readonly signal?: AbortSignal;
   readonly onStart: (id: string) => void;
@@ -36,15 +41,12 @@ export async function runStep(containers: StepContainers, step: StepToRun): Prom
   const { id } = await containers.create({
     image: step.imageName,
     over,
-    process: { ...NO_PROCESS_OPTIONS, entrypoint: [], cmd: step.args },
+    process: { ...NO_PROCESS_OPTIONS, entrypoint: [], cmd: step.args, hostname: step.hostname },
     host: {
       ...step.host,
       isStep: true,
-      binds: [],
       autoRemove: false,
       readOnlyRootfs: false,
-      capAdd: [],
-      capDrop: [],
       logging: { driver: "none", options: {} },
       settings: { ...step.settings, usernsMode: "host" },
     },

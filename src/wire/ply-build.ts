@@ -1,3 +1,4 @@
+import type { DockerHostConfig } from "./docker-container.ts";
 import type { ErrorBody, PlyProgress } from "./ply.ts";
 
 /**
@@ -19,13 +20,12 @@ export interface PlyBuildRequest {
   /** What to build for: one image each. */
   readonly platforms?: readonly string[];
   readonly noCache?: boolean;
+  /** Stages of which no step is taken from the cache. */
+  readonly noCacheStages?: readonly string[];
   readonly pull?: boolean;
   readonly network?: string;
-  readonly addHosts?: readonly string[];
-  /** Bytes. */
-  readonly shmSize?: number;
-  readonly memory?: number;
-  readonly ulimits?: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
+  /** For the containers of all steps, as when a container is created; what no step can have is passed over. */
+  readonly hostConfig?: DockerHostConfig;
   /** Values by id, base64. */
   readonly secrets?: Readonly<Record<string, string>>;
   /** Sockets of agents by id: paths on the engine's host. */

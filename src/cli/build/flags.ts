@@ -1,8 +1,8 @@
 import type { FlagSpecs, FlagValues } from "../flags.ts";
+import { STEP_FLAGS } from "./step-flags.ts";
 
 /** What `ply build` takes. */
 export const BUILD_FLAGS = {
-  "add-host": { kind: "list", value: "HOST:IP", help: "One more line for /etc/hosts in steps" },
   allow: { kind: "list", value: "RIGHT", help: "What steps may ask for: network.host, security.insecure" },
   "build-arg": {
     kind: "list",
@@ -30,7 +30,6 @@ export const BUILD_FLAGS = {
     help: "List what the build would see and what which rule leaves out; build nothing",
   },
   load: { kind: "bool", help: "Accepted for scripts: the image is always here" },
-  memory: { kind: "string", short: "m", value: "BYTES", help: "Memory limit of each step" },
   "metadata-file": {
     kind: "string",
     value: "FILE",
@@ -44,6 +43,7 @@ export const BUILD_FLAGS = {
     complete: "network",
   },
   "no-cache": { kind: "bool", help: "Run every step anew" },
+  "no-cache-filter": { kind: "list", value: "STAGE,...", help: "Run the steps of these stages anew" },
   platform: {
     kind: "list",
     value: "OS/ARCH[/VARIANT],...",
@@ -64,7 +64,6 @@ export const BUILD_FLAGS = {
     value: "id=ID[,src=FILE|,env=NAME]",
     help: "Something for RUN --mount=type=secret that stays out of the image",
   },
-  "shm-size": { kind: "string", value: "BYTES", help: "Size of /dev/shm in steps" },
   ssh: {
     kind: "list",
     value: "ID[=SOCKET]",
@@ -73,7 +72,7 @@ export const BUILD_FLAGS = {
   tag: { kind: "list", short: "t", value: "NAME[:TAG]", help: "Name for the image", complete: "image" },
   target: { kind: "string", value: "STAGE", help: "Stage to build (the last)" },
   timestamp: { kind: "int", value: "SECONDS", help: "Time of everything in the image, since 1970" },
-  ulimit: { kind: "list", value: "NAME=SOFT[:HARD]", help: "Limit of the steps' processes" },
+  ...STEP_FLAGS,
 } as const satisfies FlagSpecs;
 
 export type BuildFlags = FlagValues<typeof BUILD_FLAGS>;

@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import { PlyError } from "../../error.ts";
 import type { PlyBuildRequest } from "../../wire/index.ts";
-import { parseMemorySize } from "../commands/memory-size.ts";
 import { UsageError } from "../failure.ts";
 import type { BuildFlags } from "./flags.ts";
 import type { BuildRequestFields } from "./send.ts";
+import { stepHostConfig } from "./step-flags.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -25,12 +25,10 @@ export function requestFields(flags: BuildFlags, env: Environment): BuildRequest
     target: flags.target,
     platforms: flags.platform.length === 0 ? undefined : flags.platform.flatMap((text) => text.split(",")),
     noCache: flags["no-cache"],
+    noCacheStages: flags["no-cache-filter"].flatMap((text) => text.split(",")),
     pull: flags.pull,
     network: flags.network,
-    addHosts: flags["add-host"].length === 0 ? undefined : flags["add-host"],
-    shmSize: flags["shm-size"] === undefined ? undefined : parseMemorySize(flags["shm-size"]),
-    memory: flags.memory === undefined ? undefined : parseMemorySize(flags.memory),
-    ulimits: flags.ulimit.map(ulimitOf),
+    hostConfig: stepHostConfig(flags),
     secrets: Object.fromEntries(flags.secret.map((text) => secretOf(text, env))),
     ssh: Object.fromEntries(flags.ssh.map((text) => agentOf(text, env))),
     timestamp: flags.timestamp,
@@ -43,16 +41,6 @@ export function requestFields(flags: BuildFlags, env: Environment): BuildRequest
 function keyValue(text: string): readonly [string, string | undefined] {
   const equals = text.indexOf("=");
   return equals < 0 ? [text, undefined] : [text.slice(0, equals), text.slice(equals + 1)];
-}
-
-function ulimitOf(text: string): NonNullable<PlyBuildRequest["ulimits"]>[number] {
-  const match = /^(\w+)=(-?\d+)(?::(-?\d+))?$/.exec(text);
-  if (match === null)
-    throw new UsageError(
-      `invalid argument ${JSON.stringify(text)} for "--ulimit" flag: invalid ulimit argument`,
-    );
-  const soft = Number(match[2]);
-  return { name: match[1] ?? "", soft, hard: match[3] === undefined ? soft : Number(match[3]) };
 }
 
 /** `id=x[,src=FILE]`, `id=x,env=NAME`, `type=…`; without a source, the variable or file of that name. */

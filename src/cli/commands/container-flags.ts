@@ -111,13 +111,13 @@ export function createRequest(
 }
 
 /** `./data:/x` is a directory here, where the user is and not the engine; `data:/x` is a volume. */
-function absoluteSource(bind: string): string {
+export function absoluteSource(bind: string): string {
   const [source = "", ...rest] = bind.split(":");
   return /^\.\.?(\/|$)/.test(source) && rest.length > 0 ? [resolve(source), ...rest].join(":") : bind;
 }
 
 /** A seccomp profile is read here: the engine may not see this user's files. */
-function securityOptions(given: readonly string[]): DockerHostConfig {
+export function securityOptions(given: readonly string[]): DockerHostConfig {
   const bare = (option: string) => /^systempaths[=:]unconfined$/.test(option);
   const SecurityOpt = given
     .filter((option) => !bare(option))

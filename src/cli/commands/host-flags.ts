@@ -135,7 +135,8 @@ export function parseDevice(word: string): DockerDevice {
   return { PathOnHost: path, PathInContainer: target, CgroupPermissions: access };
 }
 
-function parseAddHost(word: string): string {
+/** `name:address` or `name=address`. Throws UsageError in Docker's words. */
+export function parseAddHost(word: string): string {
   const [, name, address] = /^([^:=\s]+)[:=](.+)$/.exec(word) ?? [];
   if (name === undefined || address === undefined)
     throw new UsageError(

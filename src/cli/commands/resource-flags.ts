@@ -27,7 +27,7 @@ export const RESOURCE_FLAGS = {
 export type ResourceFlags = FlagValues<typeof RESOURCE_FLAGS>;
 
 /** The fields of `HostConfig`, or of an update's body. What was not given is absent. Throws UsageError. */
-export function resourceRequest(flags: ResourceFlags): DockerHostConfig {
+export function resourceRequest(flags: Partial<ResourceFlags>): DockerHostConfig {
   const fields: Record<string, number | string | DockerRestartPolicy | undefined> = {
     Memory: bytesOf("memory", flags.memory),
     MemorySwap: flags["memory-swap"] === "-1" ? -1 : bytesOf("memory-swap", flags["memory-swap"]),

@@ -7,11 +7,12 @@ import {
   type Reference,
   withDefaultTag,
 } from "../oci/index.ts";
+import { registryHome } from "./content-home.ts";
 import type { ImageContext } from "./context.ts";
 import type { TransferOptions } from "./images.ts";
 import { platformOf } from "./platform-match.ts";
 import { requestOf } from "./request.ts";
-import { fetchNamed } from "./resolve-manifest.ts";
+import { fetchTop } from "./resolve-manifest.ts";
 import { pullError } from "./transfer-errors.ts";
 
 /** What a name is at its registry, without pulling it. An artifact has no platforms. */
@@ -23,7 +24,7 @@ export async function inspectDistribution(
   const named = withDefaultTag(reference);
   const request = requestOf(transfer);
   try {
-    const fetched = await fetchNamed(context.registry, named, request);
+    const fetched = await fetchTop(registryHome(context.registry, named), request);
     const parsed = parseManifest(fetched.bytes, fetched.mediaType);
     const descriptor: Descriptor = {
       mediaType: parsed.mediaType,

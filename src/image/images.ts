@@ -1,6 +1,7 @@
 import type {
   Descriptor,
   DiffId,
+  Digest,
   ImageConfig,
   ImageId,
   Platform,
@@ -9,6 +10,11 @@ import type {
 } from "../oci/index.ts";
 import type { Credentials } from "../registry/index.ts";
 import type { ImageRecord, LayerStack, Lease } from "../store/index.ts";
+import type { Annotations, ImageContent } from "./compose.ts";
+import type { Content, NewContent } from "./content.ts";
+import type { ContentPlace } from "./content-home.ts";
+import type { Publication, PublicationArchive } from "./publication.ts";
+import type { PublishOptions } from "./publish.ts";
 
 /** What a pull, push or load says while it runs. `id` is a short layer id (12 hex of the digest). */
 export type ImageProgress =
@@ -172,6 +178,8 @@ export interface CommitSource {
 
 export interface NewImageOptions {
   readonly lease: Lease;
+  /** Of its manifest: they go along when it is saved or pushed. */
+  readonly annotations?: Annotations;
   readonly references: readonly Reference[];
   readonly parentId?: ImageId;
   readonly signal?: AbortSignal;
@@ -234,6 +242,15 @@ export interface Images {
   commit(source: CommitSource, options: CommitOptions): Promise<ImageId>;
   /** Makes an image of layers that are here, kept by the lease, which ends with it. */
   create(config: ImageConfig, options: NewImageOptions): Promise<ImageId>;
+  /** Keeps the config of an image that is not to be in the list; its layers are here. */
+  hold(config: ImageConfig, lease: Lease): Promise<ImageContent>;
+  /** Held images as `save` writes images. */
+  archive(
+    publication: Publication,
+    options: { readonly format: SaveOptions["format"]; readonly signal?: AbortSignal },
+  ): Promise<PublicationArchive>;
+  /** Pushes held images under their names; the descriptor of the manifest or index. */
+  publish(publication: Publication, options: PublishOptions): Promise<Descriptor>;
   /** Layers and images with their sizes, for `system df`. Bytes. */
   diskUsage(): Promise<{ readonly layersSize: number; readonly images: ImageSummary[] }>;
   /** The manifest or index a name has at its registry, with the platforms it offers (`/distribution/{name}/json`). */
@@ -241,6 +258,14 @@ export interface Images {
     reference: Reference,
     options?: TransferOptions,
   ): Promise<{ descriptor: Descriptor; platforms: Platform[] }>;
+  /** What a place holds, an image or something else made of layers; none of those is read. Throws as a pull does. */
+  readContent(place: ContentPlace, options?: TransferOptions): Promise<Content>;
+  /** Puts layers somewhere under a config that is no image's. Throws as a push does. */
+  putContent(
+    place: ContentPlace,
+    content: NewContent,
+    options?: TransferOptions,
+  ): Promise<{ readonly digest: Digest; readonly size: number }>;
   /** Stack of layers for the snapshot driver, materialized; null for an image with no layers. Marks the image as used. */
   stackOf(id: ImageId): Promise<LayerStack | null>;
 }

@@ -6,6 +6,7 @@ import type { Store } from "../store/index.ts";
 import { commitContainer } from "./commit.ts";
 import { openCompressedSizes } from "./compressed-sizes.ts";
 import { openConfigs } from "./configs.ts";
+import { putContent, readContent } from "./content.ts";
 import type { ImageContext, StackDriver, TransferLimits } from "./context.ts";
 import { createImage } from "./create.ts";
 import { leasedContainers } from "./delete-image.ts";
@@ -20,6 +21,8 @@ import { listImages } from "./list.ts";
 import { loadImages } from "./load.ts";
 import { fitsPlatform, platformOf, wrongPlatform } from "./platform-match.ts";
 import { pruneImages } from "./prune.ts";
+import { archivePublication, holdImage } from "./publication.ts";
+import { pushPublication } from "./publish.ts";
 import { pullAllTags, pullImage } from "./pull.ts";
 import { pushAllTags, pushImage } from "./push.ts";
 import { removeImage } from "./remove.ts";
@@ -92,8 +95,13 @@ export function openImages(parts: ImagesParts): Images {
     import: (tar, options) => importImage(context, tar, options),
     commit: (source, options) => commitContainer(context, source, options),
     create: (config, options) => createImage(context, config, options),
+    hold: (config, lease) => holdImage(context, config, lease),
+    archive: (publication, options) => archivePublication(context, publication, options),
+    publish: (publication, options) => pushPublication(context, publication, options),
     diskUsage: () => diskUsage(context),
     distribution: (reference, options) => inspectDistribution(context, reference, options),
+    readContent: (place, options) => readContent(context, place, options),
+    putContent: (place, content, options) => putContent(context, place, content, options),
     stackOf: (id) => useStack(context, id),
   };
 }

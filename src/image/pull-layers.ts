@@ -3,16 +3,17 @@ import {
   canonicalName,
   type Descriptor,
   type DiffId,
-  familiarString,
   type ImageConfig,
   type Manifest,
   type Reference,
 } from "../oci/index.ts";
-import type { Lease } from "../store/index.ts";
+import type { LayerProgress, LayerRecord, LayerSource, Lease } from "../store/index.ts";
+import { type ContentHome, registryHome } from "./content-home.ts";
 import { type ImageContext, shortId } from "./context.ts";
 import type { TransferOptions } from "./images.ts";
 import { allOrNone, type Limiter } from "./limiter.ts";
 import type { PullReport } from "./pull-progress.ts";
+import { requestOf } from "./request.ts";
 
 /** One layer of an image at a registry. */
 export interface RemoteLayer {
@@ -21,7 +22,11 @@ export interface RemoteLayer {
 }
 
 /** Layers beside their DiffIDs, bottom to top. Throws "corrupt" where manifest and config do not fit each other. */
-export function pairLayers(manifest: Manifest, config: ImageConfig, name: string): RemoteLayer[] {
+export function pairLayers(
+  manifest: Manifest,
+  config: Pick<ImageConfig, "rootfs">,
+  name: string,
+): RemoteLayer[] {
   const diffIds = config.rootfs.diff_ids;
   if (diffIds.length !== manifest.layers.length)
     throw new PlyError(
@@ -70,16 +75,13 @@ export async function pullLayers(
         line.update({ phase: "waiting" });
         return (signal) =>
           limiter.run(async () => {
-            const record = await context.store.layers.ingest(
-              layerSource(context, reference, layer, { transfer, onOffset: (bytes) => line.resumed(bytes) }),
+            await fetchLayer(context, layer, {
+              home: registryHome(context.registry, reference),
               lease,
-              { signal, onProgress: (progress) => line.update(progress) },
-            );
-            if (record.diffId !== layer.diffId)
-              throw new PlyError(
-                "corrupt",
-                `${familiarString(reference)}: layer ${layer.descriptor.digest} has DiffID ${record.diffId}, but the config says ${layer.diffId}`,
-              );
+              transfer: { ...transfer, signal },
+              onProgress: (progress) => line.update(progress),
+              onOffset: (bytes) => line.resumed(bytes),
+            });
           }, signal);
       });
   }
@@ -89,38 +91,52 @@ export async function pullLayers(
   );
 }
 
-function layerSource(
+/** Brings one layer in, kept by the lease. Throws "corrupt" where it is not there, or not what was said of it. */
+export async function fetchLayer(
   context: ImageContext,
-  reference: Reference,
   { descriptor, diffId }: RemoteLayer,
-  options: { readonly transfer: TransferOptions; readonly onOffset: (bytes: number) => void },
-) {
-  const { transfer, onOffset } = options;
+  from: {
+    readonly home: ContentHome;
+    readonly lease: Lease;
+    readonly transfer: TransferOptions;
+    readonly onProgress?: (progress: LayerProgress) => void;
+    /** So many bytes are here from an earlier try. */
+    readonly onOffset?: (bytes: number) => void;
+  },
+): Promise<LayerRecord> {
+  const { home, transfer } = from;
   const isForeign = (descriptor.urls ?? []).length > 0;
-  return {
+  const source: LayerSource = {
     digest: descriptor.digest,
     size: descriptor.size,
     diffId,
     mediaType: descriptor.mediaType,
     // A foreign layer is read from elsewhere: the repository need not hold it.
-    ...(isForeign ? {} : { repository: canonicalName(reference) }),
+    ...(isForeign || home.reference === undefined ? {} : { repository: canonicalName(home.reference) }),
     resumable: true,
     open: async (offset: number, signal: AbortSignal) => {
-      onOffset(offset);
+      from.onOffset?.(offset);
       try {
-        return await context.registry.openBlob(reference, descriptor, offset, {
-          signal,
-          ...(transfer.credentials === undefined ? {} : { credentials: transfer.credentials }),
-        });
+        return await home.openBlob(descriptor, offset, requestOf({ ...transfer, signal }));
       } catch (error) {
         if (isPlyError(error, "not-found"))
           throw new PlyError(
             "corrupt",
-            `${familiarString(reference)}: the registry has no blob ${descriptor.digest}, a layer that the manifest names`,
+            `${home.name}: the registry has no blob ${descriptor.digest}, a layer that the manifest names`,
             { cause: error },
           );
         throw error;
       }
     },
   };
+  const record = await context.store.layers.ingest(source, from.lease, {
+    ...(transfer.signal === undefined ? {} : { signal: transfer.signal }),
+    ...(from.onProgress === undefined ? {} : { onProgress: from.onProgress }),
+  });
+  if (record.diffId !== diffId)
+    throw new PlyError(
+      "corrupt",
+      `${home.name}: layer ${descriptor.digest} has DiffID ${record.diffId}, but the config says ${diffId}`,
+    );
+  return record;
 }

@@ -1,9 +1,17 @@
-import { gzipStream } from "../compress/index.ts";
+import { gzipStream, zstdStream } from "../compress/index.ts";
 import { isPlyError, PlyError } from "../error.ts";
-import { canonicalName, type Descriptor, type DiffId, type Reference } from "../oci/index.ts";
+import { canonicalName, type Descriptor, type DiffId } from "../oci/index.ts";
+import type { ContentHome } from "./content-home.ts";
 import { type ImageContext, shortId } from "./context.ts";
 import type { ImageProgress, TransferOptions } from "./images.ts";
-import { candidatesOf, type Family, isForeign, type LayerCandidate, layerType } from "./layer-form.ts";
+import {
+  candidatesOf,
+  compressionOf,
+  type Family,
+  isForeign,
+  type LayerCandidate,
+  layerType,
+} from "./layer-form.ts";
 import { requestOf } from "./request.ts";
 import { type Spool, spoolStream } from "./spool.ts";
 import { stackOfLayers } from "./stack.ts";
@@ -11,9 +19,24 @@ import { stackOfLayers } from "./stack.ts";
 /** Existence questions per layer: after that many the layer is sent. */
 const MAX_CANDIDATES = 8;
 
+/** How layers are compressed that are sent for the first time. */
+export type NewCompression = "gzip" | "zstd";
+
+/** A layer on its way out. */
+export interface OutgoingLayer {
+  readonly diffId: DiffId;
+  readonly claimed: readonly LayerCandidate[];
+  /** Of a layer that need not be here: brings it in when its bytes are wanted. */
+  readonly bring?: (signal: AbortSignal) => Promise<unknown>;
+}
+
 export interface PushTarget {
-  readonly reference: Reference;
+  readonly home: ContentHome;
   readonly family: Family;
+  /** How a layer is compressed that the target has in no form yet; gzip when absent. */
+  readonly compression?: NewCompression;
+  /** What the target has in another compression will not do. */
+  readonly isCompressionForced?: boolean;
   readonly transfer: TransferOptions;
   readonly signal: AbortSignal;
 }
@@ -24,11 +47,11 @@ export interface PushTarget {
  */
 export async function pushLayer(
   context: ImageContext,
-  layer: { readonly diffId: DiffId; readonly claimed: readonly LayerCandidate[] },
+  layer: OutgoingLayer,
   target: PushTarget,
 ): Promise<Descriptor> {
   const { diffId } = layer;
-  const { reference } = target;
+  const { home, compression = "gzip" } = target;
   const id = shortId(diffId);
   const tell = (progress: Omit<Extract<ImageProgress, { kind: "layer" }>, "kind" | "id">) =>
     target.transfer.onProgress?.({ kind: "layer", id, ...progress });
@@ -41,13 +64,14 @@ export async function pushLayer(
   const candidates = candidatesFor(context, layer, target);
 
   for (const candidate of candidates)
-    if (await context.registry.hasBlob(reference, candidate.descriptor.digest, request)) {
+    if (await home.hasBlob(candidate.descriptor.digest, request)) {
       tell({ status: "Layer already exists" });
-      remember(context, candidate, reference);
+      remember(context, candidate, home);
       return candidate.descriptor;
     }
 
-  await using packed = lazySpool(context, layer.diffId, {
+  await using packed = lazySpool(context, layer, {
+    compression,
     signal: target.signal,
     onProgress: (current, total) => tell({ status: "Preparing", current, total }),
   });
@@ -56,7 +80,7 @@ export async function pushLayer(
     open: () => AsyncIterable<Uint8Array>,
     mountFrom: readonly string[],
   ) => {
-    const how = await context.registry.pushBlob(reference, descriptor, open, {
+    const how = await home.pushBlob(descriptor, open, {
       ...request,
       ...(mountFrom.length === 0 ? {} : { mountFrom }),
       onProgress: throttled((current) => tell({ status: "Pushing", current, total: descriptor.size })),
@@ -67,12 +91,12 @@ export async function pushLayer(
 
   for (const candidate of candidates) {
     const isPlain = candidate.descriptor.digest === diffId;
-    const mountFrom = candidate.repositories.filter((path) => path !== reference.path);
+    const mountFrom = candidate.repositories.filter((path) => path !== home.reference?.path);
     if (mountFrom.length === 0 && !isPlain) continue;
     try {
       const open = isPlain ? () => openLayer(context, diffId) : () => packed.openAs(candidate.descriptor);
       await send(candidate.descriptor, open, mountFrom);
-      remember(context, candidate, reference);
+      remember(context, candidate, home);
       return candidate.descriptor;
     } catch (error) {
       // Neither mounted nor made again: this form cannot be had, so another one goes.
@@ -81,22 +105,18 @@ export async function pushLayer(
   }
 
   const spool = await packed.get();
-  const mediaType = layerType(target.family, "gzip");
-  if (mediaType === undefined) throw new PlyError("internal", "no media type for gzip layers");
+  const mediaType = layerType(target.family, compression);
+  if (mediaType === undefined) throw new PlyError("internal", `no media type for ${compression} layers`);
   const descriptor: Descriptor = { mediaType, digest: spool.digest, size: spool.size };
   await send(descriptor, () => spool.open(), []);
-  remember(context, { diffId, descriptor, repositories: [], verified: true }, reference);
+  remember(context, { diffId, descriptor, repositories: [], verified: true }, home);
   return descriptor;
 }
 
 /** What the image's own manifests say first, then what was seen here; each digest once. */
-function candidatesFor(
-  context: ImageContext,
-  layer: { readonly diffId: DiffId; readonly claimed: readonly LayerCandidate[] },
-  target: PushTarget,
-): LayerCandidate[] {
+function candidatesFor(context: ImageContext, layer: OutgoingLayer, target: PushTarget): LayerCandidate[] {
   const seen = candidatesOf(context.store.layers.forms(layer.diffId), {
-    domain: target.reference.domain,
+    domain: target.home.reference?.domain ?? "",
     family: target.family,
   });
   const byDigest = new Map<string, LayerCandidate>();
@@ -113,16 +133,20 @@ function candidatesFor(
           },
     );
   }
-  return [...byDigest.values()].slice(0, MAX_CANDIDATES);
+  const usable = [...byDigest.values()].filter(
+    ({ descriptor }) =>
+      target.isCompressionForced !== true || compressionOf(descriptor.mediaType) === target.compression,
+  );
+  return usable.slice(0, MAX_CANDIDATES);
 }
 
 /** Only what was computed here is remembered: a claim in a manifest could name another layer's bytes. */
-function remember(context: ImageContext, candidate: LayerCandidate, reference: Reference): void {
+function remember(context: ImageContext, candidate: LayerCandidate, { reference }: ContentHome): void {
   if (!candidate.verified || context.store.layers.get(candidate.diffId) === undefined) return;
   const { digest, size, mediaType } = candidate.descriptor;
   context.store.layers.rememberForm(
     { diffId: candidate.diffId, digest, size, mediaType },
-    canonicalName(reference),
+    reference === undefined ? undefined : canonicalName(reference),
   );
   context.compressed.forget(candidate.diffId);
 }
@@ -145,8 +169,9 @@ interface LazySpool extends AsyncDisposable {
 /** Compresses a layer once, and only when somebody wants it. */
 function lazySpool(
   context: ImageContext,
-  diffId: DiffId,
+  { diffId, bring }: OutgoingLayer,
   options: {
+    readonly compression: NewCompression;
     readonly signal: AbortSignal;
     readonly onProgress: (current: number, total: number) => void;
   },
@@ -155,10 +180,12 @@ function lazySpool(
   let refusal: PlyError | undefined;
   const get = () => {
     spool ??= (async () => {
+      await bring?.(options.signal);
       const total = context.store.layers.get(diffId)?.tarSize ?? 0;
       const tell = throttled((current) => options.onProgress(current, total));
       const tar = counted(openLayer(context, diffId), tell);
-      return await spoolStream(context.store.root, gzipStream(tar), options.signal);
+      const packed = options.compression === "zstd" ? zstdStream(tar) : gzipStream(tar);
+      return await spoolStream(context.store.root, packed, options.signal);
     })();
     return spool;
   };
@@ -186,6 +213,11 @@ function lazySpool(
       }
     },
   };
+}
+
+/** A document as the stream that a push takes. */
+export async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
 }
 
 async function* counted(

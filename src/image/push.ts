@@ -1,12 +1,11 @@
+import { isDeepStrictEqual } from "node:util";
 import { PlyError } from "../error.ts";
 import {
   canonicalName,
   canonicalString,
   type Descriptor,
-  digestOf,
   familiarName,
   familiarString,
-  type Manifest,
   MEDIA_TYPE,
   parseReference,
   type Reference,
@@ -15,13 +14,16 @@ import {
 } from "../oci/index.ts";
 import type { FetchedManifest } from "../registry/index.ts";
 import type { ImageRecord } from "../store/index.ts";
+import { type Annotations, manifestOver } from "./compose.ts";
+import { registryHome } from "./content-home.ts";
 import { emitImageEvent, type ImageContext } from "./context.ts";
 import type { TransferOptions } from "./images.ts";
 import { compressionOf, type Family, type LayerCandidate, layerType, pathsAt } from "./layer-form.ts";
 import { allOrNone, openLimiter } from "./limiter.ts";
 import { type OwnManifest, ownManifests } from "./own-manifests.ts";
 import { fitsPlatform, platformOf, wrongPlatform } from "./platform-match.ts";
-import { type PushTarget, pushLayer } from "./push-layer.ts";
+import type { LayerForm } from "./publication.ts";
+import { once, type PushTarget, pushLayer } from "./push-layer.ts";
 import { requestOf } from "./request.ts";
 import { pushError } from "./transfer-errors.ts";
 
@@ -100,7 +102,7 @@ async function pushOne(
     // Whatever happens to its names meanwhile, the content stays until it is sent.
     context.store.leases.addImage(claimed.lease, record.id);
     for (const diffId of record.diffIds) context.store.leases.addLayer(claimed.lease, diffId);
-    const fetched = await pushContent(context, record, reference, transfer);
+    const fetched = await pushContent(context, record, { reference, transfer });
     await context.store.blobs.put(fetched.bytes, claimed.lease);
     if (context.store.images.get(record.id) !== undefined)
       context.store.images.addRepoDigest(
@@ -128,19 +130,37 @@ async function pushOne(
   }
 }
 
-async function pushContent(
+/** What is pushed of an image: it need not be in the list of images. */
+type PushedContent = Pick<ImageRecord, "id" | "diffIds" | "repoDigests" | "manifests">;
+
+export interface PushTo {
+  /** Without a tag the manifest is known by its digest alone. */
+  readonly reference: Reference;
+  readonly transfer: TransferOptions;
+  /** Of the manifest; absent: what the image came with, or was built with. */
+  readonly annotations?: Annotations | undefined;
+  readonly form?: LayerForm | undefined;
+}
+
+/** Pushes config, layers and manifest. The caller keeps them in the store meanwhile. */
+export async function pushContent(
   context: ImageContext,
-  record: ImageRecord,
-  reference: Reference,
-  transfer: TransferOptions,
+  record: PushedContent,
+  { reference, transfer, form, ...asked }: PushTo,
 ): Promise<FetchedManifest> {
-  const own = await ownManifests(context, record, reference.domain);
-  const family: Family = own[0]?.mediaType === MEDIA_TYPE.dockerManifest ? "docker" : "oci";
+  const manifests = await ownManifests(context, record, reference.domain);
+  const made = manifests.find((own) => isMadeHere(record, own));
+  const annotations = asked.annotations ?? made?.manifest.annotations;
+  const own = manifests.filter((each) => !isMadeHere(record, each));
+  const isDocker = annotations === undefined && own[0]?.mediaType === MEDIA_TYPE.dockerManifest;
+  const family: Family = isDocker ? "docker" : "oci";
   const claims = [
+    ...(form?.compression === "none" ? plainClaims(context, record, family) : []),
     ...claimsOf(record, own, { domain: reference.domain, family }),
     ...(await relatedClaims(context, record, { domain: reference.domain, family })),
   ];
   const limiter = openLimiter(context.limits.pushesAtOnce);
+  const home = registryHome(context.registry, reference);
   const config = await context.configs.bytes(record.id);
   const distinct = [...new Set(record.diffIds)];
   const layers = await allOrNone<Descriptor | "config">(
@@ -156,7 +176,13 @@ async function pushContent(
         return "config";
       },
       ...distinct.map((diffId) => (signal: AbortSignal) => {
-        const target: PushTarget = { reference, family, transfer, signal };
+        const target: PushTarget = {
+          home,
+          family,
+          transfer,
+          signal,
+          ...(form === undefined ? {} : { form }),
+        };
         const claimed = claims.filter((claim) => claim.diffId === diffId);
         return limiter.run(() => pushLayer(context, { diffId, claimed }, target), signal);
       }),
@@ -171,53 +197,45 @@ async function pushContent(
     return descriptor;
   });
   const manifest =
-    own.find(({ manifest: { layers: known } }) =>
-      known.every((layer, index) => layer.digest === descriptors[index]?.digest),
+    own.find(
+      ({ manifest: { layers: known, annotations: own } }) =>
+        known.every((layer, index) => layer.digest === descriptors[index]?.digest) &&
+        (annotations === undefined || isDeepStrictEqual(own ?? {}, annotations)),
     ) ??
-    newManifest(record, {
+    // OCI 1.1, which every registry of today takes and which knows zstd layers; an image that came as Docker's schema 2 stays
+    // that, since its users' tools may know nothing else.
+    manifestOver(record, {
       config: config.length,
       descriptors,
       family,
-      annotations: own[0]?.manifest.annotations,
+      annotations: annotations ?? own[0]?.manifest.annotations,
     });
   const fetched = { bytes: manifest.bytes, mediaType: manifest.mediaType, digest: manifest.digest };
   await context.registry.pushManifest(reference, fetched, requestOf(transfer));
   return fetched;
 }
 
-/**
- * A manifest for an image that came with none that fits. OCI 1.1, which every registry of today takes and which knows zstd
- * layers; an image that came as Docker's schema 2 stays that, since its users' tools may know nothing else.
- */
-function newManifest(
-  record: ImageRecord,
-  parts: {
-    readonly config: number;
-    readonly descriptors: readonly Descriptor[];
-    readonly family: Family;
-    readonly annotations: Manifest["annotations"];
-  },
-): FetchedManifest {
-  const isOci = parts.family === "oci";
-  const mediaType = isOci ? MEDIA_TYPE.ociManifest : MEDIA_TYPE.dockerManifest;
-  const manifest: Manifest = {
-    schemaVersion: 2,
-    mediaType,
-    config: {
-      mediaType: isOci ? MEDIA_TYPE.ociConfig : MEDIA_TYPE.dockerConfig,
-      digest: record.id,
-      size: parts.config,
-    },
-    layers: parts.descriptors,
-    ...(isOci && parts.annotations !== undefined ? { annotations: parts.annotations } : {}),
-  };
-  const bytes = new TextEncoder().encode(JSON.stringify(manifest));
-  return { bytes, mediaType, digest: digestOf(bytes) };
+/** A manifest over plain tars that no registry is known to have: it only says with what annotations the image was built. */
+function isMadeHere({ diffIds, repoDigests }: PushedContent, { digest, manifest }: OwnManifest): boolean {
+  return (
+    manifest.layers.every((layer, index) => layer.digest === diffIds[index]) &&
+    !repoDigests.some((name) => name.endsWith(`@${digest}`))
+  );
+}
+
+/** Every layer as the tar that it is. */
+function plainClaims(context: ImageContext, { diffIds }: PushedContent, family: Family): LayerCandidate[] {
+  const mediaType = layerType(family, "none");
+  return diffIds.flatMap((diffId) => {
+    const size = context.store.layers.get(diffId)?.tarSize;
+    if (size === undefined || mediaType === undefined) return [];
+    return [{ diffId, descriptor: { mediaType, digest: diffId, size }, repositories: [], verified: true }];
+  });
 }
 
 /** What an image's manifests say of its layers. The repositories they came from have them. */
 function claimsOf(
-  record: ImageRecord,
+  record: PushedContent,
   manifests: readonly OwnManifest[],
   target: { readonly domain: string; readonly family: Family },
 ): LayerCandidate[] {
@@ -249,7 +267,7 @@ function claimsOf(
 /** What other images here that share a layer, and that a repository of the target's registry has, say of it. */
 async function relatedClaims(
   context: ImageContext,
-  record: ImageRecord,
+  record: PushedContent,
   target: { readonly domain: string; readonly family: Family },
 ): Promise<LayerCandidate[]> {
   const wanted = new Set(record.diffIds);
@@ -270,8 +288,4 @@ async function relatedClaims(
       ),
     );
   return claims;
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }

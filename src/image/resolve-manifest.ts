@@ -11,6 +11,7 @@ import {
   selectManifest,
 } from "../oci/index.ts";
 import type { FetchedManifest, RegistryClient, RequestOptions } from "../registry/index.ts";
+import { type ContentHome, registryHome } from "./content-home.ts";
 import { manifestError } from "./transfer-errors.ts";
 
 /** What a name means for one platform. */
@@ -25,40 +26,48 @@ export interface ResolvedManifest {
 }
 
 /**
- * Follows a name to the manifest for a platform, through indexes within indexes. Throws unsupported for schema 1 and for
- * artifacts that are no images; invalid for cycles; limit; not-found where the platform is not offered.
+ * Follows a name to the manifest of an image for a platform. Throws unsupported for schema 1 and for artifacts that are
+ * no images, and what {@link resolveContent} does.
  */
 export async function resolveManifest(
   registry: RegistryClient,
   reference: Reference,
   options: RequestOptions & { readonly platform: Platform },
 ): Promise<ResolvedManifest> {
+  const resolved = await resolveContent(registryHome(registry, reference), options);
+  if (resolved.kind === "artifact") throw notAnImage(reference, resolved.manifest);
+  return resolved;
+}
+
+/**
+ * Follows the name of a place to a manifest that is no index. Throws invalid for cycles; limit; not-found where the
+ * platform is not offered.
+ */
+export async function resolveContent(
+  home: ContentHome,
+  options: RequestOptions & { readonly platform: Platform },
+): Promise<ResolvedManifest & { readonly kind: "image" | "artifact" }> {
   const { platform, ...request } = options;
-  const top = await fetchNamed(registry, reference, request);
+  const { name } = home;
+  const top = await fetchTop(home, request);
   const path: FetchedManifest[] = [top];
   const seen = new Set<Digest>([top.digest]);
   let fetched = top;
   for (let depth = 0; ; depth++) {
     const parsed = parseManifest(fetched.bytes, fetched.mediaType);
-    if (parsed.kind === "image") return { top, fetched, manifest: parsed.manifest, path };
-    if (parsed.kind === "artifact") throw notAnImage(reference, parsed.manifest);
+    if (parsed.kind !== "index") return { kind: parsed.kind, top, fetched, manifest: parsed.manifest, path };
     if (depth >= MAX_INDEX_DEPTH)
-      throw new PlyError(
-        "limit",
-        `${familiarString(reference)} is an index of indexes more than ${MAX_INDEX_DEPTH} deep`,
-      );
+      throw new PlyError("limit", `${name} is an index of indexes more than ${MAX_INDEX_DEPTH} deep`);
     const { digest } = selectManifest(parsed.index, platform);
-    if (seen.has(digest))
-      throw new PlyError("invalid", `the index of ${familiarString(reference)} contains itself (${digest})`);
+    if (seen.has(digest)) throw new PlyError("invalid", `the index of ${name} contains itself (${digest})`);
     seen.add(digest);
-    const { domain, path: repository } = reference;
     try {
-      fetched = await registry.fetchManifest({ domain, path: repository, digest }, request);
+      fetched = await home.fetchManifest(request, digest);
     } catch (error) {
       if (!isPlyError(error, "not-found")) throw error;
       throw new PlyError(
         "corrupt",
-        `${familiarString(reference)}: the registry has no manifest ${digest}, which its index names`,
+        `${name}: the registry has no manifest ${digest}, which its index names`,
         { cause: error },
       );
     }
@@ -67,15 +76,11 @@ export async function resolveManifest(
 }
 
 /** The manifest or index under a name, or Docker's words for why there is none. */
-export async function fetchNamed(
-  registry: RegistryClient,
-  reference: Reference,
-  request: RequestOptions,
-): Promise<FetchedManifest> {
+export async function fetchTop(home: ContentHome, request: RequestOptions): Promise<FetchedManifest> {
   try {
-    return await registry.fetchManifest(reference, request);
+    return await home.fetchManifest(request);
   } catch (error) {
-    throw manifestError(error, reference);
+    throw home.reference === undefined ? error : manifestError(error, home.reference);
   }
 }
 

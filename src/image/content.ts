@@ -1,0 +1,150 @@
+import {
+  type Descriptor,
+  type DiffId,
+  type Digest,
+  digestOf,
+  type Manifest,
+  MEDIA_TYPE,
+  type Reference,
+} from "../oci/index.ts";
+import type { LayerRecord, Lease } from "../store/index.ts";
+import { type ContentPlace, openHome } from "./content-home.ts";
+import type { ImageContext } from "./context.ts";
+import type { TransferOptions } from "./images.ts";
+import { compressionOf, type LayerCandidate } from "./layer-form.ts";
+import { allOrNone, openLimiter } from "./limiter.ts";
+import { fetchLayer, type RemoteLayer } from "./pull-layers.ts";
+import { type NewCompression, type OutgoingLayer, once, pushLayer } from "./push-layer.ts";
+import { requestOf } from "./request.ts";
+import { resolveContent } from "./resolve-manifest.ts";
+import { pullError, pushError } from "./transfer-errors.ts";
+
+/** What a place holds: layers under a config, be that an image's or something else's. */
+export interface Content {
+  /** Of the manifest. */
+  readonly digest: Digest;
+  readonly manifest: Manifest;
+  readonly config: Uint8Array;
+  /** Brings one of its layers in from there and nowhere else, verified, kept by the lease; several come side by side. */
+  fetchLayer(
+    layer: RemoteLayer,
+    lease: Lease,
+    options?: Pick<TransferOptions, "signal" | "onProgress">,
+  ): Promise<LayerRecord>;
+}
+
+/** Layers to put somewhere under a config that is no image's (OCI image-spec, manifest.md#guidelines-for-artifact-usage). */
+export interface NewContent {
+  readonly artifactType: string;
+  readonly config: { readonly mediaType: string; readonly bytes: Uint8Array };
+  readonly layers: readonly {
+    readonly diffId: DiffId;
+    /** How it is called where it came from, if it is not here: it need not be brought in where the target can have it from there. */
+    readonly claimed?: { readonly descriptor: Descriptor; readonly from: Reference };
+    readonly bring?: NonNullable<OutgoingLayer["bring"]>;
+  }[];
+  /** Of layers that the place has in no form yet; gzip when absent. */
+  readonly compression?: NewCompression;
+  /** Layers in another compression are not taken as they are. */
+  readonly isCompressionForced?: boolean;
+}
+
+/** Reads manifest and config of what a place's name stands for, for a platform; layers only when they are asked for. */
+export async function readContent(
+  context: ImageContext,
+  place: ContentPlace,
+  transfer: TransferOptions = {},
+): Promise<Content> {
+  const home = openHome(context.registry, place);
+  const limiter = openLimiter(context.limits.layersAtOnce);
+  try {
+    const { platform = context.platform } = transfer;
+    const { fetched, manifest } = await resolveContent(home, { ...requestOf(transfer), platform });
+    return {
+      digest: fetched.digest,
+      manifest,
+      config: await home.fetchBlob(manifest.config, requestOf(transfer)),
+      fetchLayer({ diffId, descriptor: { urls: _elsewhere, ...descriptor } }, lease, options = {}) {
+        const from = { home, lease, transfer: { ...transfer, ...options } };
+        return limiter.run(() => fetchLayer(context, { diffId, descriptor }, from), options.signal);
+      },
+    };
+  } catch (error) {
+    throw home.reference === undefined ? error : pullError(error, home.reference);
+  }
+}
+
+/**
+ * Puts layers and a config somewhere, as a push does: what is there is not sent, what another repository has is mounted, the
+ * rest is compressed, always to the same bytes. The manifest is sent unless the name stands for it already.
+ */
+export async function putContent(
+  context: ImageContext,
+  place: ContentPlace,
+  content: NewContent,
+  transfer: TransferOptions = {},
+): Promise<{ readonly digest: Digest; readonly size: number }> {
+  const home = openHome(context.registry, place);
+  const limiter = openLimiter(context.limits.pushesAtOnce);
+  const { config, compression = "gzip" } = content;
+  const distinct = new Map(content.layers.map((layer) => [layer.diffId, layer]));
+  const configDescriptor: Descriptor = {
+    mediaType: config.mediaType,
+    digest: digestOf(config.bytes),
+    size: config.bytes.length,
+  };
+  const request = requestOf(transfer);
+  try {
+    const pushed = await allOrNone<readonly [DiffId, Descriptor] | undefined>(
+      [
+        async (signal) => {
+          await home.pushBlob(configDescriptor, () => once(config.bytes), { ...request, signal });
+          return undefined;
+        },
+        ...[...distinct.values()].map((layer) => (signal: AbortSignal) => {
+          const { diffId } = layer;
+          const outgoing = { ...layer, claimed: claimsOf(layer, home.reference) };
+          const target = {
+            home,
+            family: "oci" as const,
+            compression,
+            isCompressionForced: content.isCompressionForced ?? false,
+            transfer,
+            signal,
+          };
+          return limiter.run(
+            async () => [diffId, await pushLayer(context, outgoing, target)] as const,
+            signal,
+          );
+        }),
+      ],
+      transfer.signal,
+    );
+    const descriptors = new Map(pushed.filter((pair) => pair !== undefined));
+    const manifest: Manifest = {
+      schemaVersion: 2,
+      mediaType: MEDIA_TYPE.ociManifest,
+      artifactType: content.artifactType,
+      config: configDescriptor,
+      layers: content.layers.flatMap(({ diffId }) => descriptors.get(diffId) ?? []),
+    };
+    const bytes = new TextEncoder().encode(JSON.stringify(manifest));
+    const digest = digestOf(bytes);
+    if ((await home.headManifest(request))?.digest !== digest)
+      await home.pushManifest({ bytes, mediaType: MEDIA_TYPE.ociManifest, digest }, request);
+    return { digest, size: bytes.length };
+  } catch (error) {
+    throw home.reference === undefined ? error : pushError(error, home.reference);
+  }
+}
+
+/** Repositories of one registry can be mounted from. */
+function claimsOf(
+  { diffId, claimed }: NewContent["layers"][number],
+  to: Reference | undefined,
+): LayerCandidate[] {
+  if (claimed === undefined || compressionOf(claimed.descriptor.mediaType) === undefined) return [];
+  const { descriptor, from } = claimed;
+  const repositories = from.domain === to?.domain ? [from.path] : [];
+  return [{ diffId, descriptor, repositories, verified: false }];
+}

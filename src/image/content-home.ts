@@ -1,6 +1,5 @@
 import { type Descriptor, type Digest, familiarString, type Reference } from "../oci/index.ts";
 import type { FetchedManifest, PushBlobOptions, RegistryClient, RequestOptions } from "../registry/index.ts";
-import { directoryHome } from "./directory-home.ts";
 
 /** Where manifests and blobs lie: a name at a registry, or a directory laid out as OCI image-layout.md says. */
 export type ContentPlace =
@@ -35,10 +34,6 @@ export interface ContentHome {
     options: PushBlobOptions,
   ): Promise<"exists" | "mounted" | "uploaded">;
   pushManifest(manifest: FetchedManifest, options: RequestOptions): Promise<void>;
-}
-
-export function openHome(registry: RegistryClient, place: ContentPlace): ContentHome {
-  return "reference" in place ? registryHome(registry, place.reference) : directoryHome(place);
 }
 
 /** A name at a registry. */

@@ -8,8 +8,9 @@ import {
   type Reference,
 } from "../oci/index.ts";
 import type { LayerRecord, Lease } from "../store/index.ts";
-import { type ContentPlace, openHome } from "./content-home.ts";
+import { type ContentHome, type ContentPlace, registryHome } from "./content-home.ts";
 import type { ImageContext } from "./context.ts";
+import { directoryHome } from "./directory-home.ts";
 import type { TransferOptions } from "./images.ts";
 import { compressionOf, type LayerCandidate } from "./layer-form.ts";
 import { allOrNone, openLimiter } from "./limiter.ts";
@@ -55,7 +56,7 @@ export async function readContent(
   place: ContentPlace,
   transfer: TransferOptions = {},
 ): Promise<Content> {
-  const home = openHome(context.registry, place);
+  const home = homeOf(context, place);
   const limiter = openLimiter(context.limits.layersAtOnce);
   try {
     const { platform = context.platform } = transfer;
@@ -84,7 +85,7 @@ export async function putContent(
   content: NewContent,
   transfer: TransferOptions = {},
 ): Promise<{ readonly digest: Digest; readonly size: number }> {
-  const home = openHome(context.registry, place);
+  const home = homeOf(context, place);
   const limiter = openLimiter(context.limits.pushesAtOnce);
   const { config, compression = "gzip" } = content;
   const distinct = new Map(content.layers.map((layer) => [layer.diffId, layer]));
@@ -136,6 +137,10 @@ export async function putContent(
   } catch (error) {
     throw home.reference === undefined ? error : pushError(error, home.reference);
   }
+}
+
+function homeOf({ registry }: ImageContext, place: ContentPlace): ContentHome {
+  return "reference" in place ? registryHome(registry, place.reference) : directoryHome(place);
 }
 
 /** Repositories of one registry can be mounted from. */

@@ -1,5 +1,6 @@
 export { type Directives, syntaxOf } from "./directive.ts";
 export { parseDuration } from "./duration.ts";
+export type { BaseFacts } from "./facts.ts";
 export { type Heredoc, heredocText, parseHeredoc } from "./heredoc.ts";
 export {
   compilePattern,
@@ -10,7 +11,6 @@ export {
 } from "./ignore.ts";
 export type * from "./instruction.ts";
 export {
-  type BaseFacts,
   LINT_RULES,
   type LintOptions,
   type LintResult,
@@ -18,6 +18,7 @@ export {
   lintDockerfile,
 } from "./lint/index.ts";
 export { parseRunMount, type RunMount } from "./mount.ts";
+export { type Outline, outlineOf, type Target, targetsOf } from "./outline.ts";
 export { parseDockerfile, parseTrigger } from "./parse.ts";
 export { dockerfileError, type SourceRange, within } from "./source.ts";
 export { expandText, expandWord, expandWords, type WordOptions } from "./word.ts";

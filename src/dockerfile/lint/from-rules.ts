@@ -1,7 +1,8 @@
 import { formatPlatform, parsePlatform, parseReference } from "../../oci/index.ts";
 import { suggest } from "../../suggest.ts";
+import type { Expansion } from "../facts.ts";
 import { expandWord } from "../word.ts";
-import { about, type Expansion, type Finding, type LintRule, type LintSubject } from "./rule.ts";
+import { about, type Finding, type LintRule, type LintSubject } from "./rule.ts";
 
 /** What stages begin with. */
 export const FROM_RULES: readonly LintRule[] = [

@@ -1,30 +1,17 @@
+import { type FactOptions, factsOf } from "../facts.ts";
 import type { IgnoreFile } from "../ignore.ts";
-import type { Dockerfile, Stage } from "../instruction.ts";
+import type { Dockerfile } from "../instruction.ts";
 import type { SourceRange } from "../source.ts";
-import { factsOf } from "./facts.ts";
 import { FROM_RULES } from "./from-rules.ts";
 import { NAME_RULES } from "./name-rules.ts";
 import { isNamed, parseCheckOptions, withComments } from "./options.ts";
-import type { BaseFacts, LintRule } from "./rule.ts";
+import type { LintRule } from "./rule.ts";
 import { STEP_RULES } from "./step-rules.ts";
 
-export interface LintOptions {
-  readonly buildArgs?: ReadonlyMap<string, string>;
-  /** `TARGETPLATFORM` and its like. */
-  readonly platformArgs?: ReadonlyMap<string, string>;
-  /** Stages that are built, by index; absent: all are looked at. */
-  readonly stages?: ReadonlySet<number>;
+export interface LintOptions extends FactOptions {
   /** Of the context. */
   readonly ignore?: IgnoreFile;
-  /** What is known of the image that a stage begins with, for its `--platform`. */
-  readonly baseOf?: (
-    stage: Stage,
-    image: string,
-    platform: string | undefined,
-  ) => Knowledge | Promise<Knowledge>;
 }
-
-type Knowledge = BaseFacts | undefined;
 
 export interface LintWarning {
   readonly rule: string;
@@ -51,7 +38,7 @@ const OPTIONS_ARG = "BUILDKIT_DOCKERFILE_CHECK";
 /** Looks a Dockerfile over. Throws "invalid" when its `check` directive, or the argument in its place, is malformed. */
 export async function lintDockerfile(file: Dockerfile, options: LintOptions = {}): Promise<LintResult> {
   const chosen = parseCheckOptions(options.buildArgs?.get(OPTIONS_ARG) ?? file.directives.check ?? "");
-  const subject = await factsOf(file, options);
+  const subject = { ...(await factsOf(file, options)), file, ignore: options.ignore };
   const warnings = LINT_RULES.flatMap((rule) =>
     [...rule.check(subject)].flatMap(({ at, message, comments = [] }): LintWarning[] => {
       const { skip, experimental } = withComments(chosen, comments);

@@ -1,6 +1,7 @@
 import { suggest } from "../../suggest.ts";
+import type { StepFacts } from "../facts.ts";
 import type { Instruction } from "../instruction.ts";
-import { about, type Finding, type LintRule, type LintSubject, type StepFacts, stepsOf } from "./rule.ts";
+import { about, type Finding, type LintRule, type LintSubject, stepsOf } from "./rule.ts";
 
 /** What stands in stages. */
 export const STEP_RULES: readonly LintRule[] = [

@@ -1,13 +1,93 @@
-import type { ArgInstruction, Dockerfile, Instruction, Stage } from "../instruction.ts";
-import { expandText, expandWord, expandWords, type WordOptions } from "../word.ts";
-import type { LintOptions } from "./lint.ts";
-import type { BaseFacts, Expansion, LintSubject, StageFacts, StepFacts } from "./rule.ts";
+import type { Platform } from "../oci/index.ts";
+import type { ArgInstruction, Dockerfile, Instruction, Stage } from "./instruction.ts";
+import { expandText, expandWord, expandWords, type WordOptions } from "./word.ts";
+
+/** A Dockerfile as a build with these arguments would see it. */
+export interface DockerfileFacts {
+  /** `TARGETPLATFORM` and its like. */
+  readonly platformArgs: ReadonlyMap<string, string>;
+  /** Arguments before the first `FROM`, with those that were given. */
+  readonly globals: ReadonlyMap<string, string>;
+  /** The same as they are when nothing is given; undefined: they cannot be expanded. */
+  readonly defaults: ReadonlyMap<string, string> | undefined;
+  /** Names that a `FROM` may use. */
+  readonly globalNames: readonly string[];
+  /** All stages. */
+  readonly stages: readonly StageFacts[];
+}
+
+export interface FactOptions {
+  readonly buildArgs?: ReadonlyMap<string, string>;
+  /** `TARGETPLATFORM` and its like. */
+  readonly platformArgs?: ReadonlyMap<string, string>;
+  /** Stages that are built, by index; absent: all are looked at. */
+  readonly stages?: ReadonlySet<number>;
+  /** What is known of the image that a stage begins with, for its `--platform`. */
+  readonly baseOf?: (
+    stage: Stage,
+    image: string,
+    platform: string | undefined,
+  ) => Knowledge | Promise<Knowledge>;
+}
+
+type Knowledge = BaseFacts | undefined;
+
+export interface StageFacts {
+  readonly stage: Stage;
+  /** It is built, or none was asked for. */
+  readonly isLookedAt: boolean;
+  /** What its name of the image comes to, and its `--platform`. */
+  readonly image: Expansion;
+  readonly platform: Expansion | undefined;
+  /** Of an image that is known. */
+  readonly base: BaseFacts | undefined;
+  readonly steps: readonly StepFacts[];
+}
+
+/** What is known of an image that a stage begins with. */
+export interface BaseFacts {
+  /** `KEY=value`. */
+  readonly env: readonly string[];
+  readonly hasShell: boolean;
+  readonly platform?: Platform;
+}
+
+/** An instruction, and how things stand when it is its turn. */
+export interface StepFacts {
+  readonly instruction: Instruction;
+  /** Variables that it may use. */
+  readonly knownNames: readonly string[];
+  /** Variables that it uses and that nobody declared. */
+  readonly undefinedNames: readonly string[];
+  /** The environment of the image at the bottom is known: there are no other names. */
+  readonly isEnvironmentKnown: boolean;
+  readonly isWorkdirSet: boolean;
+  readonly hasShell: boolean;
+  /** Of an `ARG`: what its names are worth from here on; `isOwn`: not by an `ARG` before the first `FROM`. */
+  readonly declares: readonly DeclaredArg[];
+  /** Words with their variables put in; as written where they cannot be. */
+  readonly expand: (word: string) => string;
+  readonly expandList: (text: string) => string[];
+}
+
+export interface DeclaredArg {
+  readonly name: string;
+  readonly value: string | undefined;
+  readonly isOwn: boolean;
+}
+
+/** A word with its variables put in. */
+export interface Expansion {
+  readonly text: string;
+  readonly used: ReadonlySet<string>;
+  readonly unset: ReadonlySet<string>;
+}
 
 type EscapeToken = WordOptions["escapeToken"];
 
-/** Walks a Dockerfile as a build would, and notes what the rules ask for. */
-export async function factsOf(file: Dockerfile, options: LintOptions): Promise<LintSubject> {
-  const { buildArgs = new Map(), platformArgs = new Map(), ignore } = options;
+/** Walks a Dockerfile as a build would, and notes how things stand at each instruction. */
+export async function factsOf(file: Dockerfile, options: FactOptions): Promise<DockerfileFacts> {
+  const { buildArgs = new Map(), platformArgs = new Map() } = options;
   const escapeToken = file.directives.escape;
   const global = globalValues(file.globalArgs, { platformArgs, buildArgs, escapeToken });
   const declared = file.globalArgs.flatMap(({ args }) => args.map(({ name }) => name));
@@ -36,9 +116,8 @@ export async function factsOf(file: Dockerfile, options: LintOptions): Promise<L
     });
   }
   return {
-    file,
-    ignore,
     platformArgs,
+    globals: global ?? platformArgs,
     defaults: globalValues(file.globalArgs, { platformArgs, buildArgs: new Map(), escapeToken }),
     globalNames: [...new Set([...declared, ...platformArgs.keys()])],
     stages,
@@ -52,7 +131,7 @@ async function baseOf(
   stage: Stage,
   image: string,
   platform: string | undefined,
-  { baseOf: known }: LintOptions,
+  { baseOf: known }: FactOptions,
 ): Promise<BaseFacts | undefined> {
   return image === "scratch" ? SCRATCH : known?.(stage, image, platform);
 }
@@ -99,6 +178,7 @@ function walk(
   for (const instruction of instructions) {
     const before = values;
     const unset = new Set<string>();
+    const declares: DeclaredArg[] = [];
     const note = ({ unset: names }: Expansion): void => {
       for (const name of names) if (!declared.has(name)) unset.add(name);
     };
@@ -110,15 +190,18 @@ function walk(
       );
       values = new Map([...before, ...expanded.map(([key = "", value = ""]) => [key, value] as const)]);
     } else if (instruction.op === "arg") {
-      values = new Map(before);
+      const after = new Map(before);
+      values = after;
       for (const { name, value } of instruction.args) {
         const given = buildArgs.get(name);
         const fallback =
           given !== undefined || value === undefined ? undefined : expansionOf(value, values, escapeToken);
         if (fallback !== undefined) note(fallback);
         declared.add(name);
-        const set = given ?? fallback?.text ?? global.get(name);
-        if (set !== undefined) (values as Map<string, string>).set(name, set);
+        const own = given ?? fallback?.text;
+        const set = own ?? global.get(name);
+        if (set !== undefined) after.set(name, set);
+        declares.push({ name, value: set, isOwn: own !== undefined || set === undefined });
       }
     }
     const expand = (word: string) => expansionOf(word, before, escapeToken).text;
@@ -129,6 +212,7 @@ function walk(
       isEnvironmentKnown,
       isWorkdirSet,
       hasShell,
+      declares,
       expand,
       expandList: (text) => attempt(() => expandWords(text, wordOptions(before, escapeToken)), [text]),
     });

@@ -5,6 +5,7 @@ import type { Credentials } from "../registry/index.ts";
 import type { Resources } from "../runtime/index.ts";
 import type { LayerStack } from "../store/index.ts";
 import type { CachedStep } from "./cache.ts";
+import type { CacheMounts } from "./cache-mounts.ts";
 import type {
   BuildContext,
   BuildContexts,
@@ -128,6 +129,8 @@ export interface Builder {
   openContext(source: ContextSource, options: ContextOptions): Promise<BuildContext>;
   /** Takes several contexts in; `archive` holds those that are members of it. */
   openContexts(sources: ContextSources, options: ContextOptions): Promise<BuildContexts>;
+  /** What `RUN --mount=type=cache` keeps. */
+  readonly cacheMounts: CacheMounts;
   readonly cache: {
     list(): CachedStep[];
     /** Steps that fit; `keepBytes`: the most recently used ones up to this size stay. */

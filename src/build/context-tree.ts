@@ -68,6 +68,7 @@ export async function spoolTar(
   return {
     root: unionOf([{ entries: collector.finish() }]),
     size,
+    packed: file,
     digestOf: (_path, { data }) => (data === null ? EMPTY_DIGEST : (digests.get(data.offset) ?? missing())),
     read: (_path, node) => contentOf(node, read.at),
     [Symbol.dispose]() {

@@ -8,6 +8,12 @@ export interface FileTree {
   read(path: string, node: TreeNode): Iterable<Uint8Array>;
   /** What tells the content of a file from any other: its sha256 as hex. */
   digestOf(path: string, node: TreeNode): Promise<string> | string;
+  /** Tells the content of a file from most others without reading it: where it came from. */
+  originOf?(node: TreeNode): string;
+  /** The whole tree as a directory of this host, as long as the build lasts. */
+  directory?(): Promise<string>;
+  /** A file that the nodes' `data` point into. */
+  readonly packed?: string;
 }
 
 /** sha256 of nothing. */

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { mkdirSync, rmSync } from "node:fs";
 import { PlyError, throwIfAborted } from "../error.ts";
+import { unmountBelow } from "../overlay/index.ts";
 import type { Builder, BuildOptions, BuildResult } from "./build.ts";
 import { type BuildCache, openBuildCache } from "./cache.ts";
 import { openBuildContext, openBuildContexts } from "./context.ts";
@@ -18,6 +19,7 @@ export function openBuilder(parts: BuilderParts): Builder {
   const { store } = parts;
   for (const directory of [parts.spool, parts.secrets]) {
     // What a build of an engine that was killed has left.
+    unmountBelow(directory);
     rmSync(directory, { recursive: true, force: true });
     mkdirSync(directory, { recursive: true, mode: 0o700 });
   }
@@ -46,6 +48,7 @@ export function openBuilder(parts: BuilderParts): Builder {
       found?.abort(new PlyError("cancelled", "the build was cancelled"));
       return found !== undefined;
     },
+    cacheMounts: parts.cacheMounts,
     openContext: (source, options) => openBuildContext({ spool: parts.spool, digests }, source, options),
     openContexts: (sources, options) => openBuildContexts({ spool: parts.spool, digests }, sources, options),
     cache: {

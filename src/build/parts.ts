@@ -1,4 +1,5 @@
 import type { Images } from "../image/index.ts";
+import type { TreeNode } from "../layer/index.ts";
 import type { Platform } from "../oci/index.ts";
 import type { LayerStack, Store } from "../store/index.ts";
 import type { RunCommand } from "./build.ts";
@@ -10,6 +11,15 @@ export interface BuilderParts {
   readonly images: Pick<Images, "resolve" | "configOf" | "pull" | "create">;
   /** A stack of layers as a directory, read-only. */
   readonly view: (stack: LayerStack) => Promise<AsyncDisposable & { readonly path: string }>;
+  /**
+   * A tree whose files' bytes lie in the file `data`, as a directory, read-only; `place` is for what it takes to do so. Absent:
+   * this host cannot, it is written out.
+   */
+  readonly mountTree?: (
+    tree: TreeNode,
+    data: string,
+    place: string,
+  ) => Promise<AsyncDisposable & { readonly path: string }>;
   readonly run: RunCommand;
   readonly cacheMounts: CacheMounts;
   /** Directory for what is fetched and unpacked: on the disk of the store, emptied when an engine starts. */

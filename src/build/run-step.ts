@@ -5,7 +5,7 @@ import type { LayerRecord } from "../store/index.ts";
 import type { BuildStep, RunSettings } from "./build.ts";
 import { keyOf, type StepInput } from "./cache.ts";
 import { reuse } from "./reuse.ts";
-import { openMounts, SCRIPT_PATH } from "./run-mounts.ts";
+import { planMounts, type RunMounts, SCRIPT_PATH } from "./run-mounts.ts";
 import type { StageWork, StepOutcome } from "./session.ts";
 import { commandArgs, DEFAULT_PATH } from "./settings.ts";
 import { stackOf } from "./stage-root.ts";
@@ -24,7 +24,7 @@ export async function runStep(
   const { session, root, config, variables } = work;
   const { store } = session.parts;
   const { args, script } = commandOf(instruction, work);
-  await using mounts = await within(instruction.at, () => openMounts(work, instruction, step, script));
+  const mounts = await within(instruction.at, () => planMounts(work, instruction, step, script));
   const diffIds = await root.diffIds();
   const declared = variables.args();
   const inputs: StepInput[] = [
@@ -87,7 +87,7 @@ interface Execution {
   readonly step: BuildStep;
   readonly args: readonly string[];
   readonly diffIds: readonly LayerRecord["diffId"][];
-  readonly mounts: Awaited<ReturnType<typeof openMounts>>;
+  readonly mounts: RunMounts;
   readonly declared: readonly (readonly [string, string])[];
 }
 
@@ -100,17 +100,18 @@ async function execute(
   const { store } = session.parts;
   const base = await root.tree();
   if (diffIds.length > 0) store.leases.addChain(session.lease, diffIds);
+  await using opened = await within(instruction.at, mounts.open);
   let containerId = "";
   const { Healthcheck: _check, Volumes: _volumes, Entrypoint: _entry, Cmd: _cmd, ...kept } = config;
   await using done = await session.parts.run({
     stack: stackOf(store, diffIds),
     base: work.base,
-    config: { ...kept, Env: environmentOf(work, declared, mounts.env) },
+    config: { ...kept, Env: environmentOf(work, declared, opened.env) },
     args,
     hostname: hostnameOf(work) ?? HOSTNAME,
     network: networkOf(work, instruction),
     isPrivileged: instruction.security === "insecure",
-    mounts: mounts.mounts,
+    mounts: opened.mounts,
     settings: session.options.run ?? {},
     signal: session.signal,
     onStart: (id) => {

@@ -8,9 +8,10 @@ import { readingBelow } from "./directory-tree.ts";
 import type { FileTree } from "./file-tree.ts";
 import type { BuilderParts } from "./parts.ts";
 import { stackOf } from "./stage-root.ts";
+import { openTreeMounts, type TreeMounts } from "./tree-mounts.ts";
 
-/** Trees of layers that a build copies from, each opened once; dispose it to let go of them. */
-export interface Sources extends AsyncDisposable {
+/** What a build copies from and mounts, each opened once; dispose it to let go of them. */
+export interface Sources extends TreeMounts {
   /** The files of a stack of layers. */
   treeOf(diffIds: readonly DiffId[]): Promise<FileTree>;
   /** Reads a file by its real path. */
@@ -18,8 +19,12 @@ export interface Sources extends AsyncDisposable {
 }
 
 /** `lease`: keeps what is mounted for them. */
-export function openSources(parts: Pick<BuilderParts, "store" | "view">, lease: Lease): Sources {
+export function openSources(
+  parts: Pick<BuilderParts, "store" | "view" | "spool" | "mountTree">,
+  lease: Lease,
+): Sources {
   const stack = new AsyncDisposableStack();
+  const mounts = stack.use(openTreeMounts(parts));
   const views = new Map<string, Promise<string>>();
   const trees = new Map<string, Promise<FileTree>>();
   const viewOf = (layers: LayerStack): Promise<string> => {
@@ -44,6 +49,8 @@ export function openSources(parts: Pick<BuilderParts, "store" | "view">, lease: 
     const opened = async () => (directory ??= await viewOf(layers));
     return {
       root,
+      directory: opened,
+      originOf: ({ layer, data, size }) => `${diffIds[layer]} ${data?.offset} ${size}`,
       read(path, node) {
         if (directory === undefined) throw new Error("the stack is not mounted");
         return readingBelow(directory).read(path, node);
@@ -59,6 +66,7 @@ export function openSources(parts: Pick<BuilderParts, "store" | "view">, lease: 
     };
   };
   return {
+    directoryOf: mounts.directoryOf,
     treeOf(diffIds) {
       const key = diffIds.join(" ");
       const known = trees.get(key);

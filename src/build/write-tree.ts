@@ -11,11 +11,12 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import type { TreeNode } from "../layer/index.ts";
+import { failedWith } from "../linux/index.ts";
 import type { FileTree } from "./file-tree.ts";
 
 /**
- * Writes a node of a tree, and all below it, to a path of this host that is not there yet: for mounts. Devices and
- * pipes are left out.
+ * Writes a node of a tree, and all below it, to a path of this host that is not there yet, or into a directory that is
+ * empty: for mounts. Devices and pipes are left out.
  */
 export async function writeTree(
   { tree, path, node }: { readonly tree: FileTree; readonly path: string; readonly node: TreeNode },
@@ -28,7 +29,7 @@ export async function writeTree(
     const first = firstNames.get(each);
     if (first !== undefined) return linkSync(first, to);
     if (each.type === "directory") {
-      mkdirSync(to, { mode: 0o700 });
+      makeDirectory(to);
       for (const [name, child] of each.children ?? [])
         await visit(from === "" ? name : `${from}/${name}`, child, below(to, name));
     } else if (each.type === "symlink") symlinkSync(Buffer.from(each.linkTarget, "latin1"), to);
@@ -51,6 +52,14 @@ export async function writeTree(
     if (++count % 256 === 0) await new Promise((resolve) => setImmediate(resolve));
   };
   await visit(path, node, Buffer.from(target));
+}
+
+function makeDirectory(path: Buffer): void {
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    if (!failedWith(error, "EEXIST")) throw error;
+  }
 }
 
 function below(directory: Buffer, name: string): Buffer {

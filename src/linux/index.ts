@@ -40,5 +40,5 @@ export * as rtnetlink from "./rtnetlink.ts";
 export { sealProgram } from "./sealed-file.ts";
 export { type DataRun, nextDataRun } from "./seek-data.ts";
 export { connectSeqpacket } from "./seqpacket.ts";
-export { sizeOfTree } from "./size-of-tree.ts";
+export { sizeOfTree, type TreeUsage, usageOfTree } from "./size-of-tree.ts";
 export { lgetxattr, lgetxattrs, lremovexattr, lsetxattr } from "./xattr.ts";

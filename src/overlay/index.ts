@@ -14,4 +14,4 @@ export {
   type Strata,
   tidyStrata,
 } from "./strata.ts";
-export { unmountAll, unmountAside } from "./unmount.ts";
+export { unmountAll, unmountAside, unmountBelow } from "./unmount.ts";

@@ -1,6 +1,6 @@
-import { constants } from "node:fs";
+import { constants, existsSync, realpathSync } from "node:fs";
 import { open } from "node:fs/promises";
-import { failedWith, MNT, umount } from "../linux/index.ts";
+import { failedWith, MNT, parseMountinfo, umount } from "../linux/index.ts";
 
 /** Of open(2): a handle on the place alone, which node: does not name. */
 const O_PATH = 0x200000;
@@ -16,6 +16,14 @@ export function unmountAll(target: string): void {
       umount(target, MNT.DETACH | MNT.NOFOLLOW);
     }
   }
+}
+
+/** Unmounts whatever is mounted below a directory, which need not be there. */
+export function unmountBelow(path: string): void {
+  if (!existsSync(path)) return;
+  const directory = realpathSync(path);
+  for (const { target } of parseMountinfo().reverse())
+    if (target.startsWith(`${directory}/`)) unmountAll(target);
 }
 
 /**

@@ -7,6 +7,7 @@ import { createTurns } from "../turn.ts";
 import type { SnapshotDriver } from "./driver.ts";
 import { chainPath, tarPathOf } from "./erofs-image.ts";
 import { checkTars, type ErofsMode, mountErofs } from "./erofs-mount.ts";
+import { viewTree } from "./erofs-tree.ts";
 import { writeChain } from "./materialize.ts";
 import { createViews } from "./views.ts";
 import { createWritables } from "./writable.ts";
@@ -56,6 +57,7 @@ export function erofsDriver({ root, runRoot, mode = "file", because }: ErofsDriv
         turns.take(hexOf(chainId), () => rm(chainPath(root, chainId), { force: true })),
       ),
     view: (stack) => views.open(stack),
+    viewTree: (tree, data, place) => viewTree(mode, tree, data, place),
     prepare: writables.prepare,
     release: writables.release,
     discard: writables.discard,

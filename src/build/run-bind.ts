@@ -1,0 +1,54 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { RunMount } from "../dockerfile/index.ts";
+import { copyDirectoryAttributes, mountOverlay, unmountAll } from "../overlay/index.ts";
+import { byteString, shownPath } from "./file-tree.ts";
+import { type MountSource, sourceInputs, sourceOf } from "./mount-source.ts";
+import type { MountContext, MountPlan, Places } from "./run-mounts.ts";
+import { writeTree } from "./write-tree.ts";
+
+/** `--mount=type=bind`: files of others, as they are; what a step writes there is gone when it ends. */
+export async function planBind(
+  { work, step, target }: MountContext,
+  mount: Extract<RunMount, { type: "bind" }>,
+): Promise<MountPlan> {
+  const source = await sourceOf(work, mount, step);
+  const { readOnly } = mount;
+  return {
+    inputs: [
+      ["mount", JSON.stringify({ ...mount, from: undefined })],
+      ...(await sourceInputs(target, source)),
+    ],
+    async open(places) {
+      const directory = await work.session.sources.directoryOf(source.tree);
+      const path = pathBelow(directory, source);
+      const found = path !== undefined && (readOnly || source.node.type === "directory");
+      const shown = !found ? await copied(places, source) : readOnly ? path : writable(places, path);
+      return { mount: { kind: "bind", source: shown, target, readOnly } };
+    },
+  };
+}
+
+/** Undefined for a name that is no text: the runtime takes nothing else. */
+function pathBelow(directory: string, { path }: MountSource): string | undefined {
+  const text = shownPath(path);
+  return byteString(text) === path ? join(directory, text) : undefined;
+}
+
+async function copied(places: Places, source: MountSource): Promise<string> {
+  const path = places.fresh("spool");
+  await writeTree(source, path);
+  return path;
+}
+
+function writable(places: Places, lower: string): string {
+  const place = places.fresh("spool");
+  const [upper, workDirectory, target] = ["upper", "work", "merged"].map((name) => join(place, name));
+  if (upper === undefined || workDirectory === undefined || target === undefined)
+    throw new Error("three names");
+  for (const directory of [upper, workDirectory, target]) mkdirSync(directory, { recursive: true });
+  copyDirectoryAttributes(lower, upper);
+  mountOverlay({ lowers: [lower], writable: { upper, work: workDirectory, isEphemeral: true }, target });
+  places.stack.defer(() => unmountAll(target));
+  return target;
+}

@@ -1,0 +1,43 @@
+import { randomBytes } from "node:crypto";
+import { closeSync, mkdirSync, openSync, readSync, statSync, truncateSync } from "node:fs";
+import { rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { writeErofs } from "../erofs/index.ts";
+import type { TreeNode } from "../layer/index.ts";
+import { unmountAll } from "../overlay/index.ts";
+import type { View } from "./driver.ts";
+import { type ErofsMode, mountErofs } from "./erofs-mount.ts";
+
+const BLOCK_BYTES = 512;
+const UUID_BYTES = 16;
+
+/** Mounts a tree whose files' bytes lie in `data`, read-only, within `place`, which is made. */
+export async function viewTree(mode: ErofsMode, tree: TreeNode, data: string, place: string): Promise<View> {
+  const size = Math.ceil(statSync(data).size / BLOCK_BYTES) * BLOCK_BYTES;
+  truncateSync(data, size);
+  const [image, target] = [join(place, "image"), join(place, "tree")];
+  mkdirSync(target, { recursive: true, mode: 0o755 });
+  const fd = openSync(data, "r");
+  try {
+    const readAt = (_device: number, offset: number, length: number) => {
+      const bytes = new Uint8Array(length);
+      for (let at = 0; at < length; ) {
+        const count = readSync(fd, bytes, at, length - at, offset + at);
+        if (count === 0) return bytes.subarray(0, at);
+        at += count;
+      }
+      return bytes;
+    };
+    await writeFile(image, writeErofs(tree, [{ tag: "", size }], { uuid: randomBytes(UUID_BYTES), readAt }));
+  } finally {
+    closeSync(fd);
+  }
+  mountErofs(mode, image, [data], target);
+  return {
+    path: target,
+    async [Symbol.asyncDispose]() {
+      unmountAll(target);
+      await rm(place, { recursive: true, force: true });
+    },
+  };
+}

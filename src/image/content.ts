@@ -7,48 +7,17 @@ import {
   MEDIA_TYPE,
   type Reference,
 } from "../oci/index.ts";
-import type { LayerRecord, Lease } from "../store/index.ts";
 import { type ContentHome, type ContentPlace, registryHome } from "./content-home.ts";
 import type { ImageContext } from "./context.ts";
 import { directoryHome } from "./directory-home.ts";
-import type { TransferOptions } from "./images.ts";
+import type { Content, NewContent, TransferOptions } from "./images.ts";
 import { compressionOf, type LayerCandidate } from "./layer-form.ts";
 import { allOrNone, openLimiter } from "./limiter.ts";
-import { fetchLayer, type RemoteLayer } from "./pull-layers.ts";
-import { type NewCompression, type OutgoingLayer, once, pushLayer } from "./push-layer.ts";
+import { fetchLayer } from "./pull-layers.ts";
+import { once, pushLayer } from "./push-layer.ts";
 import { requestOf } from "./request.ts";
 import { resolveContent } from "./resolve-manifest.ts";
 import { pullError, pushError } from "./transfer-errors.ts";
-
-/** What a place holds: layers under a config, be that an image's or something else's. */
-export interface Content {
-  /** Of the manifest. */
-  readonly digest: Digest;
-  readonly manifest: Manifest;
-  readonly config: Uint8Array;
-  /** Brings one of its layers in from there and nowhere else, verified, kept by the lease; several come side by side. */
-  fetchLayer(
-    layer: RemoteLayer,
-    lease: Lease,
-    options?: Pick<TransferOptions, "signal" | "onProgress">,
-  ): Promise<LayerRecord>;
-}
-
-/** Layers to put somewhere under a config that is no image's (OCI image-spec, manifest.md#guidelines-for-artifact-usage). */
-export interface NewContent {
-  readonly artifactType: string;
-  readonly config: { readonly mediaType: string; readonly bytes: Uint8Array };
-  readonly layers: readonly {
-    readonly diffId: DiffId;
-    /** How it is called where it came from, if it is not here: it need not be brought in where the target can have it from there. */
-    readonly claimed?: { readonly descriptor: Descriptor; readonly from: Reference };
-    readonly bring?: NonNullable<OutgoingLayer["bring"]>;
-  }[];
-  /** Of layers that the place has in no form yet; gzip when absent. */
-  readonly compression?: NewCompression;
-  /** Layers in another compression are not taken as they are. */
-  readonly isCompressionForced?: boolean;
-}
 
 /** Reads manifest and config of what a place's name stands for, for a platform; layers only when they are asked for. */
 export async function readContent(

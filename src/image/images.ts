@@ -4,14 +4,14 @@ import type {
   Digest,
   ImageConfig,
   ImageId,
+  Manifest,
   Platform,
   ProcessConfig,
   Reference,
 } from "../oci/index.ts";
 import type { Credentials } from "../registry/index.ts";
-import type { ImageRecord, LayerStack, Lease } from "../store/index.ts";
+import type { ImageRecord, LayerRecord, LayerStack, Lease } from "../store/index.ts";
 import type { Annotations, ImageContent } from "./compose.ts";
-import type { Content, NewContent } from "./content.ts";
 import type { ContentPlace } from "./content-home.ts";
 import type { Publication, PublicationArchive } from "./publication.ts";
 import type { PublishOptions } from "./publish.ts";
@@ -201,6 +201,37 @@ export interface SaveOptions {
   readonly format: "docker" | "oci";
   readonly platform?: Platform;
   readonly signal?: AbortSignal;
+}
+
+/** What a place holds: layers under a config, be that an image's or something else's. */
+export interface Content {
+  /** Of the manifest. */
+  readonly digest: Digest;
+  readonly manifest: Manifest;
+  readonly config: Uint8Array;
+  /** Brings one of its layers in from there and nowhere else, verified, kept by the lease; several come side by side. */
+  fetchLayer(
+    layer: { readonly descriptor: Descriptor; readonly diffId: DiffId },
+    lease: Lease,
+    options?: Pick<TransferOptions, "signal" | "onProgress">,
+  ): Promise<LayerRecord>;
+}
+
+/** Layers to put somewhere under a config that is no image's (OCI image-spec, manifest.md#guidelines-for-artifact-usage). */
+export interface NewContent {
+  readonly artifactType: string;
+  readonly config: { readonly mediaType: string; readonly bytes: Uint8Array };
+  readonly layers: readonly {
+    readonly diffId: DiffId;
+    /** How it is called where it came from, if it is not here: it need not be brought in where the target can have it from there. */
+    readonly claimed?: { readonly descriptor: Descriptor; readonly from: Reference };
+    /** Of a layer that is not here: brings it in when its bytes are wanted. */
+    readonly bring?: (signal: AbortSignal) => Promise<unknown>;
+  }[];
+  /** Of layers that the place has in no form yet; gzip when absent. */
+  readonly compression?: "gzip" | "zstd";
+  /** Layers in another compression are not taken as they are. */
+  readonly isCompressionForced?: boolean;
 }
 
 /**

@@ -1,3 +1,4 @@
+import { gzipStream, zstdStream } from "../compress/index.ts";
 import { type Descriptor, type DiffId, MEDIA_TYPE } from "../oci/index.ts";
 import type { CompressedForm } from "../store/index.ts";
 
@@ -11,6 +12,16 @@ export function compressionOf(mediaType: string): Compression | undefined {
   if (/[+.]gzip$/.test(mediaType)) return "gzip";
   if (/[+.]zstd$/.test(mediaType)) return "zstd";
   return /\.tar$/.test(mediaType) ? "none" : undefined;
+}
+
+/** A tar in this form; always the same bytes. */
+export function compressed(
+  tar: AsyncIterable<Uint8Array>,
+  { compression, level }: { readonly compression: Compression; readonly level?: number | undefined },
+): AsyncIterable<Uint8Array> {
+  const options = level === undefined ? {} : { level };
+  if (compression === "none") return tar;
+  return compression === "zstd" ? zstdStream(tar, options) : gzipStream(tar, options);
 }
 
 /** The media type of a layer in a manifest of this family; Docker's has none for zstd. */

@@ -122,14 +122,16 @@ function planEntry(loading: Loading, descriptor: Descriptor, depth: number): Loa
     namedBy: `manifest ${descriptor.digest}`,
     keep: loading.keep,
   });
-  // A manifest over plain tars is an archive's own: nobody wants that pushed.
-  const isPushable = manifest.layers.every(({ mediaType }) => compressionOf(mediaType) !== "none");
+  // A manifest over plain tars is an archive's own: nobody wants that pushed, but for what is written in it.
+  const isKept =
+    manifest.annotations !== undefined ||
+    manifest.layers.every(({ mediaType }) => compressionOf(mediaType) !== "none");
   return {
     id: manifest.config.digest as ImageId,
     config,
     configBytes,
     names: [],
-    manifests: isPushable ? [{ digest: descriptor.digest, bytes }] : [],
+    manifests: isKept ? [{ digest: descriptor.digest, bytes }] : [],
   };
 }
 

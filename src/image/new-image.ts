@@ -1,8 +1,9 @@
-import type { ImageConfig, ImageId } from "../oci/index.ts";
-import { digestOf } from "../oci/index.ts";
+import type { Digest, ImageConfig, ImageId } from "../oci/index.ts";
 import type { ImageRecord, Lease } from "../store/index.ts";
 import { builtAtOf } from "./build-time.ts";
+import { type Annotations, composeImage } from "./compose.ts";
 import type { ImageContext } from "./context.ts";
+import { holdImage } from "./publication.ts";
 import { materializeStack } from "./stack.ts";
 
 /**
@@ -16,19 +17,21 @@ export async function putNewImage(
     readonly lease: Lease;
     readonly names: readonly string[];
     readonly parentId?: ImageId;
+    readonly annotations?: Annotations;
     readonly signal?: AbortSignal;
   },
 ): Promise<ImageRecord> {
-  const bytes = new TextEncoder().encode(JSON.stringify(config));
-  const id = digestOf(bytes) as ImageId;
-  await context.store.blobs.put(bytes, options.lease);
+  const { annotations, lease } = options;
+  const content = await holdImage(context, config, lease);
   await materializeStack(context, config.rootfs.diff_ids, options);
+  const manifests: Digest[] = [];
+  if (annotations !== undefined) {
+    const { manifest } = await composeImage(context, content, { annotations });
+    manifests.push(await context.store.blobs.put(manifest.bytes, lease));
+  }
   return context.store.images.put({
-    id,
-    diffIds: config.rootfs.diff_ids,
-    os: config.os,
-    architecture: config.architecture,
-    variant: config.variant ?? "",
+    ...content,
+    manifests,
     builtAt: builtAtOf(config),
     names: options.names,
     lease: options.lease,

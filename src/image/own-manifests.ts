@@ -11,6 +11,8 @@ export interface OwnManifest {
   readonly manifest: Manifest;
 }
 
+type OwnerOfManifests = Pick<ImageRecord, "id" | "diffIds" | "repoDigests" | "manifests">;
+
 /** An image that came from many places has many; the newest say enough. */
 const MAX_MANIFESTS = 8;
 
@@ -20,7 +22,7 @@ const MAX_MANIFESTS = 8;
  */
 export async function ownManifests(
   context: ImageContext,
-  record: ImageRecord,
+  record: OwnerOfManifests,
   domain: string,
 ): Promise<OwnManifest[]> {
   const atDomain = new Set(
@@ -39,7 +41,7 @@ export async function ownManifests(
 
 async function readOwn(
   context: ImageContext,
-  record: ImageRecord,
+  record: OwnerOfManifests,
   digest: Digest,
 ): Promise<OwnManifest | undefined> {
   try {

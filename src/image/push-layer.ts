@@ -1,11 +1,12 @@
-import { gzipStream, zstdStream } from "../compress/index.ts";
 import { isPlyError, PlyError } from "../error.ts";
 import { canonicalName, type Descriptor, type DiffId } from "../oci/index.ts";
 import type { ContentHome } from "./content-home.ts";
 import { type ImageContext, shortId } from "./context.ts";
 import type { ImageProgress, TransferOptions } from "./images.ts";
 import {
+  type Compression,
   candidatesOf,
+  compressed,
   compressionOf,
   type Family,
   isForeign,
@@ -34,7 +35,9 @@ export interface PushTarget {
   readonly home: ContentHome;
   readonly family: Family;
   /** How a layer is compressed that the target has in no form yet; gzip when absent. */
-  readonly compression?: NewCompression;
+  readonly compression?: Compression;
+  /** As the compression has it; its usual one when absent. */
+  readonly level?: number;
   /** What the target has in another compression will not do. */
   readonly isCompressionForced?: boolean;
   readonly transfer: TransferOptions;
@@ -72,6 +75,7 @@ export async function pushLayer(
 
   await using packed = lazySpool(context, layer, {
     compression,
+    level: target.level,
     signal: target.signal,
     onProgress: (current, total) => tell({ status: "Preparing", current, total }),
   });
@@ -171,7 +175,8 @@ function lazySpool(
   context: ImageContext,
   { diffId, bring }: OutgoingLayer,
   options: {
-    readonly compression: NewCompression;
+    readonly compression: Compression;
+    readonly level: number | undefined;
     readonly signal: AbortSignal;
     readonly onProgress: (current: number, total: number) => void;
   },
@@ -184,8 +189,7 @@ function lazySpool(
       const total = context.store.layers.get(diffId)?.tarSize ?? 0;
       const tell = throttled((current) => options.onProgress(current, total));
       const tar = counted(openLayer(context, diffId), tell);
-      const packed = options.compression === "zstd" ? zstdStream(tar) : gzipStream(tar);
-      return await spoolStream(context.store.root, packed, options.signal);
+      return await spoolStream(context.store.root, compressed(tar, options), options.signal);
     })();
     return spool;
   };

@@ -152,7 +152,8 @@ export async function pushContent(
   const made = manifests.find((own) => isMadeHere(record, own));
   const annotations = asked.annotations ?? made?.manifest.annotations;
   const own = manifests.filter((each) => !isMadeHere(record, each));
-  const isDocker = annotations === undefined && own[0]?.mediaType === MEDIA_TYPE.dockerManifest;
+  const isOciOnly = annotations !== undefined || form?.compression === "zstd";
+  const isDocker = !isOciOnly && own[0]?.mediaType === MEDIA_TYPE.dockerManifest;
   const family: Family = isDocker ? "docker" : "oci";
   const claims = [
     ...(form?.compression === "none" ? plainClaims(context, record, family) : []),
@@ -181,7 +182,7 @@ export async function pushContent(
           family,
           transfer,
           signal,
-          ...(form === undefined ? {} : { form }),
+          ...(form === undefined ? {} : targetForm(form)),
         };
         const claimed = claims.filter((claim) => claim.diffId === diffId);
         return limiter.run(() => pushLayer(context, { diffId, claimed }, target), signal);
@@ -213,6 +214,14 @@ export async function pushContent(
   const fetched = { bytes: manifest.bytes, mediaType: manifest.mediaType, digest: manifest.digest };
   await context.registry.pushManifest(reference, fetched, requestOf(transfer));
   return fetched;
+}
+
+function targetForm({
+  compression,
+  level,
+  force = false,
+}: LayerForm): Pick<PushTarget, "compression" | "level" | "isCompressionForced"> {
+  return { compression, isCompressionForced: force, ...(level === undefined ? {} : { level }) };
 }
 
 /** A manifest over plain tars that no registry is known to have: it only says with what annotations the image was built. */

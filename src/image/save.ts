@@ -1,28 +1,21 @@
 import { PlyError, throwIfAborted } from "../error.ts";
 import {
   canonicalName,
-  canonicalString,
-  type DiffId,
-  type Digest,
-  digestOf,
-  familiarName,
   familiarString,
-  hexOf,
   type ImageId,
-  type Manifest,
-  MEDIA_TYPE,
   type Platform,
   parseReference,
   type Reference,
 } from "../oci/index.ts";
-import type { ImageRecord, LayerStack } from "../store/index.ts";
-import { type ArchiveFile, writeArchive } from "./archive-member.ts";
+import type { ImageRecord } from "../store/index.ts";
+import { writeArchive } from "./archive-member.ts";
+import { type ArchiveLayout, archiveMembers } from "./archive-members.ts";
+import { annotationsOf, composeImage, descriptorOf } from "./compose.ts";
 import { emitImageEvent, type ImageContext } from "./context.ts";
 import type { SaveOptions } from "./images.ts";
 import type { ClaimedLease } from "./lease-owners.ts";
 import { fitsPlatform, platformOf, wrongPlatform } from "./platform-match.ts";
 import { resolveImage } from "./resolve.ts";
-import { stackOfLayers } from "./stack.ts";
 
 /** An image to save, under the names asked for. */
 interface SavedImage {
@@ -45,7 +38,7 @@ export async function saveImages(
   const claimed = context.owners.claim(`save:${crypto.randomUUID()}`);
   try {
     for (const { record } of images) context.store.leases.addImage(claimed.lease, record.id);
-    const members = await archiveMembers(context, images, options);
+    const members = archiveMembers({ ...(await composeImages(context, images)), format: options.format });
     for (const { record } of images)
       await emitImageEvent(context, "save", { id: record.id, name: record.id, image: record });
     return untilDone(context, writeArchive(members), claimed, options.signal);
@@ -141,108 +134,21 @@ function taggedOf(context: ImageContext, name: string): { record: ImageRecord; r
     .sort((a, b) => ((a.reference.tag ?? "") < (b.reference.tag ?? "") ? -1 : 1));
 }
 
-async function archiveMembers(
+async function composeImages(
   context: ImageContext,
   images: readonly SavedImage[],
-  options: SaveOptions,
-): Promise<(ArchiveFile | { readonly directory: string })[]> {
-  const documents = new Map<Digest, ArchiveFile>();
-  const layers = new Map<DiffId, ArchiveFile>();
-  const index: object[] = [];
-  const dockerManifest: object[] = [];
-  const repositories: Record<string, Record<string, string>> = {};
-  for (const { record, names } of images) {
-    const stack = stackOfLayers(context, record.diffIds);
-    for (const layer of stack?.layers ?? [])
-      layers.set(layer.diffId, {
-        path: blobPath(layer.diffId),
-        size: layer.tarSize,
-        open: () => context.snapshots.openTar(layer),
-      });
-    const config = await context.configs.bytes(record.id);
-    documents.set(record.id, documentFile(record.id, config));
-    const manifest = encode(plainManifest(record, config.length, stack));
-    const digest = digestOf(manifest);
-    documents.set(digest, documentFile(digest, manifest));
-    index.push(...indexEntries(record, names, { digest, size: manifest.length, format: options.format }));
-    dockerManifest.push({
-      Config: blobPath(record.id),
-      RepoTags: names.length === 0 ? null : names.map(familiarString),
-      Layers: record.diffIds.map(blobPath),
+): Promise<Pick<ArchiveLayout, "images" | "entries">> {
+  const composed: ArchiveLayout["images"][number][] = [];
+  for (const { record, names } of images)
+    composed.push({
+      ...(await composeImage(context, record, { annotations: await annotationsOf(context, record) })),
+      names,
     });
-    const top = record.diffIds.at(-1);
-    for (const name of names)
-      if (top !== undefined && name.tag !== undefined) {
-        const tags = repositories[familiarName(name)] ?? {};
-        repositories[familiarName(name)] = { ...tags, [name.tag]: hexOf(top) };
-      }
-  }
-  // What says where everything is comes first: a reader of the stream then knows each blob as it passes by.
-  return [
-    file("oci-layout", encode({ imageLayoutVersion: "1.0.0" })),
-    file("index.json", encode({ schemaVersion: 2, mediaType: MEDIA_TYPE.ociIndex, manifests: index })),
-    ...(options.format === "docker"
-      ? [file("manifest.json", encode(dockerManifest)), file("repositories", encode(repositories))]
-      : []),
-    { directory: "blobs" },
-    { directory: "blobs/sha256" },
-    ...inOrder(documents),
-    ...inOrder(layers),
-  ];
-}
-
-/** A manifest over the uncompressed layers, as they are in the archive. */
-function plainManifest(record: ImageRecord, configSize: number, stack: LayerStack | null): Manifest {
   return {
-    schemaVersion: 2,
-    mediaType: MEDIA_TYPE.ociManifest,
-    config: { mediaType: MEDIA_TYPE.ociConfig, digest: record.id, size: configSize },
-    layers: (stack?.layers ?? []).map((layer) => ({
-      mediaType: MEDIA_TYPE.ociLayer,
-      digest: layer.diffId,
-      size: layer.tarSize,
+    images: composed,
+    entries: composed.map(({ content, manifest, names }) => ({
+      descriptor: { ...descriptorOf(manifest), platform: platformOf(content) },
+      names,
     })),
   };
-}
-
-/**
- * One entry per name; one without names for an image that has none. For Docker and containerd the reference name is
- * the tag beside the full name; podman and skopeo read and write the full name there.
- */
-function indexEntries(
-  record: ImageRecord,
-  names: readonly Reference[],
-  blob: { readonly digest: Digest; readonly size: number; readonly format: SaveOptions["format"] },
-): object[] {
-  const entry = { mediaType: MEDIA_TYPE.ociManifest, digest: blob.digest, size: blob.size };
-  const platform = platformOf(record);
-  if (names.length === 0) return [{ ...entry, platform }];
-  return names.map((name) => ({
-    ...entry,
-    annotations: {
-      "io.containerd.image.name": canonicalString(name),
-      "org.opencontainers.image.ref.name": blob.format === "oci" ? canonicalString(name) : (name.tag ?? ""),
-    },
-    platform,
-  }));
-}
-
-function blobPath(digest: Digest): string {
-  return `blobs/${digest.slice(0, digest.indexOf(":"))}/${hexOf(digest)}`;
-}
-
-function documentFile(digest: Digest, bytes: Uint8Array): ArchiveFile {
-  return file(blobPath(digest), bytes);
-}
-
-function file(path: string, bytes: Uint8Array): ArchiveFile {
-  return { path, size: bytes.length, open: () => [bytes] };
-}
-
-function encode(value: object): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify(value));
-}
-
-function inOrder(files: ReadonlyMap<string, ArchiveFile>): ArchiveFile[] {
-  return [...files].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, member]) => member);
 }

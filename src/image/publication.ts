@@ -1,0 +1,145 @@
+import { PlyError } from "../error.ts";
+import type { Descriptor, ImageConfig, ImageId, Reference } from "../oci/index.ts";
+import { digestOf } from "../oci/index.ts";
+import type { Lease } from "../store/index.ts";
+import { writeArchive } from "./archive-member.ts";
+import { archiveMembers } from "./archive-members.ts";
+import {
+  type Annotations,
+  type ComposedImage,
+  composeImage,
+  descriptorOf,
+  type ImageContent,
+  indexOver,
+  type LayerBlob,
+} from "./compose.ts";
+import type { ImageContext } from "./context.ts";
+import { type Compression, compressed, layerType } from "./layer-form.ts";
+import { platformOf } from "./platform-match.ts";
+import { spoolStream } from "./spool.ts";
+
+/** How the layers of what goes out are compressed. */
+export interface LayerForm {
+  readonly compression: Compression;
+  readonly level?: number;
+  /** Layers that are known in another form are compressed anew. */
+  readonly force?: boolean;
+}
+
+/**
+ * Images that go out together under one name, each for a platform of its own; a lease of the caller's keeps them, so that
+ * they need not be in the list of images. More than one, or one with annotations for an index, make an index.
+ */
+export interface Publication {
+  readonly images: readonly PublishedImage[];
+  readonly names: readonly Reference[];
+  readonly indexAnnotations?: Annotations;
+  readonly form?: LayerForm;
+}
+
+export interface PublishedImage {
+  readonly content: ImageContent;
+  /** Of its manifest. */
+  readonly annotations?: Annotations;
+  /** Of the entry that names its manifest, in an index. */
+  readonly descriptorAnnotations?: Annotations;
+}
+
+/** A publication as an archive. Dispose it when the stream was read or is not wanted. */
+export interface PublicationArchive extends AsyncDisposable {
+  /** Of the manifest, or of the index. */
+  readonly descriptor: Descriptor;
+  readonly stream: AsyncIterable<Uint8Array>;
+}
+
+/** Puts the config of a new image under a lease, without making it an image of the list. Its layers are the caller's care. */
+export async function holdImage(
+  context: ImageContext,
+  config: ImageConfig,
+  lease: Lease,
+): Promise<ImageContent> {
+  const bytes = new TextEncoder().encode(JSON.stringify(config));
+  await context.store.blobs.put(bytes, lease);
+  const { os, architecture, variant = "" } = config;
+  return { id: digestOf(bytes) as ImageId, diffIds: config.rootfs.diff_ids, os, architecture, variant };
+}
+
+/** Writes a publication as `save` writes images. Throws "unsupported" for several platforms in Docker's format. */
+export async function archivePublication(
+  context: ImageContext,
+  publication: Publication,
+  options: { readonly format: "docker" | "oci"; readonly signal?: AbortSignal },
+): Promise<PublicationArchive> {
+  const { format } = options;
+  const { names } = publication;
+  if (format === "docker" && isIndex(publication))
+    throw new PlyError("unsupported", "docker exporter does not currently support exporting manifest lists", {
+      hint: "type=oci writes several platforms",
+    });
+  await using spools = new AsyncDisposableStack();
+  const packed = new Map<string, Promise<LayerBlob>>();
+  const layersAs = (plain: LayerBlob): Promise<LayerBlob> => {
+    const { digest } = plain.descriptor;
+    const known = packed.get(digest);
+    if (known !== undefined) return known;
+    const made = packLayer(context, plain, { ...options, form: publication.form, spools });
+    packed.set(digest, made);
+    return made;
+  };
+  const images: ComposedImage[] = [];
+  for (const { content, annotations } of publication.images)
+    images.push(await composeImage(context, content, { annotations, layersAs }));
+  const entries = images.map(({ manifest }, n) => entryOf(publication, n, descriptorOf(manifest)));
+  const index = isIndex(publication) ? indexOver(entries, publication.indexAnnotations) : undefined;
+  const [first] = entries;
+  if (first === undefined) throw new PlyError("internal", "there is no image to write");
+  const descriptor = index === undefined ? first : descriptorOf(index);
+  const members = archiveMembers({
+    images: images.map((image) => ({ ...image, names })),
+    entries: [{ descriptor, names }],
+    documents: index === undefined ? [] : [index.bytes],
+    format,
+  });
+  const kept = spools.move();
+  return {
+    descriptor,
+    stream: writeArchive(members),
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  };
+}
+
+export function isIndex({ images, indexAnnotations }: Publication): boolean {
+  return images.length > 1 || indexAnnotations !== undefined;
+}
+
+/** What an index says of an image's manifest. */
+export function entryOf({ images }: Publication, n: number, manifest: Descriptor): Descriptor {
+  const image = images[n];
+  if (image === undefined) throw new PlyError("internal", "an index has an entry for each image");
+  return {
+    ...manifest,
+    ...(image.descriptorAnnotations === undefined ? {} : { annotations: image.descriptorAnnotations }),
+    platform: platformOf(image.content),
+  };
+}
+
+/** A layer compressed into a file beside the store, since its digest stands before it. */
+async function packLayer(
+  context: ImageContext,
+  plain: LayerBlob,
+  options: {
+    readonly form: LayerForm | undefined;
+    readonly spools: AsyncDisposableStack;
+    readonly signal?: AbortSignal;
+  },
+): Promise<LayerBlob> {
+  const { compression = "none", level } = options.form ?? {};
+  const mediaType = layerType("oci", compression);
+  if (compression === "none" || mediaType === undefined) return plain;
+  const packed = compressed(plain.open(), { compression, level });
+  const spool = options.spools.use(await spoolStream(context.store.root, packed, options.signal));
+  return {
+    descriptor: { mediaType, digest: spool.digest, size: spool.size },
+    open: () => spool.open(),
+  };
+}

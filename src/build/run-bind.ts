@@ -3,8 +3,8 @@ import { join } from "node:path";
 import type { RunMount } from "../dockerfile/index.ts";
 import { copyDirectoryAttributes, mountOverlay, unmountAll } from "../overlay/index.ts";
 import { byteString, shownPath } from "./file-tree.ts";
+import type { MountContext, MountPlan, Places } from "./mount-plan.ts";
 import { type MountSource, sourceInputs, sourceOf } from "./mount-source.ts";
-import type { MountContext, MountPlan, Places } from "./run-mounts.ts";
 import { writeTree } from "./write-tree.ts";
 
 /** `--mount=type=bind`: files of others, as they are; what a step writes there is gone when it ends. */

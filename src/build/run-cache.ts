@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { chmodSync, chownSync } from "node:fs";
 import type { RunMount } from "../dockerfile/index.ts";
 import type { CacheIdentity } from "./cache-mounts.ts";
+import type { MountContext, MountPlan } from "./mount-plan.ts";
 import { sourceInputs, sourceOf } from "./mount-source.ts";
-import type { MountContext, MountPlan } from "./run-mounts.ts";
 import { writeTree } from "./write-tree.ts";
 
 type CacheMount = Extract<RunMount, { type: "cache" }>;

@@ -6,6 +6,7 @@ import { parseRunMount, type RunInstruction, type RunMount } from "../dockerfile
 import { PlyError } from "../error.ts";
 import type { BuildStep, HostMount } from "./build.ts";
 import type { StepInput } from "./cache.ts";
+import type { MountContext, MountPlan, OpenMount, Places } from "./mount-plan.ts";
 import { planBind } from "./run-bind.ts";
 import { planCache } from "./run-cache.ts";
 import { planAgent, planSecret } from "./run-secrets.ts";
@@ -23,32 +24,6 @@ export interface OpenMounts extends AsyncDisposable {
   readonly mounts: readonly HostMount[];
   /** Secrets that come as variables, and where the agent's socket is. */
   readonly env: readonly (readonly [string, string])[];
-}
-
-/** One mount as a step wants it. */
-export interface MountPlan {
-  readonly inputs: readonly StepInput[];
-  open(places: Places): Promise<OpenMount> | OpenMount;
-}
-
-export interface OpenMount {
-  readonly mount?: HostMount;
-  readonly env?: readonly (readonly [string, string])[];
-}
-
-/** Everything that must be taken away again. */
-export interface Places {
-  readonly stack: AsyncDisposableStack;
-  /** A new path of ours for one file or directory. */
-  fresh(kind: "spool" | "secrets"): string;
-}
-
-/** What a mount is planned with. */
-export interface MountContext {
-  readonly work: StageWork;
-  readonly step: BuildStep;
-  /** Absolute. */
-  readonly target: string;
 }
 
 /** Where a heredoc with a `#!` line of its own lies while it runs. */

@@ -3,7 +3,7 @@ import type { RunMount } from "../dockerfile/index.ts";
 import { PlyError } from "../error.ts";
 import { openAgentSocket } from "./agent-socket.ts";
 import type { StepInput } from "./cache.ts";
-import type { MountContext, MountPlan } from "./run-mounts.ts";
+import type { MountContext, MountPlan } from "./mount-plan.ts";
 
 /** `--mount=type=secret`: a file in memory, a variable, or both. */
 export function planSecret(

@@ -46,6 +46,7 @@ async function build(exchange: Exchange, { engine, clock }: Service): Promise<vo
       ...request,
       dockerfile: context.dockerfile,
       context: context.tree,
+      ...(context.ignore === undefined ? {} : { ignore: context.ignore }),
       onEvent,
       signal,
     });

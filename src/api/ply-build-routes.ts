@@ -1,4 +1,5 @@
 import type { BuildEvent, BuildOptions, BuildStep, ContextSource, FileTree } from "../build/index.ts";
+import { parseIgnoreFile } from "../dockerfile/index.ts";
 import { isPlyError, PlyError } from "../error.ts";
 import {
   formatPlatform,
@@ -11,9 +12,10 @@ import {
 } from "../oci/index.ts";
 import type { PlyBuildContext, PlyBuildMessage, PlyBuildRequest, PlyBuildStep } from "../wire/index.ts";
 import { credentialsByHost } from "./credentials.ts";
-import { bodyStream, type Exchange } from "./exchange.ts";
+import { bodyStream, type Exchange, sendJson } from "./exchange.ts";
 import { errorBody } from "./failure.ts";
 import { openLineStream } from "./line-stream.ts";
+import { answerCall } from "./ply-build-call.ts";
 import { wireProgress } from "./ply-routes.ts";
 import type { ApiRoute, Service } from "./service.ts";
 import { claimImage, claimNames, inSession } from "./session-routes.ts";
@@ -41,15 +43,23 @@ async function build(exchange: Exchange, { engine }: Service): Promise<void> {
   const dockerfile = "text" in request.dockerfile ? request.dockerfile : contexts.dockerfile;
   if (dockerfile === undefined) throw new PlyError("invalid", "there is no Dockerfile");
   claimNames(exchange, engine, request.names ?? []);
+  const ignore = request.ignore === undefined ? contexts.ignore : parseIgnoreFile(request.ignore);
+  const given = {
+    ...optionsOf(request),
+    dockerfile,
+    contexts: namedContexts(request, contexts.named),
+    ...(ignore === undefined ? {} : { ignore }),
+  };
+  if (request.call !== undefined)
+    return sendJson(exchange, 200, await answerCall(engine.builder.calls, request.call, given));
   const lines = openLineStream(exchange);
   const send = (message: PlyBuildMessage): void => lines.send(message);
   const toMessage = messagesOf();
   try {
     const { imageId, names } = await engine.builder.build({
-      ...optionsOf(request),
-      dockerfile,
+      ...given,
       context: contexts.main,
-      contexts: namedContexts(request, contexts.named),
+      checks: true,
       credentialsOf: (domain) => credentials.get(domain),
       onEvent: (event) => {
         const message = toMessage(event);
@@ -68,6 +78,7 @@ async function build(exchange: Exchange, { engine }: Service): Promise<void> {
       ...(typeof line === "number" ? { line } : {}),
       ...(typeof endLine === "number" ? { endLine } : {}),
       ...(typeof exitCode === "number" ? { exitCode } : {}),
+      ...("text" in request.dockerfile ? {} : { dockerfile }),
     });
   }
   lines.end();
@@ -217,7 +228,8 @@ function messagesOf(): (event: BuildEvent) => PlyBuildMessage | undefined {
         return {
           type: "warning",
           message: event.message,
-          ...(event.at === undefined ? {} : { line: event.at.start }),
+          ...(event.at === undefined ? {} : { line: event.at.start, endLine: event.at.end }),
+          ...event.rule,
         };
       case "stage":
       case "container":

@@ -1,10 +1,11 @@
-import type { SourceRange } from "../dockerfile/index.ts";
+import type { IgnoreFile, LintWarning, SourceRange } from "../dockerfile/index.ts";
 import type { OnProgress } from "../image/index.ts";
 import type { ImageId, Platform, ProcessConfig, Reference } from "../oci/index.ts";
 import type { Credentials } from "../registry/index.ts";
 import type { Resources } from "../runtime/index.ts";
 import type { LayerStack } from "../store/index.ts";
 import type { CachedStep } from "./cache.ts";
+import type { Calls } from "./calls.ts";
 import type { CacheMounts } from "./cache-mounts.ts";
 import type {
   BuildContext,
@@ -43,6 +44,10 @@ export interface BuildOptions {
   readonly run?: RunSettings;
   /** What the user is to know before anything begins. */
   readonly warnings?: readonly string[];
+  /** Rules of the context's ignore file: what they leave out is explained. */
+  readonly ignore?: IgnoreFile;
+  /** Look the Dockerfile over and warn. */
+  readonly checks?: boolean;
   readonly credentialsOf?: (domain: string) => Credentials | undefined;
   readonly onEvent?: (event: BuildEvent) => void;
   readonly signal?: AbortSignal;
@@ -112,7 +117,13 @@ export type BuildEvent =
       readonly bytes: Uint8Array;
     }
   | { readonly kind: "pull"; readonly step: BuildStep; readonly progress: Parameters<OnProgress>[0] }
-  | { readonly kind: "warning"; readonly message: string; readonly at?: SourceRange };
+  | {
+      readonly kind: "warning";
+      readonly message: string;
+      readonly at?: SourceRange;
+      /** Of a check. */
+      readonly rule?: Pick<LintWarning, "rule" | "description" | "url">;
+    };
 
 export interface BuildResult {
   readonly imageId: ImageId;
@@ -121,6 +132,7 @@ export interface BuildResult {
 }
 
 export interface Builder {
+  readonly calls: Calls;
   /** Throws "invalid" with the place for what is wrong with the Dockerfile, and what steps throw. Nothing is left on failure. */
   build(options: BuildOptions): Promise<BuildResult>;
   /** Stops a build by its id; false when there is none. */

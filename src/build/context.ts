@@ -45,12 +45,15 @@ export interface BuildContext extends AsyncDisposable {
   readonly dockerfile: { readonly text: string; readonly name: string };
   /** Without what `.dockerignore` leaves out. */
   readonly tree: FileTree;
+  readonly ignore?: IgnoreFile;
 }
 
 export interface BuildContexts extends AsyncDisposable {
   /** Where one was asked for. */
   readonly dockerfile: { readonly text: string; readonly name: string } | undefined;
   readonly main: FileTree | null;
+  /** What left files out of the main one. */
+  readonly ignore?: IgnoreFile;
   readonly named: ReadonlyMap<string, FileTree>;
 }
 
@@ -72,13 +75,14 @@ export async function openBuildContext(
   options: ContextOptions,
 ): Promise<BuildContext> {
   const sources = { main: source, named: new Map(), archive: undefined };
-  const { dockerfile, main, ...held } = await openBuildContexts(parts, sources, {
+  const { dockerfile, main, ignore, ...held } = await openBuildContexts(parts, sources, {
     dockerfile: "",
     ...options,
   });
   if (dockerfile === undefined || main === null)
     throw new PlyError("internal", "a context without a Dockerfile");
-  return { dockerfile, tree: main, [Symbol.asyncDispose]: held[Symbol.asyncDispose] };
+  const left = ignore === undefined ? {} : { ignore };
+  return { dockerfile, tree: main, ...left, [Symbol.asyncDispose]: held[Symbol.asyncDispose] };
 }
 
 /**
@@ -114,9 +118,10 @@ export async function openBuildContexts(
       hint: "it is a path within the context",
     });
   const rules = readText(opened, `${name}.dockerignore`) ?? readText(opened, ".dockerignore");
-  const kept =
-    rules === undefined ? opened : { ...opened, root: withoutIgnored(opened.root, parseIgnoreFile(rules)) };
-  return finish(stack, { dockerfile: { text, name }, main: kept, named: trees });
+  if (rules === undefined) return finish(stack, { dockerfile: { text, name }, main: opened, named: trees });
+  const ignore = parseIgnoreFile(rules);
+  const kept = { ...opened, root: withoutIgnored(opened.root, ignore) };
+  return finish(stack, { dockerfile: { text, name }, main: kept, ignore, named: trees });
 }
 
 function finish(

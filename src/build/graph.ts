@@ -29,6 +29,9 @@ export interface PlannedStage {
 }
 
 export interface BuildGraph {
+  readonly file: Dockerfile;
+  /** Every stage of the file. */
+  readonly all: readonly PlannedStage[];
   readonly target: PlannedStage;
   /** Those the target needs, in the file's order, the target among them. */
   readonly stages: readonly PlannedStage[];
@@ -101,7 +104,7 @@ export function planStages(file: Dockerfile, options: GraphOptions): BuildGraph 
     });
   });
   const target = findTarget(file, planned, options.target);
-  return { target, stages: reachable(planned, target), escapeToken, originOf };
+  return { file, all: planned, target, stages: reachable(planned, target), escapeToken, originOf };
 }
 
 /** One name for all that mean the same image: `docker.io/library/alpine:latest` is `alpine`. */

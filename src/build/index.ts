@@ -1,5 +1,6 @@
 export type * from "./build.ts";
 export type { CachedStep } from "./cache.ts";
+export type * from "./calls.ts";
 export { type CacheMount, openCacheMounts } from "./cache-mounts.ts";
 export type * from "./context.ts";
 export type { FileTree } from "./file-tree.ts";

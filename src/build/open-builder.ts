@@ -4,6 +4,8 @@ import { PlyError, throwIfAborted } from "../error.ts";
 import { unmountBelow } from "../overlay/index.ts";
 import type { Builder, BuildOptions, BuildResult } from "./build.ts";
 import { type BuildCache, openBuildCache } from "./cache.ts";
+import { openCalls } from "./calls.ts";
+import { withChecks } from "./checks.ts";
 import { openBuildContext, openBuildContexts } from "./context.ts";
 import { type BuiltStage, deliver } from "./deliver.ts";
 import { createFileDigests } from "./file-digests.ts";
@@ -33,6 +35,7 @@ export function openBuilder(parts: BuilderParts): Builder {
     clock: parts.clock,
   });
   return {
+    calls: openCalls(parts),
     async build(options) {
       const stop = new AbortController();
       const { id = randomUUID() } = options;
@@ -94,9 +97,12 @@ async function buildImage(
   });
   const sources = cleanup.use(openSources(parts, lease));
   const sessions = openSessions({ parts, options, cache, lease, sources, signal, stop });
-  const built: BuiltStage[] = [];
-  // One after the other: what is the same for all platforms, such as stages for $BUILDPLATFORM, the next one finds in the cache.
-  for (const session of sessions) built.push({ session, result: await buildStages(session) });
+  const built = await withChecks(sessions, async () => {
+    const stages: BuiltStage[] = [];
+    // One after the other: what is the same for all platforms, such as stages for $BUILDPLATFORM, the next one finds in the cache.
+    for (const session of sessions) stages.push({ session, result: await buildStages(session) });
+    return stages;
+  });
   warnUnused(sessions);
   return await deliver(built);
 }

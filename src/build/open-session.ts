@@ -53,8 +53,12 @@ export function openSessions(shared: SharedBuild): Session[] {
   });
 }
 
-function planPlatform(
-  { parts, options }: SharedBuild,
+/** What there is to build for a platform. Throws "invalid" with the place. */
+export function planPlatform(
+  {
+    parts,
+    options,
+  }: { readonly parts: Pick<BuilderParts, "platform">; readonly options: Partial<BuildOptions> },
   file: Dockerfile,
   platform: Platform | undefined,
 ): PlatformPlan {

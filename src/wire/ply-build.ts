@@ -1,5 +1,6 @@
 import type { DockerHostConfig } from "./docker-container.ts";
 import type { ErrorBody, PlyProgress } from "./ply.ts";
+import type { PlyBuildAnswer, PlyBuildLines, PlyBuildRule } from "./ply-build-call.ts";
 
 /**
  * `POST /ply/build`: the body is this as one line of JSON, then, where something is "sent", a tar archive with
@@ -32,6 +33,10 @@ export interface PlyBuildRequest {
   readonly ssh?: Readonly<Record<string, string>>;
   /** Every time in the image, seconds since 1970. */
   readonly timestamp?: number;
+  /** Rules of the `.dockerignore` of the main context: what they leave out is explained. */
+  readonly ignore?: string;
+  /** Answer this about the Dockerfile with one line, a {@link PlyBuildAnswer}; build nothing. */
+  readonly call?: "check" | "outline" | "targets";
   /** `network.host`, `security.insecure`. */
   readonly allow?: readonly string[];
 }
@@ -82,7 +87,8 @@ export type PlyBuildMessage =
       readonly text: string;
     }
   | { readonly type: "pull"; readonly number: number; readonly progress: PlyProgress }
-  | { readonly type: "warning"; readonly message: string; readonly line?: number }
+  | ({ readonly type: "warning"; readonly message: string } & Partial<PlyBuildLines & PlyBuildRule>)
+  | PlyBuildAnswer
   | { readonly type: "built"; readonly id: string; readonly names: readonly string[] }
   | {
       readonly type: "error";
@@ -92,4 +98,6 @@ export type PlyBuildMessage =
       readonly endLine?: number;
       /** Of the command of a RUN. */
       readonly exitCode?: number;
+      /** Where the client does not have it: it came with the context. */
+      readonly dockerfile?: { readonly name: string; readonly text: string };
     };

@@ -1,0 +1,89 @@
+import { type BaseFacts, type Dockerfile, type LintResult, lintDockerfile } from "../dockerfile/index.ts";
+import { isPlyError, PlyError } from "../error.ts";
+import { type Platform, parsePlatform } from "../oci/index.ts";
+import type { BuildOptions } from "./build.ts";
+import type { BuildGraph } from "./graph.ts";
+import type { BuilderParts } from "./parts.ts";
+import type { Session } from "./session.ts";
+import type { BuildArgs } from "./variables.ts";
+
+interface Checked {
+  readonly parts: Pick<BuilderParts, "images">;
+  readonly options: Pick<BuildOptions, "contexts" | "ignore">;
+  readonly platform: Platform | undefined;
+  readonly args: BuildArgs;
+  readonly graph: BuildGraph;
+}
+
+/** Looks a Dockerfile over with what is known here of its images; nothing is pulled. Without `stages`, all of it. */
+export function checkDockerfile(
+  file: Dockerfile,
+  { parts, options, platform, args, graph }: Checked,
+  stages?: ReadonlySet<number>,
+): Promise<LintResult> {
+  const { ignore, contexts } = options;
+  return lintDockerfile(file, {
+    buildArgs: args.given,
+    platformArgs: args.platform,
+    ...(stages === undefined ? {} : { stages }),
+    ...(ignore === undefined ? {} : { ignore }),
+    async baseOf({ index }, image, written) {
+      const base = graph.all[index]?.base;
+      const context = base?.kind === "context" ? contexts?.get(base.name) : undefined;
+      const name = context !== undefined && "image" in context ? context.image : image;
+      if (base?.kind !== "image" && name === image) return undefined;
+      return factsOf(parts, name, written === undefined ? platform : parsePlatform(written));
+    },
+  });
+}
+
+/** What is known of an image; undefined: it is not here. */
+async function factsOf(
+  { images }: Checked["parts"],
+  name: string,
+  platform: Platform | undefined,
+): Promise<BaseFacts | undefined> {
+  try {
+    const { config, os, architecture } = await images.configOf(
+      images.resolve(name, platform === undefined ? {} : { platform }).id,
+    );
+    return {
+      env: config?.Env ?? [],
+      hasShell: (config?.Shell ?? []).length > 0,
+      platform: { os, architecture },
+    };
+  } catch (error) {
+    if (isPlyError(error)) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Builds with the checks that its options ask for: what `error=true` forbids fails it at once, and what is found is
+ * told at the end, when its images are here and known.
+ */
+export async function withChecks<Result>(
+  [session]: readonly Session[],
+  build: () => Promise<Result>,
+): Promise<Result> {
+  if (session === undefined || session.options.checks !== true) return build();
+  const { file, stages } = session.graph;
+  const built = new Set(stages.map(({ stage }) => stage.index));
+  const check = () => checkDockerfile(file, session, built);
+  let found = await check();
+  try {
+    refuse(found);
+    const result = await build();
+    found = await check();
+    refuse(found);
+    return result;
+  } finally {
+    for (const { at, message, ...rule } of found.warnings)
+      session.emit({ kind: "warning", message, at, rule });
+  }
+}
+
+function refuse({ violation }: LintResult): void {
+  if (violation !== undefined)
+    throw new PlyError("invalid", violation, { hint: "its check option says error=true" });
+}

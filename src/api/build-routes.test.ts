@@ -45,7 +45,7 @@ const building = (events: readonly BuildEvent[], outcome: () => void = () => und
             asked.push(options);
             for (const event of events) options.onEvent?.(event);
             outcome();
-            return { imageId: ID as never, names: ["a:1"] };
+            return { imageId: ID as never, names: ["a:1"], isStored: true };
           },
           cancel: (id) => id === "known",
           cache: {

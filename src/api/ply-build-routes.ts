@@ -11,6 +11,7 @@ import {
   withDefaultTag,
 } from "../oci/index.ts";
 import type { PlyBuildContext, PlyBuildMessage, PlyBuildRequest, PlyBuildStep } from "../wire/index.ts";
+import { contentSender, outputOptions } from "./build-outputs.ts";
 import { credentialsByHost } from "./credentials.ts";
 import { bodyStream, type Exchange, sendJson } from "./exchange.ts";
 import { errorBody } from "./failure.ts";
@@ -56,10 +57,11 @@ async function build(exchange: Exchange, { engine }: Service): Promise<void> {
   const send = (message: PlyBuildMessage): void => lines.send(message);
   const toMessage = messagesOf();
   try {
-    const { imageId, names } = await engine.builder.build({
+    const { imageId, ...built } = await engine.builder.build({
       ...given,
       context: contexts.main,
       checks: true,
+      take: contentSender(exchange, lines),
       credentialsOf: (domain) => credentials.get(domain),
       onEvent: (event) => {
         const message = toMessage(event);
@@ -67,8 +69,8 @@ async function build(exchange: Exchange, { engine }: Service): Promise<void> {
       },
       signal,
     });
-    claimImage(exchange, engine, imageId);
-    send({ type: "built", id: imageId, names });
+    if (built.isStored) claimImage(exchange, engine, imageId);
+    send({ type: "built", id: imageId, ...built });
   } catch (error) {
     if (!lines.started) throw error;
     const { line, endLine, exitCode } = isPlyError(error) ? error.details : {};
@@ -186,6 +188,7 @@ function optionsOf(request: PlyBuildRequest): Omit<BuildOptions, "dockerfile" | 
       ? { times: { all: timestamp } }
       : epoch !== undefined && /^\d{1,12}$/.test(epoch)
         ? { times: { atMost: Number(epoch) } }
+    ...outputOptions(request),
         : {}),
     run: {
       ...stepSettings({ ...hostConfig }),
@@ -245,6 +248,8 @@ function stepOf({ number, total, stage, text, at }: BuildStep): PlyBuildStep {
     stage: stage.index,
     ...(stage.name === undefined ? {} : { stageName: stage.name }),
     text,
+      case "push":
+        return { type: "push", progress: wireProgress(event.progress) };
     line: at.start,
   };
 }

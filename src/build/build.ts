@@ -1,6 +1,6 @@
 import type { IgnoreFile, LintWarning, SourceRange } from "../dockerfile/index.ts";
 import type { OnProgress } from "../image/index.ts";
-import type { ImageId, Platform, ProcessConfig, Reference } from "../oci/index.ts";
+import type { Descriptor, ImageId, Platform, ProcessConfig, Reference } from "../oci/index.ts";
 import type { Credentials } from "../registry/index.ts";
 import type { Resources } from "../runtime/index.ts";
 import type { LayerStack } from "../store/index.ts";
@@ -48,6 +48,12 @@ export interface BuildOptions {
   readonly ignore?: IgnoreFile;
   /** Look the Dockerfile over and warn. */
   readonly checks?: boolean;
+  /** What becomes of the result; absent: an image of the list, called as `references` say. */
+  readonly outputs?: readonly BuildOutput[];
+  /** Takes what an output is written as, at its own pace. */
+  readonly take?: (output: number, content: AsyncIterable<Uint8Array>) => Promise<void>;
+  readonly squash?: Squash;
+  readonly annotations?: readonly BuildAnnotation[];
   readonly credentialsOf?: (domain: string) => Credentials | undefined;
   readonly onEvent?: (event: BuildEvent) => void;
   readonly signal?: AbortSignal;
@@ -139,6 +145,7 @@ export interface Builder {
   cancel(id: string): boolean;
   /** Takes the classic API's one context in. The caller disposes it when the build is over. */
   openContext(source: ContextSource, options: ContextOptions): Promise<BuildContext>;
+  | { readonly kind: "push"; readonly progress: Parameters<OnProgress>[0] }
   /** Takes several contexts in; `archive` holds those that are members of it. */
   openContexts(sources: ContextSources, options: ContextOptions): Promise<BuildContexts>;
   /** What `RUN --mount=type=cache` keeps. */
@@ -148,7 +155,12 @@ export interface Builder {
     /** Steps that fit; `keepBytes`: the most recently used ones up to this size stay. */
     prune(options: {
       readonly all: boolean;
+  /** Of the first platform. */
       readonly unusedSince?: number;
+  /** It is in the list of images. */
+  readonly isStored: boolean;
+  /** Of the manifest or index that was written to an archive or pushed. */
+  readonly descriptor?: Descriptor;
       readonly keepBytes?: number;
     }): Promise<{ readonly keys: readonly string[]; readonly bytesReclaimed: number }>;
   };

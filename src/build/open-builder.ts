@@ -10,6 +10,7 @@ import { openBuildContext, openBuildContexts } from "./context.ts";
 import { type BuiltStage, deliver } from "./deliver.ts";
 import { createFileDigests } from "./file-digests.ts";
 import { buildStages, openSessions } from "./open-session.ts";
+import { checkOutputs } from "./output.ts";
 import type { BuilderParts } from "./parts.ts";
 import type { Session } from "./session.ts";
 import { openSources } from "./sources.ts";
@@ -96,6 +97,7 @@ async function buildImage(
     await parts.store.collectGarbage();
   });
   const sources = cleanup.use(openSources(parts, lease));
+  checkOutputs(options);
   const sessions = openSessions({ parts, options, cache, lease, sources, signal, stop });
   const built = await withChecks(sessions, async () => {
     const stages: BuiltStage[] = [];

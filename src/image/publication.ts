@@ -34,6 +34,8 @@ export interface Publication {
   readonly images: readonly PublishedImage[];
   readonly names: readonly Reference[];
   readonly indexAnnotations?: Annotations;
+  /** Of what names the index in an archive. */
+  readonly topAnnotations?: Annotations;
   readonly form?: LayerForm;
 }
 
@@ -93,7 +95,7 @@ export async function archivePublication(
   const index = isIndex(publication) ? indexOver(entries, publication.indexAnnotations) : undefined;
   const [first] = entries;
   if (first === undefined) throw new PlyError("internal", "there is no image to write");
-  const descriptor = index === undefined ? first : descriptorOf(index);
+  const descriptor = index === undefined ? first : topOf(publication, descriptorOf(index));
   const members = archiveMembers({
     images: images.map((image) => ({ ...image, names })),
     entries: [{ descriptor, names }],
@@ -108,8 +110,12 @@ export async function archivePublication(
   };
 }
 
-export function isIndex({ images, indexAnnotations }: Publication): boolean {
-  return images.length > 1 || indexAnnotations !== undefined;
+export function isIndex({ images, indexAnnotations, topAnnotations }: Publication): boolean {
+  return images.length > 1 || indexAnnotations !== undefined || topAnnotations !== undefined;
+}
+
+function topOf({ topAnnotations }: Publication, index: Descriptor): Descriptor {
+  return topAnnotations === undefined ? index : { ...index, annotations: topAnnotations };
 }
 
 /** What an index says of an image's manifest. */

@@ -4,7 +4,8 @@ import type { PlyBuildAnswer, PlyBuildLines, PlyBuildRule } from "./ply-build-ca
 
 /**
  * `POST /ply/build`: the body is this as one line of JSON, then, where something is "sent", a tar archive with
- * `context/…` and `contexts/NAME/…`, or one that is the context itself. The answer is lines of {@link PlyBuildMessage}.
+ * `context/…` and `contexts/NAME/…`, or one that is the context itself. The answer is lines of {@link PlyBuildMessage};
+ * a `content` line is followed by as many bytes as it says.
  */
 export interface PlyBuildRequest {
   readonly context: PlyBuildContext;
@@ -43,6 +44,11 @@ export interface PlyBuildRequest {
 
 export type PlyBuildContext =
   /** It comes in the archive. */
+  /** What becomes of the result; absent: an image under `names`. */
+  readonly outputs?: readonly PlyBuildOutput[];
+  /** Make one layer of this build's, or of all. */
+  readonly squash?: "own" | "all";
+  readonly annotations?: readonly PlyBuildAnnotation[];
   | { readonly kind: "sent" }
   /** It is the archive. */
   | { readonly kind: "archive" }
@@ -89,7 +95,24 @@ export type PlyBuildMessage =
   | { readonly type: "pull"; readonly number: number; readonly progress: PlyProgress }
   | ({ readonly type: "warning"; readonly message: string } & Partial<PlyBuildLines & PlyBuildRule>)
   | PlyBuildAnswer
-  | { readonly type: "built"; readonly id: string; readonly names: readonly string[] }
+  | { readonly type: "push"; readonly progress: PlyProgress }
+  /** Bytes of an output follow; 0: it is whole. */
+  | { readonly type: "content"; readonly output: number; readonly bytes: number }
+  | {
+      readonly type: "built";
+      /** Of the first platform's image, be it kept or not. */
+      readonly id: string;
+      readonly names: readonly string[];
+      /** It is in the engine's list of images. */
+      readonly isStored: boolean;
+      /** Of the manifest or index that an archive has, or that was pushed. */
+      readonly descriptor?: {
+        readonly mediaType: string;
+        readonly digest: string;
+        readonly size: number;
+        readonly annotations?: Readonly<Record<string, string>>;
+      };
+    }
   | {
       readonly type: "error";
       readonly error: ErrorBody;

@@ -1,0 +1,80 @@
+import { PlyError } from "../error.ts";
+import type { LayerForm } from "../image/index.ts";
+import { formatPlatform, type Platform, type Reference } from "../oci/index.ts";
+import type { BuildOptions } from "./build.ts";
+
+/** What becomes of what is built. */
+export type BuildOutput =
+  | {
+      readonly kind: "image";
+      readonly names: readonly Reference[];
+      /** Into the list of images. */
+      readonly isStored: boolean;
+      /** To the registries of its names, under the names or known by its digest alone. */
+      readonly push?: "name" | "digest";
+      readonly form?: LayerForm;
+    }
+  | {
+      readonly kind: "archive";
+      readonly names: readonly Reference[];
+      readonly format: "docker" | "oci";
+      readonly form?: LayerForm;
+    }
+  /** The files of its root as a tar. `isSplit`: each platform's in a directory of its own. */
+  | { readonly kind: "files"; readonly isSplit: boolean };
+
+/** What an annotation stands on (OCI image-spec, annotations.md). */
+export type AnnotationPlace = "manifest" | "index" | "manifest-descriptor" | "index-descriptor";
+
+export interface BuildAnnotation {
+  readonly place: AnnotationPlace;
+  /** Only on what is for this platform. */
+  readonly platform?: Platform;
+  readonly key: string;
+  readonly value: string;
+}
+
+/** What is asked for, or an image of the list. */
+export function outputsOf({ outputs, references = [] }: BuildOptions): readonly BuildOutput[] {
+  return outputs ?? [{ kind: "image", names: references, isStored: true }];
+}
+
+/** Refuses, before anything is built, what no result could become. Throws "unsupported" and "invalid". */
+export function checkOutputs(options: BuildOptions): void {
+  const { platforms = [], annotations = [] } = options;
+  const isForIndex = annotations.some(({ place }) => place === "index" || place === "index-descriptor");
+  for (const output of outputsOf(options)) {
+    if (output.kind === "image" && output.push !== undefined && output.names.length === 0)
+      throw new PlyError("invalid", "tag is needed when pushing to registry", { hint: "name it with -t" });
+    const isOne =
+      (output.kind === "image" && output.isStored) ||
+      (output.kind === "archive" && output.format === "docker");
+    if (!isOne) continue;
+    if (platforms.length > 1)
+      throw new PlyError(
+        "unsupported",
+        `Multi-platform build is not supported for ${output.kind === "image" ? "images of this engine" : "docker archives"}: one image is for one platform (${platforms.map(formatPlatform).join(", ")})`,
+        {
+          hint: "--push, -o type=oci,dest=FILE and -o DIR take several; or build each platform with a -t of its own",
+        },
+      );
+    if (isForIndex)
+      throw new PlyError("invalid", "index annotations not supported for single platform export");
+  }
+}
+
+/** The annotations of one place, for a platform; undefined: none. */
+export function annotationsFor(
+  { annotations = [] }: BuildOptions,
+  place: AnnotationPlace,
+  platform?: Platform,
+): Readonly<Record<string, string>> | undefined {
+  const fitting = annotations.filter(
+    (annotation) =>
+      annotation.place === place &&
+      (annotation.platform === undefined ||
+        (platform !== undefined && formatPlatform(annotation.platform) === formatPlatform(platform))),
+  );
+  if (fitting.length === 0) return undefined;
+  return Object.fromEntries(fitting.map(({ key, value }) => [key, value]));
+}

@@ -3,6 +3,7 @@ import {
   type Builder,
   openBuilder,
   openCacheMounts,
+  openRepositories,
   type RunCommand,
   type RunSettings,
 } from "./build/index.ts";
@@ -36,6 +37,7 @@ export function joinBuilder({ root, runRoot, store, images, snapshots, container
       clock: Date.now,
     }),
     spool: join(root, "build", "spool"),
+    repositories: openRepositories(join(root, "build", "git")),
     secrets: join(runRoot, "build"),
     platform: hostPlatform(),
     clock: Date.now,

@@ -2,6 +2,7 @@ import { isPlyError, messageOf, PlyError } from "../error.ts";
 import { buildLines } from "./build-lines.ts";
 import { parseBuildRequest } from "./build-request.ts";
 import { bodyStream, type Exchange, sendEmpty, sendJson } from "./exchange.ts";
+import { fetchOptions } from "./fetch-options.ts";
 import { filterValue, parseFilters } from "./filters.ts";
 import { openLineStream } from "./line-stream.ts";
 import { queryBoolean, queryInteger } from "./query.ts";
@@ -32,7 +33,7 @@ async function build(exchange: Exchange, { engine, clock }: Service): Promise<vo
   const { signal } = exchange;
   await using context = await engine.builder.openContext(
     remote === "" ? { archive: bodyStream(exchange) } : { address: remote },
-    { dockerfile: dockerfileName, signal },
+    { dockerfile: dockerfileName, ...fetchOptions(request), signal },
   );
   const lines = openLineStream(exchange);
   const onEvent = buildLines({

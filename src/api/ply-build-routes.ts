@@ -15,6 +15,7 @@ import { contentSender, outputOptions } from "./build-outputs.ts";
 import { credentialsByHost } from "./credentials.ts";
 import { bodyStream, type Exchange, sendJson } from "./exchange.ts";
 import { errorBody } from "./failure.ts";
+import { fetchOptions } from "./fetch-options.ts";
 import { openLineStream } from "./line-stream.ts";
 import { answerCall } from "./ply-build-call.ts";
 import { wireProgress } from "./ply-routes.ts";
@@ -38,6 +39,7 @@ async function build(exchange: Exchange, { engine }: Service): Promise<void> {
   const contexts = stack.use(
     await engine.builder.openContexts(sourcesOf(request, archive), {
       ...("path" in request.dockerfile ? { dockerfile: request.dockerfile.path } : {}),
+      ...fetchOptions(optionsOf(request)),
       signal,
     }),
   );

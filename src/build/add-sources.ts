@@ -5,12 +5,14 @@ import type { AddInstruction } from "../dockerfile/index.ts";
 import { isPlyError, PlyError } from "../error.ts";
 import { mayBeArchive, spoolArchive } from "./archive.ts";
 import { type CopyOptions, copyFound, type Found, findSources } from "./copy-files.ts";
-import { directoryTree, readingBelow } from "./directory-tree.ts";
-import { newNode } from "./file-tree.ts";
-import { checkOut, parseGitAddress } from "./git.ts";
+import { readingBelow } from "./directory-tree.ts";
+import { fetchAddress } from "./fetches.ts";
+import { type FileTree, newNode } from "./file-tree.ts";
+import { gitTree } from "./git.ts";
+import { parseGitAddress } from "./git-address.ts";
 import type { LayerPlan } from "./layer-plan.ts";
 import { contextOf } from "./origin.ts";
-import { download, isUrl } from "./remote.ts";
+import { isUrl } from "./remote.ts";
 import type { StageWork } from "./session.ts";
 
 /** What was fetched is readable by its owner alone, as Docker has it. */
@@ -65,6 +67,7 @@ async function openArchive({ work, stack }: AddWork, { tree, path, node }: Found
   const { session } = work;
   // A tree that mounts what it reads is made ready by asking for a digest.
   await tree.digestOf(path, node);
+  await tree.ready?.();
   const [first] = tree.read(path, node);
   if (!mayBeArchive(Buffer.from(first ?? []))) return undefined;
   try {
@@ -94,8 +97,18 @@ async function fromUrl({ work, instruction, options, stack }: AddWork, address: 
   const directory = session.parts.spool;
   const file = temporary(directory);
   stack.defer(() => rm(file, { force: true }));
-  const got = await download(address, file, session.signal);
   const checksum = variables.expand(instruction.checksum);
+  if (checksum !== "" && !/^sha256:[0-9a-f]{64}$/.test(checksum))
+    throw new PlyError("invalid", `invalid checksum digest format: ${checksum}`, {
+      hint: "write sha256: and 64 hexadecimal digits",
+    });
+  const got = await fetchAddress(session.parts.store.records("build-fetch"), address, {
+    file,
+    sha256: checksum.slice("sha256:".length),
+    anew: session.options.noCache === true,
+    secrets: session.options.secrets ?? new Map(),
+    signal: session.signal,
+  });
   if (checksum !== "" && checksum !== `sha256:${got.sha256}`)
     throw new PlyError("corrupt", `digest mismatch sha256:${got.sha256}: ${checksum}`, {
       hint: `${address} is not what it was when --checksum was written`,
@@ -106,7 +119,12 @@ async function fromUrl({ work, instruction, options, stack }: AddWork, address: 
     });
   const node = newNode({ type: "file", mode: REMOTE_MODE, size: got.size, mtimeSeconds: got.mtimeSeconds });
   const path = Buffer.from(file.slice(directory.length + 1)).toString("latin1");
-  const tree = { root: node, read: readingBelow(directory).read, digestOf: () => got.sha256 };
+  const tree: FileTree = {
+    root: node,
+    read: readingBelow(directory).read,
+    digestOf: () => got.sha256,
+    ready: got.ready,
+  };
   return {
     tree,
     path,
@@ -123,13 +141,15 @@ async function fromGit({ work, instruction, stack }: AddWork, text: string): Pro
   if (address === undefined) throw new PlyError("internal", "not a git address");
   const target = temporary(session.parts.spool);
   stack.defer(() => rm(target, { recursive: true, force: true }));
-  const { directory, commit } = await checkOut(address, target, {
-    keepGitDir: instruction.keepGitDir,
+  const checksum = variables.expand(instruction.checksum);
+  if (checksum !== "" && address.checksum !== "" && checksum !== address.checksum)
+    throw new PlyError("invalid", `checksum mismatch ${address.checksum} != ${checksum}`);
+  const tree = await gitTree({ ...address, checksum: checksum || address.checksum }, target, {
+    repositories: session.parts.repositories,
+    keepGitDir: address.keepGitDir ?? instruction.keepGitDir,
+    secrets: session.options.secrets ?? new Map(),
+    agent: session.options.ssh?.get("default"),
     signal: session.signal,
   });
-  const checksum = variables.expand(instruction.checksum);
-  if (!commit.startsWith(checksum))
-    throw new PlyError("corrupt", `expected checksum to match ${checksum}, got ${commit}`);
-  const tree = directoryTree(directory);
   return { tree, path: "", node: tree.root, name: "", written: text, isRemote: true };
 }

@@ -2,15 +2,18 @@ import { randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { lstat, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { type IgnoreFile, parseIgnoreFile } from "../dockerfile/index.ts";
+import { type IgnoreFile, ignoreFilesOf, parseIgnoreFile } from "../dockerfile/index.ts";
 import { PlyError } from "../error.ts";
 import { lookup, resolveInTree, type TreeNode } from "../layer/index.ts";
 import { spoolArchive } from "./archive.ts";
 import { directoryTree } from "./directory-tree.ts";
+import { httpAuthorization, type Secrets } from "./fetch-secrets.ts";
 import type { FileDigests } from "./file-digests.ts";
 import { byteString, type FileTree, newNode, shownPath } from "./file-tree.ts";
-import { checkOut, parseGitAddress } from "./git.ts";
+import { gitTree } from "./git.ts";
+import { parseGitAddress } from "./git-address.ts";
 import { download, isUrl } from "./remote.ts";
+import type { Repositories } from "./repositories.ts";
 
 /** Where a context comes from. */
 export type ContextSource =
@@ -37,6 +40,11 @@ export interface ContextSources {
 export interface ContextOptions {
   /** Path of the Dockerfile within the context; "" for the usual name. */
   readonly dockerfile?: string;
+  /** For addresses: what lets in there. */
+  readonly secrets?: Secrets;
+  readonly agent?: string;
+  /** A repository's own `.git` is part of the context. */
+  readonly keepGitDir?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -62,9 +70,12 @@ export interface ContextParts {
   /** Directory for what is sent and fetched. */
   readonly spool: string;
   readonly digests: FileDigests;
+  readonly repositories: Repositories;
 }
 
 const DOCKERFILE = "Dockerfile";
+/** As Podman calls it. */
+const CONTAINERFILE = "Containerfile";
 /** Far above any Dockerfile that people write. */
 const DOCKERFILE_BYTES = 16 * 1024 * 1024;
 
@@ -92,10 +103,11 @@ export async function openBuildContext(
 export async function openBuildContexts(
   parts: ContextParts,
   { main, named, archive }: ContextSources,
-  { dockerfile, signal = new AbortController().signal }: ContextOptions,
+  options: ContextOptions,
 ): Promise<BuildContexts> {
   await using stack = new AsyncDisposableStack();
-  const opening: Opening = { ...parts, stack, signal, sent: undefined };
+  const { dockerfile, signal = new AbortController().signal } = options;
+  const opening: Opening = { ...parts, stack, signal, options, sent: undefined };
   if (archive !== undefined) opening.sent = await spool(opening, archive);
   const opened = main === null ? null : await openOne(opening, main);
   const trees = new Map<string, FileTree>();
@@ -117,7 +129,9 @@ export async function openBuildContexts(
     throw new PlyError("invalid", `Cannot locate specified Dockerfile: ${name}`, {
       hint: "it is a path within the context",
     });
-  const rules = readText(opened, `${name}.dockerignore`) ?? readText(opened, ".dockerignore");
+  const rules = ignoreFilesOf(name)
+    .map((path) => readText(opened, path))
+    .find((found) => found !== undefined);
   if (rules === undefined) return finish(stack, { dockerfile: { text, name }, main: opened, named: trees });
   const ignore = parseIgnoreFile(rules);
   const kept = { ...opened, root: withoutIgnored(opened.root, ignore) };
@@ -136,6 +150,7 @@ function finish(
 interface Opening extends ContextParts {
   readonly stack: AsyncDisposableStack;
   readonly signal: AbortSignal;
+  readonly options: ContextOptions;
   /** The archive that holds several. */
   sent: FileTree | undefined;
 }
@@ -172,7 +187,7 @@ function memberOf(sent: FileTree | undefined, member: string): FileTree {
 }
 
 function usualName(tree: FileTree): string {
-  const names = [DOCKERFILE, DOCKERFILE.toLowerCase()];
+  const names = [DOCKERFILE, DOCKERFILE.toLowerCase(), CONTAINERFILE];
   return names.find((name) => resolveInTree(tree.root, name).node?.type === "file") ?? DOCKERFILE;
 }
 
@@ -209,22 +224,24 @@ export function withoutIgnored(root: TreeNode, rules: IgnoreFile): TreeNode {
 
 /** A repository, an archive, or a Dockerfile alone. */
 async function fetchContext(
-  { spool: directory, stack, signal }: Opening,
+  { spool: directory, stack, signal, repositories, options }: Opening,
   address: string,
 ): Promise<FileTree | { readonly text: string }> {
   const place = join(directory, randomUUID());
   stack.defer(() => rm(place, { recursive: true, force: true }));
   const git = parseGitAddress(address);
+  const { secrets = new Map(), agent, keepGitDir = false } = options;
   if (git !== undefined) {
-    const { directory: checkedOut } = await checkOut(git, place, { keepGitDir: false, signal });
-    return directoryTree(checkedOut);
+    const keeps = git.keepGitDir ?? keepGitDir;
+    return gitTree(git, place, { repositories, keepGitDir: keeps, secrets, agent, signal });
   }
   if (!isUrl(address))
     throw new PlyError("invalid", `remote URL ${address} could not be processed`, {
       hint: "give the address of a git repository, an archive or a Dockerfile",
     });
-  const { file, contentType, size } = await download(address, place, signal);
-  const chunks = createReadStream(file) as AsyncIterable<Uint8Array>;
+  const authorization = (url: URL) => httpAuthorization(secrets, url);
+  const { contentType, size } = await download(address, place, { authorization, signal });
+  const chunks = createReadStream(place) as AsyncIterable<Uint8Array>;
   if (contentType === "text/plain" && size <= DOCKERFILE_BYTES) {
     const text: Uint8Array[] = [];
     for await (const chunk of chunks) text.push(chunk);

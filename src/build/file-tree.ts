@@ -6,6 +6,8 @@ export interface FileTree {
   readonly root: TreeNode;
   /** The content of a file, piece by piece; the bytes are valid until the next one is asked for. */
   read(path: string, node: TreeNode): Iterable<Uint8Array>;
+  /** Brings here what is to be read; absent: it is. */
+  ready?(): Promise<void>;
   /** What tells the content of a file from any other: its sha256 as hex. */
   digestOf(path: string, node: TreeNode): Promise<string> | string;
   /** Tells the content of a file from most others without reading it: where it came from. */

@@ -1,96 +1,158 @@
-import { mkdir, rm } from "node:fs/promises";
+import { lstatSync } from "node:fs";
+import { mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { PlyError } from "../error.ts";
+import { isPlyError, PlyError } from "../error.ts";
+import { directoryTree } from "./directory-tree.ts";
+import { gitAuthorization, type Secrets } from "./fetch-secrets.ts";
+import { type FileTree, walkTree } from "./file-tree.ts";
+import type { GitAddress } from "./git-address.ts";
 import { runTool } from "./process.ts";
 import { shown } from "./remote.ts";
+import type { Repositories } from "./repositories.ts";
 
-/** `https://host/repo.git#ref:directory`. */
-export interface GitAddress {
-  readonly repository: string;
-  /** Branch, tag or commit; "" for the repository's own default. */
-  readonly ref: string;
-  /** Below the root of the repository; "" for all of it. */
+export interface CheckOutOptions {
+  readonly repositories: Repositories;
+  readonly keepGitDir: boolean;
+  readonly secrets: Secrets;
+  /** Socket of the agent for `ssh://`; undefined: what the engine itself has. */
+  readonly agent: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+interface CheckedOut {
+  /** The directory that was asked for. */
   readonly directory: string;
+  readonly commit: string;
+  /** When the commit was made, seconds since 1970: the time of all files. */
+  readonly committedAt: number;
 }
 
-/** An address of a git repository, as Docker tells them from others; undefined for all else. */
-export function parseGitAddress(text: string): GitAddress | undefined {
-  const [address = "", fragment = ""] = text.split("#", 2);
-  const isGit =
-    /^(?:git|ssh|git\+https?|git\+ssh):\/\//.test(address) ||
-    /^[\w.-]+@[\w.-]+:(?!\/\/)/.test(address) ||
-    /^https?:\/\/.*\.git$/.test(address) ||
-    /^github\.com\//.test(address);
-  if (!isGit) return undefined;
-  const colon = fragment.indexOf(":");
-  const repository = address.startsWith("github.com/") ? `https://${address}` : address.replace(/^git\+/, "");
-  return {
-    repository,
-    ref: colon < 0 ? fragment : fragment.slice(0, colon),
-    directory: colon < 0 ? "" : fragment.slice(colon + 1).replace(/^\/+/, ""),
-  };
-}
+type Git = (...args: readonly string[]) => Promise<string>;
 
-/** Nobody sits there to answer questions, and a repository may not make git run things. */
-const GIT_ENV = { GIT_TERMINAL_PROMPT: "0", GIT_PROTOCOL_FROM_USER: "0", LC_ALL: "C" };
+const COMMIT = /^[0-9a-f]{40}(?:[0-9a-f]{24})?$/;
 
 /**
- * Checks a repository out into a directory that is not there yet; returns the directory that was asked for, and
- * the commit. Throws "unavailable" in git's words.
+ * Checks a repository out into a directory that is not there yet. A commit that was fetched before is not fetched again.
+ * Throws "unavailable" in git's words, "not-found" for an unknown ref, "corrupt" for another commit than was meant.
  */
-export async function checkOut(
-  { repository, ref, directory }: GitAddress,
-  target: string,
-  options: { readonly keepGitDir: boolean; readonly signal: AbortSignal },
-): Promise<{ readonly directory: string; readonly commit: string }> {
-  if (repository.startsWith("-") || ref.startsWith("-"))
-    throw new PlyError("invalid", `invalid git address ${shown(repository)}`);
-  if (directory.split("/").includes(".."))
-    throw new PlyError("invalid", `the directory ${directory} leads out of the repository`);
-  await mkdir(target, { recursive: true, mode: 0o700 });
-  const git = (...args: string[]) =>
-    runTool("git", ["-c", "core.hooksPath=/dev/null", ...args], {
-      cwd: target,
-      env: GIT_ENV,
-      signal: options.signal,
-    });
-  await git("init", "--quiet", ".");
-  await git("remote", "add", "origin", repository);
-  await git("checkout", "--quiet", "--detach", await fetchCommit(git, ref, options.signal));
-  await git("submodule", "update", "--quiet", "--init", "--recursive", "--depth", "1");
-  const commit = (await git("rev-parse", "HEAD")).trim();
-  if (!options.keepGitDir) await rm(join(target, ".git"), { recursive: true, force: true });
-  return { directory: join(target, directory), commit };
+async function checkOut(address: GitAddress, target: string, options: CheckOutOptions): Promise<CheckedOut> {
+  const { repository, checksum, directory } = address;
+  const git = gitFor(address, options);
+  const copy = await options.repositories.hold(repository);
+  try {
+    if (copy.isNew) {
+      const fresh = `${copy.directory}.new`;
+      for (const left of [fresh, copy.directory]) await rm(left, { recursive: true, force: true });
+      await git("init", "--quiet", "--bare", fresh);
+      await git("--git-dir", fresh, "config", "uploadpack.allowAnySHA1InWant", "true");
+      await rename(fresh, copy.directory);
+    }
+    const commit = await bring((...args) => git("--git-dir", copy.directory, ...args), address, options);
+    if (!commit.startsWith(checksum))
+      throw new PlyError("corrupt", `expected checksum to match ${checksum}, got ${commit}`);
+    await mkdir(target, { recursive: true, mode: 0o700 });
+    const own: Git = (...args) => git("-C", target, ...args);
+    await git("init", "--quiet", target);
+    await own("remote", "add", "origin", repository);
+    await own("-c", "protocol.file.allow=always", "fetch", "--quiet", "--depth", "1", copy.directory, commit);
+    await own("checkout", "--quiet", "--detach", "FETCH_HEAD");
+    if (address.submodules)
+      await own("submodule", "update", "--quiet", "--init", "--recursive", "--depth", "1");
+    const committedAt = Number(await own("show", "--no-patch", "--format=%ct", "HEAD"));
+    if (options.keepGitDir) await rm(join(target, ".git/FETCH_HEAD"), { force: true });
+    else await rm(join(target, ".git"), { recursive: true, force: true });
+    return { directory: join(target, directory), commit, committedAt };
+  } finally {
+    copy.release();
+  }
 }
 
-/** Fetches what a ref names, alone where the server can do that; the commit's id. */
-async function fetchCommit(
-  git: (...args: string[]) => Promise<string>,
-  ref: string,
-  signal: AbortSignal,
-): Promise<string> {
-  try {
-    await git("fetch", "--quiet", "--depth", "1", "origin", ref === "" ? "HEAD" : ref);
-    return "FETCH_HEAD";
-  } catch (error) {
-    if (signal.aborted) throw error;
-  }
-  // Not every server gives away a single commit, or a part of the history.
-  await git(
-    "fetch",
-    "--quiet",
-    "--tags",
-    "origin",
-    "+HEAD:refs/remotes/origin/HEAD",
-    "+refs/heads/*:refs/remotes/origin/*",
-  );
-  const branch = `refs/remotes/origin/${ref === "" ? "HEAD" : ref}`;
-  let last: unknown;
-  for (const name of ref === "" ? [branch] : [branch, `refs/tags/${ref}`, ref])
+/** As {@link checkOut}, as a tree: the same commit is the same tree, times and all. */
+export async function gitTree(
+  address: GitAddress,
+  target: string,
+  options: CheckOutOptions,
+): Promise<FileTree> {
+  const { directory, committedAt } = await checkOut(address, target, options);
+  if (lstatSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true)
+    throw new PlyError(
+      "not-found",
+      `the repository ${shown(address.repository)} has no directory ${address.directory}`,
+    );
+  const tree = directoryTree(directory);
+  for (const [, node] of walkTree("", tree.root))
+    Object.assign(node, { mtimeSeconds: committedAt, mtimeNanos: 0 });
+  return tree;
+}
+
+/** git as nobody sits there to answer it, and as no repository can make it run things. */
+function gitFor({ repository }: GitAddress, { secrets, agent, signal }: CheckOutOptions): Git {
+  const authorization = gitAuthorization(secrets, repository);
+  const config: [key: string, value: string][] = [
+    ["core.hooksPath", "/dev/null"],
+    ["gc.auto", "0"],
+    ["advice.detachedHead", "false"],
+  ];
+  if (authorization !== undefined)
+    config.push([`http.${new URL(repository).origin}/.extraHeader`, `Authorization: ${authorization}`]);
+  // By variables: the words of a process are everybody's to read.
+  const settings = config.flatMap(([key, value], n) => [
+    [`GIT_CONFIG_KEY_${n}`, key],
+    [`GIT_CONFIG_VALUE_${n}`, value],
+  ]);
+  const env = {
+    ...Object.fromEntries(settings),
+    GIT_CONFIG_COUNT: String(config.length),
+    GIT_TERMINAL_PROMPT: "0",
+    GIT_PROTOCOL_FROM_USER: "0",
+    LC_ALL: "C",
+    ...(agent === undefined ? {} : { SSH_AUTH_SOCK: agent }),
+  };
+  return (...args) => runTool("git", args, { env, signal });
+}
+
+/** Sees to it that the commit an address means is in the bare copy; its id. */
+async function bring(git: Git, address: GitAddress, { signal }: CheckOutOptions): Promise<string> {
+  const { repository, ref, checksum } = address;
+  const has = (commit: string): Promise<boolean> =>
+    git("cat-file", "-e", `${commit}^{commit}`).then(
+      () => true,
+      () => false,
+    );
+  const given = [ref, checksum].find((text) => COMMIT.test(text));
+  const commit = given ?? (await commitOf(git, repository, ref));
+  if (commit !== undefined && (await has(commit))) return commit;
+  if (commit !== undefined)
     try {
-      return (await git("rev-parse", "--verify", "--quiet", `${name}^{commit}`)).trim();
+      await git("fetch", "--quiet", "--depth", "1", repository, commit);
+      return commit;
     } catch (error) {
-      last = error;
+      if (signal.aborted || isPlyError(error, "unsupported")) throw error;
     }
-  throw new PlyError("not-found", `the repository has no ${ref}`, { cause: last });
+  // Not every server gives away a single commit, or a part of the history; and an id may be cut short.
+  await git("fetch", "--quiet", "--tags", repository, "+refs/heads/*:refs/remotes/origin/*");
+  try {
+    return (await git("rev-parse", "--verify", "--quiet", `${commit ?? ref}^{commit}`)).trim();
+  } catch (cause) {
+    if (signal.aborted) throw cause;
+    throw new PlyError("not-found", `the repository ${shown(repository)} has no ${ref}`, { cause });
+  }
+}
+
+/** The commit that a branch, a tag or another ref is at, by its server; undefined where it knows none of that name. */
+async function commitOf(git: Git, repository: string, ref: string): Promise<string | undefined> {
+  const patterns = ref === "" ? ["HEAD"] : [ref, `${ref}^{}`];
+  const refs = new Map(
+    (await git("ls-remote", repository, ...patterns))
+      .split("\n")
+      .map((line) => line.split("\t"))
+      .map(([commit = "", name = ""]) => [name, commit] as const),
+  );
+  const names = ref === "" ? ["HEAD"] : [`refs/heads/${ref}`, `refs/tags/${ref}`, ref, `refs/${ref}`];
+  for (const name of names) {
+    // A tag with a text of its own stands before the commit it is of.
+    const found = refs.get(`${name}^{}`) ?? refs.get(name);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }

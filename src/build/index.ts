@@ -7,4 +7,5 @@ export type { FileTree } from "./file-tree.ts";
 export type { Times } from "./layer-plan.ts";
 export { openBuilder } from "./open-builder.ts";
 export type { BuilderParts } from "./parts.ts";
+export { openRepositories } from "./repositories.ts";
 export type { AnnotationPlace, BuildAnnotation, BuildOutput } from "./output.ts";

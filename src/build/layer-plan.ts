@@ -40,7 +40,7 @@ export interface LayerPlan {
   /** The layer as a tar. */
   tar(options: { readonly times?: Times; readonly now: number }): AsyncIterable<Uint8Array>;
   /** A file's bytes, when it is the plan's. */
-  contentOf(node: TreeNode): Iterable<Uint8Array> | undefined;
+  contentOf(node: TreeNode): Promise<Iterable<Uint8Array> | undefined>;
 }
 
 const CHUNK_BYTES = 256 * 1024;
@@ -136,9 +136,9 @@ export function createLayerPlan(target: TreeNode): LayerPlan {
       return inputs;
     },
     tar: (options) => writeTar([...entries], options),
-    contentOf(node) {
+    async contentOf(node) {
       const planned = byNode.get(node);
-      return planned === undefined ? undefined : bytesOf(planned);
+      return planned === undefined ? undefined : await bytesOf(planned);
     },
   };
 }
@@ -155,9 +155,11 @@ function digestOf(content: Planned["content"]): Promise<string> | string {
   return content.tree.digestOf(content.path, content.node);
 }
 
-function bytesOf({ content }: Planned): Iterable<Uint8Array> {
+async function bytesOf({ content }: Planned): Promise<Iterable<Uint8Array>> {
   if (content === null) return [];
-  return content instanceof Uint8Array ? [content] : content.tree.read(content.path, content.node);
+  if (content instanceof Uint8Array) return [content];
+  await content.tree.ready?.();
+  return content.tree.read(content.path, content.node);
 }
 
 async function* writeTar(
@@ -217,7 +219,7 @@ async function* writeTar(
       }),
     );
     if (node.type !== "file") continue;
-    for (const bytes of bytesOf(planned)) yield* add(bytes);
+    for (const bytes of await bytesOf(planned)) yield* add(bytes);
     yield* add(tarPadding(node.size));
   }
   yield* add(TAR_END);

@@ -26,7 +26,8 @@ export function openBuilder(parts: BuilderParts): Builder {
     rmSync(directory, { recursive: true, force: true });
     mkdirSync(directory, { recursive: true, mode: 0o700 });
   }
-  const digests = createFileDigests();
+  const { spool, repositories } = parts;
+  const contextParts = { spool, repositories, digests: createFileDigests() };
   const underway = new Map<string, AbortController>();
   const cache = openBuildCache({
     layerRecords: store.records("build-layer"),
@@ -53,8 +54,8 @@ export function openBuilder(parts: BuilderParts): Builder {
       return found !== undefined;
     },
     cacheMounts: parts.cacheMounts,
-    openContext: (source, options) => openBuildContext({ spool: parts.spool, digests }, source, options),
-    openContexts: (sources, options) => openBuildContexts({ spool: parts.spool, digests }, sources, options),
+    openContext: (source, options) => openBuildContext(contextParts, source, options),
+    openContexts: (sources, options) => openBuildContexts(contextParts, sources, options),
     cache: {
       list: cache.list,
       async prune({ all, unusedSince, keepBytes }) {

@@ -4,6 +4,7 @@ import type { Platform } from "../oci/index.ts";
 import type { LayerStack, Store } from "../store/index.ts";
 import type { RunCommand } from "./build.ts";
 import type { CacheMounts } from "./cache-mounts.ts";
+import type { Repositories } from "./repositories.ts";
 
 /** What the builder works with; all stay the caller's. */
 export interface BuilderParts {
@@ -24,6 +25,8 @@ export interface BuilderParts {
   readonly cacheMounts: CacheMounts;
   /** Directory for what is fetched and unpacked: on the disk of the store, emptied when an engine starts. */
   readonly spool: string;
+  /** What was fetched of git repositories. */
+  readonly repositories: Repositories;
   /** Directory for secrets: in memory, where there is such a one. */
   readonly secrets: string;
   /** What this machine is. */

@@ -74,7 +74,8 @@ export function createStageRoot({ store, base, readFile: readOf }: StageRootPart
     async readText(path) {
       const { node, path: real } = resolveInTree(await tree(), byteString(path));
       if (node === undefined || node.type !== "file") return "";
-      const planned = plans.map((plan) => plan.contentOf(node)).find((content) => content !== undefined);
+      const found = await Promise.all(plans.map((plan) => plan.contentOf(node)));
+      const planned = found.find((content) => content !== undefined);
       if (planned !== undefined) return Buffer.concat([...copies(planned)]).toString("utf8");
       const stack = stackOf(store, await diffIds());
       return stack === null ? "" : (await readOf(stack, real)).toString("utf8");

@@ -1,5 +1,10 @@
 import { bad } from "./source.ts";
 
+/** Where the rules for a Dockerfile may stand, best first: its own, then the directory's. */
+export function ignoreFilesOf(dockerfile: string): string[] {
+  return [`${dockerfile}.dockerignore`, `${dockerfile}.containerignore`, ".containerignore", ".dockerignore"];
+}
+
 export interface IgnoreRule {
   /** As written, with its `!`. */
   readonly text: string;

@@ -6,6 +6,7 @@ export {
   compilePattern,
   type IgnoreFile,
   type IgnoreRule,
+  ignoreFilesOf,
   parseIgnoreFile,
   parsePatterns,
 } from "./ignore.ts";

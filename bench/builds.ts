@@ -2,7 +2,8 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { must } from "../test/support/process.ts";
 import { busyboxMembers, tarball } from "../test/support/tarball.ts";
-import { alternate, ENGINES, option, startPeers, timed } from "./harness.ts";
+import { alternate, BUILDERS, option, startPeers, timed } from "./harness.ts";
+import { newest } from "./peers/installation.ts";
 import type { Peer } from "./peers/peer.ts";
 import type { Chart } from "./report.ts";
 
@@ -49,11 +50,12 @@ function tenRuns(work: string): string {
   return dockerfile(join(work, "runs"), lines);
 }
 
-/** Builds beside the classic builders of dockerd and beside buildah, as `podman build` has it. */
+/** Builds beside the classic builders of dockerd, BuildKit and buildah. */
 export async function benchBuild(work: string, rounds: number): Promise<Chart[]> {
-  const copies = manyCopies(work);
-  const application = nodeApplication(work);
-  const runs = tenRuns(work);
+  const contexts = join(work, "contexts");
+  const copies = manyCopies(contexts);
+  const application = nodeApplication(contexts);
+  const runs = tenRuns(contexts);
   const subjects: readonly Subject[] = [
     { title: "build: 30 COPY steps", directory: copies, isCached: false },
     { title: "build: a context of 20,000 files", directory: application, isCached: false },
@@ -61,37 +63,39 @@ export async function benchBuild(work: string, rounds: number): Promise<Chart[]>
     { title: "build: ten RUN steps, all cached", directory: runs, isCached: true },
     { title: "build: a context of 20,000 files, all cached", directory: application, isCached: true },
   ];
-  const started = await startPeers(work, ENGINES);
-  // What lives in a root of its own does not see the contexts.
   const only = option("only", "");
-  const peers = started.filter(({ verbs }) => verbs !== undefined && verbs[0] !== "chroot");
+  await using stack = new AsyncDisposableStack();
+  const peers = stack.use(await startPeers(work, BUILDERS));
+  await newest.open(contexts);
+  stack.defer(() => newest.close(contexts));
+  const base = tarball(busyboxMembers());
+  for (const peer of peers) await call(peer, peer.verbs, ["import", "-c", "ENV PATH=/bin", "-", BASE], base);
   const charts: Chart[] = [];
-  try {
-    const base = tarball(busyboxMembers());
-    for (const peer of peers) await call(peer, ["import", "-c", "ENV PATH=/bin", "-", BASE], base);
-    for (const { title, directory, isCached } of subjects.filter((each) => each.title.includes(only)))
-      charts.push(
-        await alternate(title, peers, rounds, (peer) => {
-          const cache = isCached ? cachedFlags(peer) : ["--no-cache"];
-          return timed(() => call(peer, [...QUIET, ...cache, "-t", "bench:1", directory]));
-        }),
-      );
-  } finally {
-    for (const peer of started) await peer[Symbol.asyncDispose]();
-  }
+  for (const { title, directory, isCached } of subjects.filter((each) => each.title.includes(only)))
+    charts.push(
+      await alternate(title, peers, rounds, (peer) => {
+        const program = peer.builder ?? peer.verbs;
+        return timed(() =>
+          call(peer, program, [...QUIET, ...flagsOf(peer, isCached), "-t", "bench:1", directory]),
+        );
+      }),
+    );
   return charts;
 }
 
-/** podman keeps steps only when told to. */
-function cachedFlags({ name }: Peer): string[] {
-  return name.startsWith("podman") ? ["--layers"] : [];
+/** buildah keeps steps only when told to, and has limits of its own for what it runs. */
+function flagsOf({ builder, runFlags = [] }: Peer, isCached: boolean): string[] {
+  const isBuildah = builder !== undefined;
+  const cache = isCached ? (isBuildah ? ["--layers"] : []) : ["--no-cache"];
+  return [...cache, ...(isBuildah ? runFlags : [])];
 }
 
 function call(
-  { verbs = ["false"], environment }: Peer,
+  { environment }: Peer,
+  [program, ...args]: readonly [string, ...string[]] = ["false"],
   words: readonly string[],
   stdin: Uint8Array = new Uint8Array(),
 ) {
   const env = { DOCKER_BUILDKIT: "0", ...environment };
-  return must(verbs[0] ?? "false", [...verbs.slice(1), ...words], { env, stdin, timeoutMs: 600_000 });
+  return must(program, [...args, ...words], { env, stdin, timeoutMs: 600_000 });
 }

@@ -2,12 +2,13 @@ import { cpus as osCpus } from "node:os";
 import { must } from "../test/support/process.ts";
 import type { RegistryFixture } from "../test/support/registry.ts";
 import type { BenchImage } from "./images.ts";
+import { startBuildKit } from "./peers/buildkit.ts";
 import { startContainerdOf } from "./peers/containerd.ts";
 import { startDockerOf } from "./peers/docker.ts";
 import { installed, installNewest, newest } from "./peers/installation.ts";
 import type { Peer, StartPeer } from "./peers/peer.ts";
 import { startPly } from "./peers/ply.ts";
-import { startPodmanOf } from "./peers/podman.ts";
+import { startBuildahOf, startPodmanOf } from "./peers/podman.ts";
 import { type Chart, tableOf } from "./report.ts";
 
 /** Those that also run containers and list images come first. */
@@ -17,6 +18,15 @@ export const ENGINES: readonly StartPeer[] = [
   startPodmanOf(installed),
   startDockerOf(newest),
   startPodmanOf(newest),
+];
+/** podman's own `build` is buildah's as well. */
+export const BUILDERS: readonly StartPeer[] = [
+  startPly("erofs"),
+  startDockerOf(installed),
+  startDockerOf(newest),
+  startBuildKit,
+  startBuildahOf(installed),
+  startBuildahOf(newest),
 ];
 export const PULLERS: readonly StartPeer[] = [
   ...ENGINES,
@@ -37,18 +47,29 @@ export async function timed(work: () => Promise<unknown>): Promise<number> {
   return performance.now() - startedAt;
 }
 
-export async function startPeers(home: string, wanted: readonly StartPeer[]): Promise<Peer[]> {
+/** Starts the peers that are here and have what is needed of them; dispose them to stop them. */
+export async function startPeers(
+  home: string,
+  wanted: readonly StartPeer[],
+  needed?: keyof Peer,
+): Promise<readonly Peer[] & AsyncDisposable> {
   await installNewest();
+  await using started = new AsyncDisposableStack();
   const filter = option("peer", "");
   const peers: Peer[] = [];
   for (const start of wanted) {
     const peer = await start(home);
-    if ("absent" in peer) console.log(`not measured: ${peer.absent}`);
-    else if (filter === "" || peer.name.startsWith("ply") || peer.name.includes(filter)) peers.push(peer);
+    if ("absent" in peer) {
+      console.log(`not measured: ${peer.absent}`);
+      continue;
+    }
+    const isMeant = filter === "" || peer.name.startsWith("ply") || peer.name.includes(filter);
+    if (isMeant && (needed === undefined || peer[needed] !== undefined)) peers.push(started.use(peer));
     else await peer[Symbol.asyncDispose]();
   }
   for (const peer of peers) console.log(`measured: ${peer.name} (${peer.version})`);
-  return peers;
+  const all = started.move();
+  return Object.assign(peers, { [Symbol.asyncDispose]: () => all.disposeAsync() });
 }
 
 /**

@@ -14,7 +14,7 @@ const MEGABYTE = 1_000_000;
 export async function benchLogs(work: string, rounds: number): Promise<Chart[]> {
   await using registry = await startRegistry({});
   const reference = await publish(registry, await debianImage(work));
-  const peers = (await startPeers(work, ENGINES)).filter((peer) => peer.verbs !== undefined);
+  await using peers = await startPeers(work, ENGINES, "verbs");
   const print = async (peer: Peer, name: string, bytes: number) => {
     const limits = peer.name.startsWith("ply") ? ["--log-opt", "max-size=-1"] : [];
     const flags = ["-d", "--name", name, "--network", "host", ...limits, ...(peer.runFlags ?? [])];
@@ -29,18 +29,14 @@ export async function benchLogs(work: string, rounds: number): Promise<Chart[]> 
         timeoutMs: 600_000,
       }),
     );
-  try {
-    for (const peer of peers) {
-      await peer.pull(reference);
-      await print(peer, "bench", 100 * MEGABYTE);
-    }
-    const ply = peers.filter(({ name }) => name.startsWith("ply"));
-    for (const peer of ply) await print(peer, "long", 1000 * MEGABYTE);
-    return [
-      await alternate("logs of 100 MB", peers, rounds, (peer) => show(peer, "bench")),
-      await alternate("logs of 1 GB", ply, rounds, (peer) => show(peer, "long")),
-    ];
-  } finally {
-    for (const peer of peers) await peer[Symbol.asyncDispose]();
+  for (const peer of peers) {
+    await peer.pull(reference);
+    await print(peer, "bench", 100 * MEGABYTE);
   }
+  const ply = peers.filter(({ name }) => name.startsWith("ply"));
+  for (const peer of ply) await print(peer, "long", 1000 * MEGABYTE);
+  return [
+    await alternate("logs of 100 MB", peers, rounds, (peer) => show(peer, "bench")),
+    await alternate("logs of 1 GB", ply, rounds, (peer) => show(peer, "long")),
+  ];
 }

@@ -39,27 +39,23 @@ export async function runInNetworkOfOurs(args: readonly string[]): Promise<void>
 export async function benchNetwork(work: string, rounds: number): Promise<Chart[]> {
   await using registry = await startRegistry({});
   const reference = await publish(registry, await debianImage(work));
-  const peers = (await startPeers(work, NETWORKED)).filter((peer) => peer.verbs !== undefined);
-  try {
-    for (const peer of peers) await peer.pull(reference);
-    const plain = (peer: Peer) =>
-      timed(() => call(peer, "run", "--rm", ...(peer.runFlags ?? []), reference, "true"));
-    const publishing = (peer: Peer) =>
-      timed(() => call(peer, "run", "--rm", "-p", "8080:80", ...(peer.runFlags ?? []), reference, "true"));
-    const only = option("only", "");
-    const charts: Chart[] = [];
-    if (only !== "throughput")
-      charts.push(
-        await alternate("run --rm … true (on the default bridge)", peers, rounds * 2, plain),
-        await alternate("run --rm -p 8080:80 … true", peers, rounds, publishing),
-      );
-    // Two podmans would be on one bridge, with one and the same address.
-    const apart = peers.filter(({ name }) => !name.startsWith("podman"));
-    if (only !== "run") charts.push(...(await throughput(apart, reference, rounds)));
-    return charts;
-  } finally {
-    for (const peer of peers) await peer[Symbol.asyncDispose]();
-  }
+  await using peers = await startPeers(work, NETWORKED, "verbs");
+  for (const peer of peers) await peer.pull(reference);
+  const plain = (peer: Peer) =>
+    timed(() => call(peer, "run", "--rm", ...(peer.runFlags ?? []), reference, "true"));
+  const publishing = (peer: Peer) =>
+    timed(() => call(peer, "run", "--rm", "-p", "8080:80", ...(peer.runFlags ?? []), reference, "true"));
+  const only = option("only", "");
+  const charts: Chart[] = [];
+  if (only !== "throughput")
+    charts.push(
+      await alternate("run --rm … true (on the default bridge)", peers, rounds * 2, plain),
+      await alternate("run --rm -p 8080:80 … true", peers, rounds, publishing),
+    );
+  // Two podmans would be on one bridge, with one and the same address.
+  const apart = peers.filter(({ name }) => !name.startsWith("podman"));
+  if (only !== "run") charts.push(...(await throughput(apart, reference, rounds)));
+  return charts;
 }
 
 interface Place {

@@ -25,28 +25,24 @@ export async function benchPull(work: string, rounds: number): Promise<Chart[]> 
     if (only === "" || only === name) images.push(await make(work));
   for (const image of images) await publish(registry, image);
   const charts: Chart[] = [];
-  const peers = await startPeers(work, PULLERS);
-  try {
-    for (const image of images) {
-      const reference = `${registry.host}/bench/${image.name}:1`;
-      const title = `pull ${image.description} (${(image.compressedBytes / 1e6).toFixed(0)} MB)`;
-      charts.push(
-        await alternate(title, peers, rounds, async (peer) => {
-          const milliseconds = await timed(() => peer.pull(reference));
-          await peer.forget(reference);
-          await run("sync", []);
-          return milliseconds;
-        }),
-      );
-    }
-    const memory = peers.flatMap((peer) =>
-      peer.enginePid === undefined ? [] : [{ peer: peer.name, samples: [peakMegabytes(peer.enginePid)] }],
+  await using peers = await startPeers(work, PULLERS);
+  for (const image of images) {
+    const reference = `${registry.host}/bench/${image.name}:1`;
+    const title = `pull ${image.description} (${(image.compressedBytes / 1e6).toFixed(0)} MB)`;
+    charts.push(
+      await alternate(title, peers, rounds, async (peer) => {
+        const milliseconds = await timed(() => peer.pull(reference));
+        await peer.forget(reference);
+        await run("sync", []);
+        return milliseconds;
+      }),
     );
-    const chart = { title: "peak memory of the engine after these pulls", unit: "MB", series: memory };
-    console.log(`\n${tableOf(chart)}`);
-    charts.push(chart);
-  } finally {
-    for (const peer of peers) await peer[Symbol.asyncDispose]();
   }
+  const memory = peers.flatMap((peer) =>
+    peer.enginePid === undefined ? [] : [{ peer: peer.name, samples: [peakMegabytes(peer.enginePid)] }],
+  );
+  const chart = { title: "peak memory of the engine after these pulls", unit: "MB", series: memory };
+  console.log(`\n${tableOf(chart)}`);
+  charts.push(chart);
   return charts;
 }

@@ -12,53 +12,44 @@ const MANY = 100;
 export async function benchStart(work: string, rounds: number): Promise<Chart[]> {
   await using registry = await startRegistry({});
   const reference = await publish(registry, await debianImage(work));
-  const peers = (await startPeers(work, ENGINES)).filter((peer) => peer.verbs !== undefined);
-  try {
-    for (const peer of peers) {
-      await peer.pull(reference);
-      const flags = ["--network", "host", ...(peer.runFlags ?? [])];
-      await call(peer, "create", "--name", "short", ...flags, reference, "true");
-      await call(peer, "create", "--name", "long", ...flags, reference, "sleep", "100000");
-    }
-    const short = (peer: Peer) => timed(() => call(peer, "start", "-a", "short"));
-    const long = async (peer: Peer) => {
-      const milliseconds = await timed(() => call(peer, "start", "long"));
-      await call(peer, "kill", "long");
-      await call(peer, "wait", "long");
-      return milliseconds;
-    };
-    return [
-      await alternate("start -a of a stopped container (true)", peers, rounds * 4, short),
-      await alternate("start of a stopped container (sleep)", peers, rounds * 2, long),
-    ];
-  } finally {
-    for (const peer of peers) await peer[Symbol.asyncDispose]();
+  await using peers = await startPeers(work, ENGINES, "verbs");
+  for (const peer of peers) {
+    await peer.pull(reference);
+    const flags = ["--network", "host", ...(peer.runFlags ?? [])];
+    await call(peer, "create", "--name", "short", ...flags, reference, "true");
+    await call(peer, "create", "--name", "long", ...flags, reference, "sleep", "100000");
   }
+  const short = (peer: Peer) => timed(() => call(peer, "start", "-a", "short"));
+  const long = async (peer: Peer) => {
+    const milliseconds = await timed(() => call(peer, "start", "long"));
+    await call(peer, "kill", "long");
+    await call(peer, "wait", "long");
+    return milliseconds;
+  };
+  return [
+    await alternate("start -a of a stopped container (true)", peers, rounds * 4, short),
+    await alternate("start of a stopped container (sleep)", peers, rounds * 2, long),
+  ];
 }
 
 /** All clients at once, until the last has its container running. Once for each peer: some take very long. */
 export async function benchHundred(work: string): Promise<Chart[]> {
   await using registry = await startRegistry({});
   const reference = await publish(registry, await debianImage(work));
-  const peers = (await startPeers(work, ENGINES)).filter((peer) => peer.verbs !== undefined);
+  await using peers = await startPeers(work, ENGINES, "verbs");
   const times: Series[] = [];
   const memory: Series[] = [];
-  try {
-    for (const peer of peers) {
-      await peer.pull(reference);
-      const flags = ["-d", "--network", "host", ...(peer.runFlags ?? [])];
-      const start = (name: string) =>
-        call(peer, "run", "--name", name, ...flags, reference, "sleep", "100000");
-      await start("first");
-      const names = Array.from({ length: MANY }, (_, at) => `c${at}`);
-      const before = engineMegabytes(peer);
-      times.push({ peer: peer.name, samples: [await timed(() => Promise.all(names.map(start)))] });
-      if (peer.enginePid !== undefined)
-        memory.push({ peer: peer.name, samples: [(engineMegabytes(peer) - before) / MANY] });
-      await call(peer, "rm", "-f", "first", ...names);
-    }
-  } finally {
-    for (const peer of peers) await peer[Symbol.asyncDispose]();
+  for (const peer of peers) {
+    await peer.pull(reference);
+    const flags = ["-d", "--network", "host", ...(peer.runFlags ?? [])];
+    const start = (name: string) => call(peer, "run", "--name", name, ...flags, reference, "sleep", "100000");
+    await start("first");
+    const names = Array.from({ length: MANY }, (_, at) => `c${at}`);
+    const before = engineMegabytes(peer);
+    times.push({ peer: peer.name, samples: [await timed(() => Promise.all(names.map(start)))] });
+    if (peer.enginePid !== undefined)
+      memory.push({ peer: peer.name, samples: [(engineMegabytes(peer) - before) / MANY] });
+    await call(peer, "rm", "-f", "first", ...names);
   }
   const charts: Chart[] = [
     { title: `${MANY} containers started at once`, unit: "ms", series: times },

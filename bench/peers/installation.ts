@@ -44,7 +44,18 @@ export const unpacked = (tree: string, label: string): Installation => {
 
 const SID = join(CACHE, "sid");
 const SID_PACKAGES = [
-  ...["containerd", "erofs-utils", "docker.io", "docker-cli", "podman", "crun", "conmon", "runc", "netavark"],
+  ...[
+    "containerd",
+    "erofs-utils",
+    "docker.io",
+    "docker-cli",
+    "podman",
+    "buildah",
+    "crun",
+    "conmon",
+    "runc",
+    "netavark",
+  ],
   ...["ca-certificates", "iptables", "nftables"],
 ];
 

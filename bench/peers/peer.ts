@@ -12,6 +12,8 @@ export interface Peer extends AsyncDisposable {
   readonly runCommand?: (reference: string, command: readonly string[]) => readonly [string, ...string[]];
   /** The program with its own flags, to which Docker's verbs are added: undefined where it has them not. */
   readonly verbs?: readonly [string, ...string[]];
+  /** The program that builds, where it is another one. */
+  readonly builder?: readonly [string, ...string[]];
   /** What `run` needs on this host beyond the usual flags. */
   readonly runFlags?: readonly string[];
   readonly environment: Readonly<Record<string, string>>;

@@ -5,6 +5,9 @@ import { unmountUnder } from "./clean.ts";
 import type { Installation } from "./installation.ts";
 import { nameOf, type StartPeer } from "./peer.ts";
 
+/** Below the hard limits of any host; buildah has no word for the host's own. */
+const WITHIN_LIMITS = "1024:1024";
+
 /** podman with its own storage on overlay; no daemon. */
 export const startPodmanOf =
   (installation: Installation): StartPeer =>
@@ -44,5 +47,24 @@ export const startPodmanOf =
         await unmountUnder(home);
         await installation.close(home);
       },
+    };
+  };
+
+/** buildah on the storage of a podman of its own, which imports for it. */
+export const startBuildahOf =
+  (installation: Installation): StartPeer =>
+  async (parent) => {
+    if (!installation.has("buildah")) return { absent: `no buildah ${installation.label}` };
+    const podman = await startPodmanOf(installation)(join(parent, "buildah"));
+    if ("absent" in podman) return podman;
+    const builder = podman.verbs?.map((word) => (word === "podman" ? "buildah" : word)) ?? [];
+    const [program = "buildah", ...args] = builder;
+    const version = (await must(program, [...args, "--version"], { env: podman.environment })).stdout.trim();
+    return {
+      ...podman,
+      name: nameOf("buildah", version.split(" ")[2] ?? ""),
+      version,
+      builder: [program, ...args],
+      runFlags: ["nofile", "nproc"].flatMap((limit) => ["--ulimit", `${limit}=${WITHIN_LIMITS}`]),
     };
   };

@@ -38,6 +38,7 @@ export function joinBuilder({ root, runRoot, store, images, snapshots, container
     }),
     spool: join(root, "build", "spool"),
     repositories: openRepositories(join(root, "build", "git")),
+    traces: join(root, "build", "traces"),
     secrets: join(runRoot, "build"),
     platform: hostPlatform(),
     clock: Date.now,

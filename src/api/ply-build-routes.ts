@@ -173,7 +173,15 @@ function namedContexts(
 }
 
 function optionsOf(request: PlyBuildRequest): Omit<BuildOptions, "dockerfile" | "context"> {
-  const { buildArgs = {}, secrets = {}, ssh = {}, allow = [], hostConfig = {}, timestamp, platforms } = request;
+  const {
+    buildArgs = {},
+    secrets = {},
+    ssh = {},
+    allow = [],
+    hostConfig = {},
+    timestamp,
+    platforms,
+  } = request;
   const epoch = buildArgs["SOURCE_DATE_EPOCH"];
   return {
     buildArgs: new Map(Object.entries(buildArgs)),
@@ -185,6 +193,8 @@ function optionsOf(request: PlyBuildRequest): Omit<BuildOptions, "dockerfile" | 
     ...(platforms === undefined ? {} : { platforms: platformsOf(platforms) }),
     ...(request.noCacheStages === undefined ? {} : { noCacheStages: request.noCacheStages }),
     ...(request.noCache === undefined ? {} : { noCache: request.noCache }),
+    ...(request.explain === undefined ? {} : { explain: request.explain }),
+    ...(request.project === undefined ? {} : { project: request.project }),
     ...(request.pull === undefined ? {} : { pull: request.pull }),
     ...(timestamp !== undefined
       ? { times: { all: timestamp } }
@@ -216,8 +226,10 @@ function messagesOf(): (event: BuildEvent) => PlyBuildMessage | undefined {
       case "step": {
         const step = stepOf(event.step);
         if (event.state === "running") return { type: "step", step, state: "running" };
-        if (event.state === "failed") return { type: "step", step, state: "failed", message: event.message };
-        return { type: "step", step, state: event.state, ms: event.ms };
+        const why = event.why === undefined ? {} : { why: event.why };
+        if (event.state === "failed")
+          return { type: "step", step, state: "failed", message: event.message, ...why };
+        return { type: "step", step, state: event.state, ms: event.ms, ...why };
       }
       case "output": {
         const { number } = event.step;

@@ -58,7 +58,8 @@ export function unpacker(adding: AddWork, given: boolean): NonNullable<CopyOptio
     // Without --chown the files belong to whom the archive says.
     const { owner: _root, instead: _self, ...rest } = options;
     const destination = `/${Buffer.from(directory, "latin1").toString("utf8")}/`;
-    await copyFound(plan, [root], { ...rest, destination, owner: given ? options.owner : undefined });
+    const owner = given ? options.owner : undefined;
+    await copyFound(plan, [root], { ...rest, destination, owner, from: found.written });
     return true;
   };
 }

@@ -5,8 +5,8 @@ import type { Credentials } from "../registry/index.ts";
 import type { Resources } from "../runtime/index.ts";
 import type { LayerStack } from "../store/index.ts";
 import type { CachedStep } from "./cache.ts";
-import type { Calls } from "./calls.ts";
 import type { CacheMounts } from "./cache-mounts.ts";
+import type { Calls } from "./calls.ts";
 import type {
   BuildContext,
   BuildContexts,
@@ -14,6 +14,7 @@ import type {
   ContextSource,
   ContextSources,
 } from "./context.ts";
+import type { Why } from "./difference.ts";
 import type { FileTree } from "./file-tree.ts";
 import type { Times } from "./layer-plan.ts";
 
@@ -55,6 +56,10 @@ export interface BuildOptions {
   readonly squash?: Squash;
   readonly annotations?: readonly BuildAnnotation[];
   readonly credentialsOf?: (domain: string) => Credentials | undefined;
+  /** Say of each step that runs why. */
+  readonly explain?: boolean;
+  /** Where the context is, to people: earlier builds of the same are what this one is compared with. */
+  readonly project?: string;
   readonly onEvent?: (event: BuildEvent) => void;
   readonly signal?: AbortSignal;
 }
@@ -108,8 +113,16 @@ export type BuildEvent =
       readonly ms: number;
       /** What the step comes to, as hex; an image's id for the first of a stage. */
       readonly id: string;
+      /** Of a step that was not cached, where that was asked for. */
+      readonly why?: Why;
     }
-  | { readonly kind: "step"; readonly step: BuildStep; readonly state: "failed"; readonly message: string }
+  | {
+      readonly kind: "step";
+      readonly step: BuildStep;
+      readonly state: "failed";
+      readonly message: string;
+      readonly why?: Why;
+    }
   | {
       readonly kind: "container";
       readonly step: BuildStep;

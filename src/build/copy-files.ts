@@ -18,6 +18,8 @@ export interface CopyOptions {
   readonly mode: ModeChange | undefined;
   readonly keepParents: boolean;
   readonly excludes: readonly string[];
+  /** What they are copied from, for people: a stage, an archive; absent: the context. */
+  readonly from?: string;
   /** Told of each file before it is copied; true: it was dealt with otherwise (an archive was unpacked). */
   readonly instead?: (found: Found, directory: string) => Promise<boolean>;
 }
@@ -104,20 +106,29 @@ export async function copyFound(
   if (isDirectory) plan.makeDirectory(plan.resolve(byteString(destination)).path, made);
   for (const each of found) {
     const target = plan.resolve(byteString(destination));
+    const source = shownSource(each, options);
     if (options.keepParents) await copyWithParents(plan, each, target.path, patterns, options);
     else if (each.node.type === "directory") {
       if (target.node !== undefined && target.node.type !== "directory")
         throw new PlyError("invalid", `cannot copy to non-directory: ${destination}`);
       plan.makeDirectory(target.path, made);
+      plan.note(target.path, source);
       copyContents(plan, each, target.path, patterns, options);
     } else {
       const directory = target.node?.type === "directory" ? target.path : parentPath(target.path);
       if (await options.instead?.(each, target.path)) continue;
       plan.makeDirectory(directory, made);
       const path = target.node?.type === "directory" ? join(target.path, each.name) : target.path;
+      plan.note(path, source);
       if (!patterns.isIgnored(shownPath(each.name))) putFile(plan, path, each, options);
     }
   }
+}
+
+/** `src/a.js`, `stage:/out/a.js`, `archive.tar:in/f`, an address. */
+function shownSource({ written, path, node, isRemote }: Found, { from }: CopyOptions): string {
+  if (isRemote === true) return node.type === "file" ? byteString(written) : `${byteString(written)}:`;
+  return from === undefined ? path : `${byteString(from)}:${path}`;
 }
 
 function putFile(
@@ -197,8 +208,12 @@ async function copyWithParents(
     if (node?.type === "directory" && plan.resolve(to).node === undefined)
       putFile(plan, to, { tree, path: from, node }, options);
   }
-  if (names.length === 0) return copyContents(plan, found, target, patterns, options);
+  if (names.length === 0) {
+    plan.note(target, shownSource(found, options));
+    return copyContents(plan, found, target, patterns, options);
+  }
   const last = join(to, names.at(-1) ?? "");
+  plan.note(last, shownSource(found, options));
   if (patterns.isIgnored(shownPath(kept))) return;
   putFile(plan, last, found, options);
   if (found.node.type === "directory") copyContents(plan, found, last, patterns, options, kept);

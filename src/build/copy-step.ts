@@ -38,6 +38,7 @@ export async function copyStep(
     mode: parseMode(variables.expand(instruction.chmod)),
     keepParents: instruction.op === "copy" && instruction.parents,
     excludes: instruction.excludes.map((pattern) => variables.expand(pattern)),
+    ...(from === undefined ? {} : { from }),
   };
 
   await using stack = new AsyncDisposableStack();

@@ -39,6 +39,9 @@ export interface LayerPlan {
   inputs(): Promise<StepInput[]>;
   /** The layer as a tar. */
   tar(options: { readonly times?: Times; readonly now: number }): AsyncIterable<Uint8Array>;
+  /** Says, for people, where what lies at or below a path comes from. */
+  note(path: string, source: string): void;
+  readonly origins: readonly (readonly [path: string, source: string])[];
   /** A file's bytes, when it is the plan's. */
   contentOf(node: TreeNode): Promise<Iterable<Uint8Array> | undefined>;
 }
@@ -48,6 +51,7 @@ const CHUNK_BYTES = 256 * 1024;
 export function createLayerPlan(target: TreeNode): LayerPlan {
   const entries = new Map<string, Planned>();
   const byNode = new Map<TreeNode, Planned>();
+  const origins: [path: string, source: string][] = [];
 
   /** The directory found last: most entries lie beside the one before. */
   let last: { readonly path: string; readonly directory: TreeNode } | undefined;
@@ -119,6 +123,8 @@ export function createLayerPlan(target: TreeNode): LayerPlan {
       }
     },
     put,
+    origins,
+    note: (path, source) => origins.push([path, source]),
     async inputs() {
       const inputs: StepInput[] = [];
       for (const [path, { node, content }] of entries) {

@@ -36,7 +36,7 @@ export async function sourceInputs(target: string, { tree, path, node }: MountSo
   for (const [below, each] of walkTree(path, node)) {
     const { type, mode, uid, gid, linkTarget } = each;
     const content = type !== "file" ? linkTarget : isRead ? await tree.digestOf(below, each) : originOf(each);
-    inputs.push([`${target}: ${below}`, `${type} ${mode} ${uid}:${gid} ${content}`]);
+    inputs.push([`${target}: ${below}`, `${type} ${mode.toString(8)} ${uid}:${gid} ${content}`]);
   }
   return inputs;
 }

@@ -12,8 +12,11 @@ import { createFileDigests } from "./file-digests.ts";
 import { buildStages, openSessions } from "./open-session.ts";
 import { checkOutputs } from "./output.ts";
 import type { BuilderParts } from "./parts.ts";
+import { openProjects } from "./project.ts";
 import type { Session } from "./session.ts";
 import { openSources } from "./sources.ts";
+import { type BuildMemory, createTrace } from "./trace.ts";
+import { openTraceShelf } from "./trace-shelf.ts";
 
 /** How long what a build made is kept when the engine dies in the middle. */
 const LEASE_MS = 24 * 60 * 60 * 1000;
@@ -36,6 +39,10 @@ export function openBuilder(parts: BuilderParts): Builder {
     layers: store.layers,
     clock: parts.clock,
   });
+  const memory: BuildMemory = {
+    shelf: openTraceShelf(parts.traces),
+    projects: openProjects(store.records("build-project"), parts.clock),
+  };
   return {
     calls: openCalls(parts),
     async build(options) {
@@ -43,7 +50,7 @@ export function openBuilder(parts: BuilderParts): Builder {
       const { id = randomUUID() } = options;
       underway.set(id, stop);
       try {
-        return await buildImage(parts, cache, options, stop);
+        return await buildImage(parts, { cache, memory }, options, stop);
       } finally {
         underway.delete(id);
       }
@@ -84,7 +91,7 @@ function isInImage({ store }: BuilderParts, diffId: string | null): boolean {
 
 async function buildImage(
   parts: BuilderParts,
-  cache: BuildCache,
+  { cache, memory }: { readonly cache: BuildCache; readonly memory: BuildMemory },
   options: BuildOptions,
   stop: AbortController,
 ): Promise<BuildResult> {
@@ -99,7 +106,9 @@ async function buildImage(
   });
   const sources = cleanup.use(openSources(parts, lease));
   checkOutputs(options);
-  const sessions = openSessions({ parts, options, cache, lease, sources, signal, stop });
+  const trace = createTrace(memory, options);
+  cleanup.defer(() => trace.finish());
+  const sessions = openSessions({ parts, options, cache, trace, lease, sources, signal, stop });
   const built = await withChecks(sessions, async () => {
     const stages: BuiltStage[] = [];
     // One after the other: what is the same for all platforms, such as stages for $BUILDPLATFORM, the next one finds in the cache.

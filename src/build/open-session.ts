@@ -10,6 +10,7 @@ import type { BuilderParts } from "./parts.ts";
 import type { Session, StageResult } from "./session.ts";
 import type { Sources } from "./sources.ts";
 import { buildStage } from "./stage.ts";
+import type { BuildTrace } from "./trace.ts";
 import { type BuildArgs, platformArgs } from "./variables.ts";
 
 /** What the builds for all platforms of one request share. */
@@ -17,6 +18,7 @@ export interface SharedBuild {
   readonly parts: BuilderParts;
   readonly options: BuildOptions;
   readonly cache: BuildCache;
+  readonly trace: BuildTrace;
   readonly lease: Lease;
   readonly sources: Sources;
   readonly signal: AbortSignal;

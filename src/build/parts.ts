@@ -27,6 +27,8 @@ export interface BuilderParts {
   readonly spool: string;
   /** What was fetched of git repositories. */
   readonly repositories: Repositories;
+  /** Directory of what steps were made of. */
+  readonly traces: string;
   /** Directory for secrets: in memory, where there is such a one. */
   readonly secrets: string;
   /** What this machine is. */

@@ -3,8 +3,10 @@ import type { LayerRecord } from "../store/index.ts";
 import type { BuildStep } from "./build.ts";
 import { keyOf, type StepInput } from "./cache.ts";
 import type { LayerPlan } from "./layer-plan.ts";
-import { reuse } from "./reuse.ts";
+import { keep, reuse } from "./reuse.ts";
 import type { StageWork, StepOutcome } from "./session.ts";
+import type { MadeOf } from "./trace.ts";
+import { variableInputs } from "./variables.ts";
 
 /**
  * A plan as the stage's next layer: the one that was made of the same entries before, or made now while the build
@@ -25,7 +27,14 @@ export async function planLayer(
   const inputs: StepInput[] = await plan.inputs();
   if (times !== undefined) inputs.push(["times", JSON.stringify(times)]);
   const key = keyOf("copy", inputs);
-  const reused = reuse(session, key);
+  const made: MadeOf = {
+    key,
+    said: createdBy,
+    inputs,
+    variables: variableInputs(work),
+    origins: plan.origins,
+  };
+  const reused = await reuse(work, step, made);
   if (reused !== undefined) {
     const layer = Promise.resolve(reused.layer);
     root.addPlanned(plan, layer);
@@ -33,7 +42,7 @@ export async function planLayer(
   }
   throwIfAborted(session.signal);
   const layer = ingestPlan(work, plan).then((record) => {
-    session.cache.put({ key, diffId: record.diffId, text: step.text, size: record.contentSize });
+    keep(work, step, made, record);
     return record;
   });
   root.addPlanned(plan, layer);

@@ -1,5 +1,7 @@
 import type { LayerRecord } from "../store/index.ts";
-import type { Session } from "./session.ts";
+import type { BuildStep } from "./build.ts";
+import type { Session, StageWork } from "./session.ts";
+import type { MadeOf } from "./trace.ts";
 
 /** What a step made before; `layer` is absent when it changed nothing. */
 export interface Reused {
@@ -7,10 +9,30 @@ export interface Reused {
 }
 
 /** What was made of the same inputs before, kept by the build's lease from now on. Undefined: nothing, or no cache is wanted. */
-export function reuse({ parts, options, cache, lease }: Session, key: string): Reused | undefined {
-  const cached = options.noCache === true ? undefined : cache.find(key);
+export async function reuse(work: StageWork, step: BuildStep, made: MadeOf): Promise<Reused | undefined> {
+  const { session, trace } = work;
+  const noCache = session.options.noCache === true;
+  const found = noCache ? undefined : findHere(session, made.key);
+  if (found === undefined) await trace.ran(step, made, { noCache });
+  else trace.kept(step, made);
+  return found;
+}
+
+function findHere({ parts, cache, lease }: Session, key: string): Reused | undefined {
+  const cached = cache.find(key);
   if (cached === undefined) return undefined;
   const layer = cached.diffId === null ? undefined : parts.store.layers.get(cached.diffId);
   if (layer !== undefined) parts.store.leases.addLayer(lease, layer.diffId);
   return { layer };
+}
+
+/** Keeps what a step made for later builds, and what it was made of. */
+export function keep(
+  { session: { cache }, trace }: StageWork,
+  step: BuildStep,
+  made: MadeOf,
+  layer: LayerRecord | undefined,
+): void {
+  cache.put({ key: made.key, diffId: layer?.diffId ?? null, text: step.text, size: layer?.contentSize ?? 0 });
+  trace.kept(step, made);
 }

@@ -4,13 +4,14 @@ import { diffUpper } from "../layer/index.ts";
 import type { LayerRecord } from "../store/index.ts";
 import type { BuildStep, RunSettings } from "./build.ts";
 import { keyOf, type StepInput } from "./cache.ts";
-import { reuse } from "./reuse.ts";
+import { keep, reuse } from "./reuse.ts";
 import { planMounts, type RunMounts, SCRIPT_PATH } from "./run-mounts.ts";
 import type { StageWork, StepOutcome } from "./session.ts";
 import { commandArgs, DEFAULT_PATH } from "./settings.ts";
 import { stackOf } from "./stage-root.ts";
 import { withTimes } from "./tar-times.ts";
-import { withEnv } from "./variables.ts";
+import type { MadeOf } from "./trace.ts";
+import { nameOfVariable, variableInputs, withEnv } from "./variables.ts";
 
 /** The same one each time, as with BuildKit: what a command makes should not depend on where it ran. */
 const HOSTNAME = "buildkitsandbox";
@@ -33,8 +34,7 @@ export async function runStep(
     ...(script === undefined ? [] : [["script", script] as const]),
     ["user", config.User ?? ""],
     ["working directory", config.WorkingDir ?? "/"],
-    ...(config.Env ?? []).map((entry): StepInput => [`ENV ${nameOf(entry)}`, entry]),
-    ...declared.map(([name, value]): StepInput => [`ARG ${name}`, value]),
+    ...variableInputs(work),
     ["network", networkOf(work, instruction)],
     ["security", instruction.security],
     ...settingInputs(session.options.run),
@@ -52,14 +52,22 @@ export async function runStep(
     ["layer", key],
     ["instruction", createdBy],
   ]);
-  const reused = reuse(session, key);
+  const made: MadeOf = {
+    key,
+    said: createdBy,
+    inputs,
+    variables: [],
+    origins: [],
+    below: await layersBelow(work),
+  };
+  const reused = await reuse(work, step, made);
   if (reused !== undefined) {
     const { layer } = reused;
     root.addLayer(layer);
     return { createdBy, layer: Promise.resolve(layer), key: historyKey, isCached: true };
   }
   const layer = await execute(work, instruction, { step, args, diffIds, mounts, declared });
-  session.cache.put({ key, diffId: layer?.diffId ?? null, text: step.text, size: layer?.contentSize ?? 0 });
+  keep(work, step, made, layer);
   root.addLayer(layer);
   return { createdBy, layer: Promise.resolve(layer), key: historyKey, isCached: false };
 }
@@ -81,6 +89,12 @@ function settingInputs(run: RunSettings = {}): StepInput[] {
   return Object.entries(seen)
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, value]) => [`setting ${name}`, JSON.stringify(value)]);
+}
+
+/** The layers of this stage so far, with the instructions they are of. */
+async function layersBelow({ root, trace }: StageWork): Promise<NonNullable<MadeOf["below"]>> {
+  const added = await root.added();
+  return added.flatMap((layer, n) => (layer === undefined ? [] : [[trace.layers[n] ?? "", layer.diffId]]));
 }
 
 interface Execution {
@@ -170,7 +184,9 @@ function environmentOf(
     env = withEnv(env, name, value);
   const epoch = session.options.buildArgs?.get("SOURCE_DATE_EPOCH");
   if (epoch !== undefined) env = withEnv(env, "SOURCE_DATE_EPOCH", epoch);
-  return env.some((entry) => nameOf(entry) === "PATH") ? [...env] : withEnv(env, "PATH", DEFAULT_PATH);
+  return env.some((entry) => nameOfVariable(entry) === "PATH")
+    ? [...env]
+    : withEnv(env, "PATH", DEFAULT_PATH);
 }
 
 function networkOf({ session }: StageWork, { network }: RunInstruction): string {
@@ -181,9 +197,4 @@ function networkOf({ session }: StageWork, { network }: RunInstruction): string 
       hint: "build with --allow network.host",
     });
   return network;
-}
-
-function nameOf(entry: string): string {
-  const equals = entry.indexOf("=");
-  return equals < 0 ? entry : entry.slice(0, equals);
 }

@@ -6,6 +6,7 @@ import type { BuildGraph, PlannedStage } from "./graph.ts";
 import type { BuilderParts } from "./parts.ts";
 import type { Sources } from "./sources.ts";
 import type { StageRoot } from "./stage-root.ts";
+import type { BuildTrace, StageTrace } from "./trace.ts";
 import type { BuildArgs, Variables } from "./variables.ts";
 
 /** One build under way. */
@@ -15,6 +16,7 @@ export interface Session {
   readonly cache: BuildCache;
   /** What is built for; undefined: nobody said. */
   readonly platform: Platform | undefined;
+  readonly trace: BuildTrace;
   readonly args: BuildArgs;
   readonly graph: BuildGraph;
   /** Keeps all that the build makes until its image does. */
@@ -54,6 +56,7 @@ export interface StageWork {
   readonly variables: Variables;
   readonly platform: Platform;
   readonly base: StageResult["base"];
+  readonly trace: StageTrace;
   config: ProcessConfig;
 }
 

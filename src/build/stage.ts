@@ -1,11 +1,12 @@
 import { posix } from "node:path";
 import { type Instruction, parseTrigger, within } from "../dockerfile/index.ts";
 import { PlyError, throwIfAborted } from "../error.ts";
-import type { DiffId, HistoryEntry, Platform } from "../oci/index.ts";
+import { type DiffId, formatPlatform, type HistoryEntry, type Platform } from "../oci/index.ts";
 import { baseImage, platformOfStage, SCRATCH_CONFIG } from "./base.ts";
 import type { BuildStep } from "./build.ts";
 import { keyOf } from "./cache.ts";
 import { copyStep } from "./copy-step.ts";
+import type { StageBase, Why } from "./difference.ts";
 import { byteString } from "./file-tree.ts";
 import type { PlannedStage } from "./graph.ts";
 import { createLayerPlan } from "./layer-plan.ts";
@@ -13,7 +14,7 @@ import { planLayer } from "./plan-step.ts";
 import { runStep } from "./run-step.ts";
 import type { Session, StageResult, StageWork, StepOutcome } from "./session.ts";
 import { applySettings } from "./settings.ts";
-import { createStageRoot } from "./stage-root.ts";
+import { createStageRoot, stackOf } from "./stage-root.ts";
 import { createVariables } from "./variables.ts";
 
 interface Begin
@@ -40,12 +41,18 @@ export async function buildStage(whole: Session, planned: PlannedStage): Promise
   session.emit({ kind: "stage", index: stage.index, state: "begun" });
   session.emit({ kind: "step", step: fromStep, state: "running" });
   const begin = await reporting(session, fromStep, () => beginStage(session, planned, fromStep));
+  const trace = session.trace.stage(
+    `${stage.from.name ?? stage.index} ${formatPlatform(begin.platform)}`,
+    fromStep,
+    tracedBase(session, planned, begin),
+  );
   session.emit({
     kind: "step",
     step: fromStep,
     state: "done",
     ms: performance.now() - began,
     id: begin.base.imageId.slice("sha256:".length),
+    ...whyOf(session, fromStep),
   });
 
   const work: StageWork = {
@@ -53,6 +60,7 @@ export async function buildStage(whole: Session, planned: PlannedStage): Promise
     planned,
     platform: begin.platform,
     base: begin.base,
+    trace,
     config: begin.config,
     root: createStageRoot({
       store: session.parts.store,
@@ -92,12 +100,14 @@ export async function buildStage(whole: Session, planned: PlannedStage): Promise
     if (outcome.layer !== undefined && !outcome.isCached) isFresh = true;
     const isCached = outcome.isCached || (!isFresh && session.cache.knows(historyKey));
     steps.push({ outcome, historyKey, isFresh });
+    trace.done(step, outcome, { isCached, noCache: session.options.noCache === true });
     session.emit({
       kind: "step",
       step,
       state: isCached ? "cached" : "done",
       ms: performance.now() - start,
       id: historyKey,
+      ...whyOf(session, step),
     });
   }
   session.emit({ kind: "stage", index: stage.index, state: "done" });
@@ -122,6 +132,18 @@ function isUncached(
   { index, from }: PlannedStage["stage"],
 ): boolean {
   return noCacheStages.some((name) => name.toLowerCase() === from.name || name === String(index));
+}
+
+function whyOf({ trace }: Session, step: BuildStep): { readonly why?: Why } {
+  const why = trace.whyOf(step);
+  return why === undefined ? {} : { why };
+}
+
+/** What a stage stands on, as it is told in explanations. */
+function tracedBase({ parts }: Session, { base, stage }: PlannedStage, begin: Begin): StageBase {
+  const chain = stackOf(parts.store, begin.diffIds)?.chainId ?? "";
+  if (base.kind !== "stage") return { name: begin.base.imageName, id: begin.base.imageId, chain };
+  return { name: stage.from.image, id: chain, chain };
 }
 
 interface Done {
@@ -215,7 +237,7 @@ async function reporting<Result>(
   } catch (error) {
     const failure = error instanceof PlyError ? placed(error, step) : error;
     const message = failure instanceof Error ? failure.message : String(failure);
-    session.emit({ kind: "step", step, state: "failed", message });
+    session.emit({ kind: "step", step, state: "failed", message, ...whyOf(session, step) });
     throw failure;
   }
 }

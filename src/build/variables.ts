@@ -1,5 +1,6 @@
 import { expandText, expandWord, expandWords, type WordOptions } from "../dockerfile/index.ts";
-import { formatPlatform, type Platform } from "../oci/index.ts";
+import { formatPlatform, type Platform, type ProcessConfig } from "../oci/index.ts";
+import type { StepInput } from "./cache.ts";
 
 /** Arguments that every RUN gets without `ARG`, and that leave no trace in history or cache. */
 const PROXY_ARGS = new Set(
@@ -87,6 +88,26 @@ export function createVariables({ args, escapeToken, env }: VariablesOptions): V
     expandText: (text) => expandText(text, options),
     expandList: (text) => expandWords(text, options),
   };
+}
+
+/** What `ENV` and `ARG` say here, as inputs of a step. */
+export function variableInputs({
+  config,
+  variables,
+}: {
+  readonly config: ProcessConfig;
+  readonly variables: Variables;
+}): StepInput[] {
+  return [
+    ...(config.Env ?? []).map((entry): StepInput => [`ENV ${nameOfVariable(entry)}`, entry]),
+    ...variables.args().map(([name, value]): StepInput => [`ARG ${name}`, value]),
+  ];
+}
+
+/** The name in `NAME=value`. */
+export function nameOfVariable(entry: string): string {
+  const equals = entry.indexOf("=");
+  return equals < 0 ? entry : entry.slice(0, equals);
 }
 
 /** Puts `KEY=value` into an environment, in place of what was there. */

@@ -10,6 +10,7 @@ export * from "./path-stat.ts";
 export type * from "./ply.ts";
 export type * from "./ply-build.ts";
 export type * from "./ply-build-call.ts";
+export type * from "./ply-build-why.ts";
 export * from "./ply-exec.ts";
 export type * from "./ply-files.ts";
 export type * from "./ply-run.ts";

@@ -1,6 +1,7 @@
 import type { DockerHostConfig } from "./docker-container.ts";
 import type { ErrorBody, PlyProgress } from "./ply.ts";
 import type { PlyBuildAnswer, PlyBuildLines, PlyBuildRule } from "./ply-build-call.ts";
+import type { PlyBuildWhy } from "./ply-build-why.ts";
 
 /**
  * `POST /ply/build`: the body is this as one line of JSON, then, where something is "sent", a tar archive with
@@ -38,6 +39,10 @@ export interface PlyBuildRequest {
   readonly ignore?: string;
   /** Answer this about the Dockerfile with one line, a {@link PlyBuildAnswer}; build nothing. */
   readonly call?: "check" | "outline" | "targets";
+  /** Say of each step that runs why. */
+  readonly explain?: boolean;
+  /** Where the context is, to people: earlier builds of the same are what this one is compared with. */
+  readonly project?: string;
   /** `network.host`, `security.insecure`. */
   readonly allow?: readonly string[];
 }
@@ -84,8 +89,15 @@ export type PlyBuildMessage =
       readonly step: PlyBuildStep;
       readonly state: "done" | "cached";
       readonly ms: number;
+      readonly why?: PlyBuildWhy;
     }
-  | { readonly type: "step"; readonly step: PlyBuildStep; readonly state: "failed"; readonly message: string }
+  | {
+      readonly type: "step";
+      readonly step: PlyBuildStep;
+      readonly state: "failed";
+      readonly message: string;
+      readonly why?: PlyBuildWhy;
+    }
   | {
       readonly type: "output";
       readonly number: number;

@@ -15,6 +15,7 @@ export const BUILD_FLAGS = {
     help: "One more context, for --from=NAME",
     complete: "directory",
   },
+  explain: { kind: "bool", help: "Say at the end why each step that ran was not cached" },
   file: {
     kind: "string",
     short: "f",

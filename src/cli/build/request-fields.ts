@@ -27,6 +27,7 @@ export function requestFields(flags: BuildFlags, env: Environment): BuildRequest
     noCache: flags["no-cache"],
     noCacheStages: flags["no-cache-filter"].flatMap((text) => text.split(",")),
     pull: flags.pull,
+    explain: flags.explain,
     network: flags.network,
     hostConfig: stepHostConfig(flags),
     secrets: Object.fromEntries(flags.secret.map((text) => secretOf(text, env))),

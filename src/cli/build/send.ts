@@ -38,8 +38,10 @@ function requestWith(
   { request }: SendOptions,
   toContext: (local: LocalContext) => PlyBuildRequest["context"],
 ): PlyBuildRequest {
+  const project = "directory" in main ? main.directory : main.kind === "address" ? main.address : undefined;
   return {
     ...request,
+    ...(project === undefined ? {} : { project }),
     dockerfile,
     context: "directory" in main ? toContext(main) : main,
     contexts: Object.fromEntries(

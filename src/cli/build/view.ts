@@ -107,7 +107,7 @@ function raw(stdio: Stdio): Face {
 }
 
 /** `[base 2/7] RUN make` */
-function titleOf({ stageName, number, total, text }: PlyBuildStep): string {
+export function titleOf({ stageName, number, total, text }: PlyBuildStep): string {
   const stage = stageName === undefined ? "" : `${stageName} `;
   return printable(`[${stage}${number}/${total}] ${text.replace(/\s+/g, " ")}`);
 }

@@ -2,6 +2,7 @@ import { writeFileSync } from "node:fs";
 import { PlyError } from "../../error.ts";
 import { answeredError, type PlyBuildMessage } from "../../wire/index.ts";
 import { registryHeaders } from "../build/credentials.ts";
+import { explaining } from "../build/explanation.ts";
 import { failureReport } from "../build/failure-report.ts";
 import { BUILD_FLAGS, type BuildFlags } from "../build/flags.ts";
 import { listContext } from "../build/list-context.ts";
@@ -30,7 +31,9 @@ export default command({
     using interruption = context.interruptible();
     const { signal } = interruption;
     const mode = flags.quiet ? "quiet" : flags.progress;
-    const view = createBuildView({ stdio: context.stdio, mode });
+    const shown = createBuildView({ stdio: context.stdio, mode });
+    const isTold = flags.explain && mode !== "quiet" && mode !== "rawjson";
+    const view = isTold ? explaining(shown, context.stdio) : shown;
     try {
       const messages = await sendBuild(context.engine, prepared, {
         request: requestFields(flags, context.env),

@@ -1,0 +1,256 @@
+import assert from "node:assert/strict";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { importBusybox } from "../support/busybox.ts";
+import { unless } from "../support/needs.ts";
+import { startEngine, type TestEngine } from "../support/ply.ts";
+import { tarball } from "../support/tarball.ts";
+
+interface Difference {
+  readonly kind: string;
+  readonly name: string;
+  readonly before?: string;
+  readonly after?: string;
+  readonly change?: string;
+}
+
+interface Why {
+  readonly kind: string;
+  readonly differences?: readonly Difference[];
+  readonly total?: number;
+}
+
+describe("ply build --explain", { skip: unless("root") }, () => {
+  let engine: TestEngine;
+  let work: string;
+  let contexts = 0;
+
+  before(async () => {
+    engine = await startEngine();
+    work = mkdtempSync(join(tmpdir(), "ply-explain-"));
+    await importBusybox(engine);
+  });
+  after(async () => {
+    await engine[Symbol.asyncDispose]();
+    rmSync(work, { recursive: true, force: true });
+  });
+
+  const write = (directory: string, files: Readonly<Record<string, string | Buffer>>): string => {
+    for (const [path, data] of Object.entries(files)) {
+      mkdirSync(join(directory, path, ".."), { recursive: true });
+      writeFileSync(join(directory, path), data);
+    }
+    return directory;
+  };
+  const contextOf = (dockerfile: string, files: Readonly<Record<string, string | Buffer>> = {}): string =>
+    write(join(work, `context-${contexts++}`), { Dockerfile: dockerfile, ...files });
+  /** Why each step that was not cached ran, by its instruction. */
+  const whys = async (directory: string, ...flags: string[]): Promise<Record<string, Why>> => {
+    const args = ["build", "--network", "none", "--explain", "--progress", "rawjson", ...flags, directory];
+    const { stderr } = await engine.ply(args);
+    const found: Record<string, Why> = {};
+    for (const line of stderr.split("\n").filter((each) => each.startsWith("{"))) {
+      const message = JSON.parse(line) as { readonly step?: { readonly text: string }; readonly why?: Why };
+      if (message.step !== undefined && message.why !== undefined) found[message.step.text] = message.why;
+    }
+    return found;
+  };
+  /** One difference alone. */
+  const only = (difference: Difference): Why => ({ kind: "changed", differences: [difference], total: 1 });
+
+  test("what was never built says so, what is cached says nothing, what was pruned is known", async () => {
+    const directory = contextOf("FROM bb:1\nCOPY a /a\nENV E=1\nRUN cat /a > /b\n", { a: "1" });
+    assert.deepEqual(await whys(directory), {
+      "COPY a /a": { kind: "new" },
+      "ENV E=1": { kind: "new" },
+      "RUN cat /a > /b": { kind: "new" },
+    });
+    assert.deepEqual(await whys(directory), {});
+    assert.deepEqual((await whys(directory, "--no-cache"))["RUN cat /a > /b"], { kind: "no-cache" });
+    await engine.must(["builder", "prune", "-af"]);
+    assert.deepEqual((await whys(directory))["RUN cat /a > /b"], { kind: "pruned" });
+  });
+
+  test("a file: its content, mode, presence; what comes after it follows", async () => {
+    const text = 'FROM bb:1\nWORKDIR /app\nCOPY . .\nRUN true\nCMD ["x"]\n';
+    const directory = contextOf(text, { "src/a.js": "1", "src/b.js": "1", "src/c.js": "1" });
+    await whys(directory);
+    write(directory, { "src/a.js": "2" });
+    const changed = await whys(directory);
+    const [content] = changed["COPY . ."]?.differences ?? [];
+    assert.deepEqual(
+      { ...content, before: undefined, after: undefined },
+      { kind: "file", name: "src/a.js", change: "content", before: undefined, after: undefined },
+    );
+    assert.match(content?.before ?? "", /^[0-9a-f]{16}$/);
+    assert.notEqual(content?.before, content?.after);
+    assert.equal(changed["COPY . ."]?.total, 1);
+    assert.deepEqual(
+      [changed["RUN true"]?.differences?.[0], changed['CMD ["x"]']?.differences?.[0]].map((each) => [
+        each?.kind,
+        each?.name,
+      ]),
+      [
+        ["step", "COPY . ."],
+        ["step", "COPY . ."],
+      ],
+    );
+    chmodSync(join(directory, "src/b.js"), 0o755);
+    assert.deepEqual(
+      (await whys(directory))["COPY . ."],
+      only({ kind: "file", name: "src/b.js", before: "644", after: "755", change: "mode" }),
+    );
+    rmSync(join(directory, "src/c.js"));
+    write(directory, { "src/d.js": "1" });
+    assert.deepEqual((await whys(directory))["COPY . ."], {
+      kind: "changed",
+      differences: [
+        { kind: "file", name: "src/d.js", change: "added" },
+        { kind: "file", name: "src/c.js", change: "removed" },
+      ],
+      total: 2,
+    });
+    for (let n = 0; n < 14; n++) write(directory, { [`many/${n}`]: "1" });
+    await whys(directory);
+    for (let n = 0; n < 14; n++) write(directory, { [`many/${n}`]: "2" });
+    const many = (await whys(directory))["COPY . ."];
+    assert.equal(many?.total, 14);
+    assert.equal(many?.differences?.length, 10);
+  });
+
+  test("an ARG, an ENV, a command, flags, a USER; the order is that of the inputs", async () => {
+    const text = (command: string, env: string): string =>
+      `FROM bb:1\nARG VERSION=1\nENV E=${env}\nRUN ${command}\n`;
+    const directory = contextOf(text("true one", "a"));
+    await whys(directory);
+    assert.deepEqual(
+      (await whys(directory, "--build-arg", "VERSION=2"))["RUN true one"],
+      only({ kind: "argument", name: "VERSION", before: "1", after: "2" }),
+    );
+    assert.deepEqual((await whys(directory, "--build-arg", "VERSION=2"))["RUN true one"], undefined);
+    write(directory, { Dockerfile: text("true one", "b") });
+    const environment = await whys(directory);
+    assert.deepEqual(
+      environment["RUN true one"],
+      only({ kind: "environment", name: "E", before: "a", after: "b" }),
+    );
+    assert.deepEqual(
+      environment["ENV E=b"],
+      only({ kind: "instruction", name: "ENV E=b", before: "ENV E=a", after: "ENV E=b" }),
+    );
+    write(directory, { Dockerfile: text("true two", "b") });
+    assert.deepEqual(
+      (await whys(directory))["RUN true two"],
+      only({ kind: "instruction", name: "RUN true two", before: "RUN true one", after: "RUN true two" }),
+    );
+    write(directory, { Dockerfile: text("true two", "b").replace("RUN", "USER 5\nRUN") });
+    assert.deepEqual(
+      (await whys(directory))["RUN true two"],
+      only({ kind: "user", name: "user", before: "", after: "5" }),
+    );
+  });
+
+  test("the base image, a stage, what a stage brings, mounts, archives", async () => {
+    const text = `FROM base:1 AS tools
+COPY tool /tool
+FROM base:1
+ADD in.tar /in/
+COPY --from=tools /tool /bin/tool
+RUN --mount=type=bind,source=bound,target=/bound cat /bound/x
+RUN true last
+`;
+    const archive = (data: string): Buffer => Buffer.from(tarball([{ name: "dir/f", data }]));
+    const files = { tool: "1", "bound/x": "1", "in.tar": archive("1") };
+    const directory = contextOf(text, files);
+    await engine.must(["tag", "bb:1", "base:1"]);
+    await whys(directory);
+    const fileIn = (why: Why | undefined): unknown => {
+      const [first] = why?.differences ?? [];
+      return { kind: first?.kind, name: first?.name, change: first?.change, total: why?.total };
+    };
+    write(directory, { tool: "2" });
+    assert.deepEqual(fileIn((await whys(directory))["COPY --from=tools /tool /bin/tool"]), {
+      kind: "file",
+      name: "tools:tool",
+      change: "content",
+      total: 1,
+    });
+    write(directory, { "bound/x": "2" });
+    const bound = await whys(directory);
+    assert.deepEqual(fileIn(bound["RUN --mount=type=bind,source=bound,target=/bound cat /bound/x"]), {
+      kind: "file",
+      name: "bound/x",
+      change: "content",
+      total: 1,
+    });
+    write(directory, { "in.tar": archive("2") });
+    assert.deepEqual(fileIn((await whys(directory))["ADD in.tar /in/"]), {
+      kind: "file",
+      name: "in.tar:dir/f",
+      change: "content",
+      total: 1,
+    });
+    const oldId = (await engine.must(["inspect", "--format", "{{.Id}}", "bb:1"])).stdout.trim();
+    const newer = contextOf("FROM bb:1\nRUN echo newer > /newer\n");
+    await engine.must(["build", "--network", "none", "-q", "-t", "base:1", newer]);
+    const newId = (await engine.must(["inspect", "--format", "{{.Id}}", "base:1"])).stdout.trim();
+    const rebased = await whys(directory);
+    const base = { kind: "base", name: "base:1", before: oldId, after: newId };
+    assert.deepEqual(rebased["RUN true last"], only(base));
+    assert.deepEqual(rebased["FROM base:1"], only(base));
+    assert.equal(rebased["COPY tool /tool"], undefined, "files are the same on any base");
+  });
+
+  test("builds in turn are compared with the nearest; names make a project too; secrets are nowhere", async () => {
+    const directory = contextOf(
+      "FROM bb:1\nARG WHICH\nCOPY a /a\nRUN --mount=type=secret,id=token cat /run/secrets/token > /dev/null\n",
+      { a: "1", token: "s3cret-value" },
+    );
+    const secret = ["--secret", `id=token,src=${join(directory, "token")}`];
+    for (const which of ["x", "y"])
+      await whys(directory, ...secret, "--build-arg", `WHICH=${which}`, "-t", "named:1");
+    write(directory, { a: "2" });
+    const [, , run = ""] = readFileSync(join(directory, "Dockerfile"), "utf8").split("\n").slice(1);
+    const near = await whys(directory, ...secret, "--build-arg", "WHICH=x", "-t", "named:1");
+    assert.deepEqual(
+      near[run]?.differences?.map(({ kind, name }) => `${kind} ${name}`),
+      ["step COPY a /a"],
+    );
+    // Elsewhere, as a machine of a CI service has it: known by its name.
+    const elsewhere = contextOf(readFileSync(join(directory, "Dockerfile"), "utf8"), {
+      a: "3",
+      token: "s3cret-value",
+    });
+    const moved = await whys(elsewhere, ...secret, "--build-arg", "WHICH=x", "-t", "named:1");
+    assert.deepEqual(moved["COPY a /a"]?.kind, "changed");
+    const traces = join(engine.root, "build/traces");
+    assert.ok(readdirSync(traces).length > 0);
+    const kept = [join(engine.root, "ply.db"), join(engine.root, "ply.db-wal")].map((path) =>
+      readFileSync(path),
+    );
+    assert.ok(kept.every((bytes) => !bytes.includes("s3cret-value")));
+  });
+
+  test("people read it at the end, whatever the view; also of a build that failed", async () => {
+    const directory = contextOf("FROM bb:1\nCOPY a b c d e /x/\nRUN true\n", {
+      ...{ a: "1", b: "1", c: "1", d: "1", e: "1" },
+    });
+    const told = async (...flags: string[]): Promise<string> => {
+      const { stderr } = await engine.ply(["build", "--network", "none", "--explain", ...flags, directory]);
+      return stderr.slice(stderr.indexOf("Why steps ran:"));
+    };
+    await told("--progress", "plain");
+    for (const name of ["a", "b", "c", "d", "e"]) write(directory, { [name]: "2" });
+    const text = await told("--progress", "plain");
+    assert.match(
+      text,
+      /^Why steps ran:\n {2}\[2\/3\] COPY a b c d e \/x\/\n {6}a: content [0-9a-f]{16} → [0-9a-f]{16}\n(?: {6}[bc]: content .*\n){2} {6}and 2 more\n {2}\[3\/3\] RUN true\n {6}after a step that ran: COPY a b c d e \/x\/\n/,
+    );
+    write(directory, { Dockerfile: "FROM bb:1\nCOPY a b c d e /x/\nRUN false\n" });
+    assert.match(await told("--progress", "tty"), /RUN false\n {6}instruction: RUN true → RUN false\n/);
+    const quiet = await engine.ply(["build", "--network", "none", "--progress", "plain", directory]);
+    assert.doesNotMatch(quiet.stderr, /Why/);
+  });
+});

@@ -16,6 +16,13 @@ export const BUILD_FLAGS = {
     complete: "directory",
   },
   explain: { kind: "bool", help: "Say at the end why each step that ran was not cached" },
+  call: {
+    kind: "string",
+    default: "build",
+    value: "METHOD",
+    help: "Instead of building: check, outline or targets; then ,format=json",
+  },
+  check: { kind: "bool", help: "Look the Dockerfile over and build nothing (--call=check)" },
   file: {
     kind: "string",
     short: "f",

@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { PlyError } from "../../error.ts";
 import { answeredError, type PlyBuildMessage } from "../../wire/index.ts";
+import { answerCall, callOf } from "../build/call.ts";
 import { registryHeaders } from "../build/credentials.ts";
 import { explaining } from "../build/explanation.ts";
 import { failureReport } from "../build/failure-report.ts";
@@ -22,12 +23,15 @@ export default command({
   examples: [
     ["ply build -t web .", "build ./Dockerfile"],
     ["ply build -t web --target test -f docker/web.Dockerfile .", "another file, up to the stage test"],
+    ["ply build --check .", "what is doubtful about the Dockerfile"],
     ["ply build --list-context .", "what would be sent, and which rule leaves out what"],
   ],
   async run(context, flags, [source = ""]) {
     const paths = { source, file: flags.file, named: flags["build-context"] };
     const prepared = await prepareBuild(paths, context.stdio);
     if (flags["list-context"]) return listContext(prepared);
+    const call = callOf(flags);
+    if (call !== undefined) return answerCall(context, prepared, requestFields(flags, context.env), call);
     using interruption = context.interruptible();
     const { signal } = interruption;
     const mode = flags.quiet ? "quiet" : flags.progress;

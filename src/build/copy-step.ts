@@ -6,7 +6,7 @@ import { type CopyOptions, copyFound, findSources } from "./copy-files.ts";
 import { parseMode } from "./copy-mode.ts";
 import { type Owner, resolveOwner } from "./copy-owner.ts";
 import { byteString, newNode } from "./file-tree.ts";
-import { createLayerPlan, type LayerPlan } from "./layer-plan.ts";
+import { createLayerPlan, createLonePlan, type LayerPlan } from "./layer-plan.ts";
 import { contextOf, treeFrom } from "./origin.ts";
 import { planLayer } from "./plan-step.ts";
 import type { StageWork, StepOutcome } from "./session.ts";
@@ -44,7 +44,7 @@ export async function copyStep(
   await using stack = new AsyncDisposableStack();
   const paths = sources.flatMap((source) => (source.kind === "path" ? [source.path] : []));
   const inlines = sources.filter((source) => source.kind === "inline");
-  const plan = createLayerPlan(await root.tree());
+  const plan = instruction.link ? createLonePlan() : createLayerPlan(await root.tree());
   const createdBy = describe(instruction, { chown, sources, written });
   if (instruction.op === "add") {
     const adding = { work, instruction, options, plan, stack };

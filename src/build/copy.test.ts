@@ -6,7 +6,7 @@ import { type CopyOptions, copyFound, findSources } from "./copy-files.ts";
 import { parseMode } from "./copy-mode.ts";
 import { resolveOwner } from "./copy-owner.ts";
 import { type FileTree, newNode } from "./file-tree.ts";
-import { createLayerPlan, type LayerPlan, type Times } from "./layer-plan.ts";
+import { createLayerPlan, createLonePlan, type LayerPlan, type Times } from "./layer-plan.ts";
 
 const MODES: readonly (readonly [text: string, before: number, isDirectory: boolean, after: number])[] = [
   ["755", 0o644, false, 0o755],
@@ -79,12 +79,12 @@ const OPTIONS: CopyOptions = {
 };
 
 async function planned(
-  target: FileTree,
+  target: FileTree | undefined,
   source: FileTree,
   patterns: readonly string[],
   options: Partial<CopyOptions> = {},
 ): Promise<LayerPlan> {
-  const plan = createLayerPlan(target.root);
+  const plan = target === undefined ? createLonePlan() : createLayerPlan(target.root);
   const { keepParents = false } = options;
   const found = patterns.flatMap((pattern) => findSources(source, pattern, "COPY", keepParents));
   await copyFound(plan, found, { ...OPTIONS, ...options });
@@ -101,6 +101,14 @@ test("a layer holds what is new, and no directory that is there", async () => {
 test("symlinks of the target are followed within it, whatever they say", async () => {
   const plan = await planned(treeOf("real/", "d -> /../../real"), treeOf("a"), ["a"]);
   assert.deepEqual(await pathsOf(plan), ["/real/a"]);
+});
+
+test("--link: a layer over nothing, without the directories on its way that are nobody's", async () => {
+  const lone = (options: Partial<CopyOptions>, ...sources: string[]) =>
+    planned(undefined, treeOf("a", "s/b/c"), sources, options).then(pathsOf);
+  assert.deepEqual(await lone({ destination: "/x/y/" }, "a"), ["/x/y/a"]);
+  assert.deepEqual(await lone({ destination: "/x/" }, "s"), ["/x/b", "/x/b/c"]);
+  assert.deepEqual(await lone({ destination: "/x/y/", owner: { uid: 1, gid: 1 } }, "a"), ["/x", "/x/y", "/x/y/a"]);
 });
 
 test("files and directories are not put over each other", async () => {

@@ -26,6 +26,8 @@ export type Times = { readonly atMost: number } | { readonly all: number };
  */
 export interface LayerPlan {
   readonly isEmpty: boolean;
+  /** It was planned over nothing, as `--link` has it: the stage's tree does not show it yet. */
+  readonly standsAlone: boolean;
   /** Follows symlinks in the tree, never out of it. */
   resolve(path: string): { readonly path: string; readonly node: TreeNode | undefined };
   /** Makes a directory and those it lies in, where they are missing. Throws "invalid" where something else is in the way. */
@@ -48,7 +50,16 @@ export interface LayerPlan {
 
 const CHUNK_BYTES = 256 * 1024;
 
+/** A plan over nothing: the same entries whatever it comes to lie on. */
+export function createLonePlan(): LayerPlan {
+  return planOver(newNode({ type: "directory", mode: 0o755 }), true);
+}
+
 export function createLayerPlan(target: TreeNode): LayerPlan {
+  return planOver(target, false);
+}
+
+function planOver(target: TreeNode, standsAlone: boolean): LayerPlan {
   const entries = new Map<string, Planned>();
   const byNode = new Map<TreeNode, Planned>();
   const origins: [path: string, source: string][] = [];
@@ -97,7 +108,15 @@ export function createLayerPlan(target: TreeNode): LayerPlan {
     insert(path, { node, content, isImplied: false });
   };
 
+  /** What is written: a lone plan leaves the directories on its way to what lies below, or to whoever unpacks it. */
+  const written = (): (readonly [string, Planned])[] =>
+    [...entries].filter(([, { node, isImplied }]) => {
+      const isOnTheWay = isImplied && (node.children?.size ?? 0) > 0 && node.uid === 0 && node.gid === 0;
+      return !standsAlone || !isOnTheWay;
+    });
+
   return {
+    standsAlone,
     get isEmpty() {
       return entries.size === 0;
     },
@@ -127,7 +146,7 @@ export function createLayerPlan(target: TreeNode): LayerPlan {
     note: (path, source) => origins.push([path, source]),
     async inputs() {
       const inputs: StepInput[] = [];
-      for (const [path, { node, content }] of entries) {
+      for (const [path, { node, content }] of written()) {
         const { type, mode, uid, gid, linkTarget, rdevMajor, rdevMinor } = node;
         let text = `${type} ${mode.toString(8)} ${uid}:${gid}`;
         if (type === "file") {
@@ -141,7 +160,7 @@ export function createLayerPlan(target: TreeNode): LayerPlan {
       }
       return inputs;
     },
-    tar: (options) => writeTar([...entries], options),
+    tar: (options) => writeTar(written(), options),
     async contentOf(node) {
       const planned = byNode.get(node);
       return planned === undefined ? undefined : await bytesOf(planned);

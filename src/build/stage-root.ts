@@ -10,7 +10,7 @@ import type { LayerPlan } from "./layer-plan.ts";
 export interface StageRoot {
   /** The tree with all that was planned and run so far; read when it is first asked for. */
   tree(): Promise<TreeNode>;
-  /** A layer that the tree has already: a plan's. */
+  /** A plan's layer: the tree has it already, unless it was planned over nothing. */
   addPlanned(plan: LayerPlan | undefined, layer: Promise<LayerRecord | undefined>): void;
   /** A layer that is here: its index is read when the tree is next asked for. */
   addLayer(layer: LayerRecord | undefined): void;
@@ -33,7 +33,7 @@ export function createStageRoot({ store, base, readFile: readOf }: StageRootPart
   const union = createUnion();
   const plans: LayerPlan[] = [];
   const added: Promise<LayerRecord | undefined>[] = [];
-  let toApply: LayerRecord[] = [];
+  const toApply: (LayerRecord | Promise<LayerRecord | undefined>)[] = [];
   let isBaseRead = false;
 
   const apply = async (layers: readonly LayerRecord[]): Promise<void> => {
@@ -45,9 +45,8 @@ export function createStageRoot({ store, base, readFile: readOf }: StageRootPart
   const tree = async (): Promise<TreeNode> => {
     if (!isBaseRead) await apply(base.map((diffId) => layerOf(store, diffId)));
     isBaseRead = true;
-    const layers = toApply;
-    toApply = [];
-    await apply(layers);
+    const layers = await Promise.all(toApply.splice(0));
+    await apply(layers.filter((layer) => layer !== undefined));
     return union.root;
   };
 
@@ -63,7 +62,8 @@ export function createStageRoot({ store, base, readFile: readOf }: StageRootPart
       // Whoever waits for the layers hears of its failure; until then nobody may.
       layer.catch(() => undefined);
       added.push(layer);
-      if (plan !== undefined) plans.push(plan);
+      if (plan?.standsAlone === true) toApply.push(layer);
+      else if (plan !== undefined) plans.push(plan);
     },
     addLayer(layer) {
       added.push(Promise.resolve(layer));

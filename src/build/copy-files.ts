@@ -18,6 +18,8 @@ export interface CopyOptions {
   readonly mode: ModeChange | undefined;
   readonly keepParents: boolean;
   readonly excludes: readonly string[];
+  /** There is but one source. */
+  readonly isAlone: boolean;
   /** What they are copied from, for people: a stage, an archive; absent: the context. */
   readonly from?: string;
   /** Told of each file before it is copied; true: it was dealt with otherwise (an archive was unpacked). */
@@ -102,8 +104,8 @@ export async function copyFound(
   const { destination, owner } = options;
   const patterns = parsePatterns(options.excludes);
   const made = { mode: DIRECTORY_MODE, ...(owner ?? NO_OWNER) };
-  const isDirectory = destination.endsWith("/") || found.length > 1 || options.keepParents;
-  if (isDirectory) plan.makeDirectory(plan.resolve(byteString(destination)).path, made);
+  const isDirectory = destination.endsWith("/") || options.keepParents;
+  if (isDirectory && found.length > 0) plan.makeDirectory(plan.resolve(byteString(destination)).path, made);
   for (const each of found) {
     const target = plan.resolve(byteString(destination));
     const source = shownSource(each, options);
@@ -115,10 +117,12 @@ export async function copyFound(
       plan.note(target.path, source);
       copyContents(plan, each, target.path, patterns, options);
     } else {
-      const directory = target.node?.type === "directory" ? target.path : parentPath(target.path);
+      const isInto = target.node?.type === "directory";
+      if (!isInto && (found.length > 1 || !options.isAlone)) throw overOthers(options);
+      const directory = isInto ? target.path : parentPath(target.path);
       if (await options.instead?.(each, target.path)) continue;
       plan.makeDirectory(directory, made);
-      const path = target.node?.type === "directory" ? join(target.path, each.name) : target.path;
+      const path = isInto ? join(target.path, each.name) : target.path;
       plan.note(path, source);
       if (!patterns.isIgnored(shownPath(each.name))) putFile(plan, path, each, options);
     }
@@ -129,6 +133,14 @@ export async function copyFound(
 function shownSource({ written, path, node, isRemote }: Found, { from }: CopyOptions): string {
   if (isRemote === true) return node.type === "file" ? byteString(written) : `${byteString(written)}:`;
   return from === undefined ? path : `${byteString(from)}:${path}`;
+}
+
+/** Of several files with one place to go to the last would replace the others. */
+export function overOthers({ name }: CopyOptions): PlyError {
+  return new PlyError(
+    "invalid",
+    `When using ${name} with more than one source file, the destination must be a directory and end with a /`,
+  );
 }
 
 function putFile(

@@ -1,4 +1,4 @@
-import { PlyError } from "../error.ts";
+import { isPlyError, PlyError } from "../error.ts";
 
 export interface Owner {
   readonly uid: number;
@@ -25,6 +25,16 @@ export async function resolveOwner(
     return { uid, gid };
   }
   return { uid, gid: isId(group) ? Number(group) : await lookUp("group", group, "/etc/group", read) };
+}
+
+/** Whose the directories are that `WORKDIR` makes: `USER`'s; root's where it says nobody that there is. */
+export async function ownerOfUser(user: string, read: (path: string) => Promise<string>): Promise<Owner> {
+  try {
+    return (await resolveOwner(user, read)) ?? { uid: 0, gid: 0 };
+  } catch (error) {
+    if (isPlyError(error, "invalid")) return { uid: 0, gid: 0 };
+    throw error;
+  }
 }
 
 function isId(text: string): boolean {

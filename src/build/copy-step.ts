@@ -1,8 +1,7 @@
 import type { AddInstruction, CopyInstruction, CopySource } from "../dockerfile/index.ts";
-import { PlyError } from "../error.ts";
 import { findAdded, unpacker } from "./add-sources.ts";
 import type { BuildStep } from "./build.ts";
-import { type CopyOptions, copyFound, findSources } from "./copy-files.ts";
+import { type CopyOptions, copyFound, findSources, overOthers } from "./copy-files.ts";
 import { parseMode } from "./copy-mode.ts";
 import { type Owner, resolveOwner } from "./copy-owner.ts";
 import { byteString, newNode } from "./file-tree.ts";
@@ -38,6 +37,7 @@ export async function copyStep(
     mode: parseMode(variables.expand(instruction.chmod)),
     keepParents: instruction.op === "copy" && instruction.parents,
     excludes: instruction.excludes.map((pattern) => variables.expand(pattern)),
+    isAlone: sources.length === 1,
     ...(from === undefined ? {} : { from }),
   };
 
@@ -49,16 +49,14 @@ export async function copyStep(
   if (instruction.op === "add") {
     const adding = { work, instruction, options, plan, stack };
     const found = await findAdded(adding, paths);
-    if (found.length + inlines.length === 0) throw noSources(name, paths);
-    checkCount(name, found.length + inlines.length, destination);
+    if (found.length === 0) warnOfNothing(work, step, paths);
     await copyFound(plan, found, { ...options, instead: unpacker(adding, given !== undefined) });
   } else if (paths.length > 0) {
     const tree = from === undefined ? contextOf(session, name) : await treeFrom(work, from, step);
     const found = paths.flatMap((path) => findSources(tree, path, name, instruction.parents));
-    if (found.length === 0) throw noSources(name, paths);
-    checkCount(name, found.length + inlines.length, destination);
+    if (found.length === 0) warnOfNothing(work, step, paths);
     await copyFound(plan, found, options);
-  } else checkCount(name, inlines.length, destination);
+  }
   putInlines(plan, inlines, options);
   const outcome = await planLayer(work, plan, { step, createdBy });
   // What was fetched or unpacked for this step must stay until its layer is written.
@@ -66,18 +64,13 @@ export async function copyStep(
   return outcome;
 }
 
-function noSources(name: string, paths: readonly string[]): PlyError {
-  return new PlyError("not-found", `${name} failed: no source files were specified`, {
-    hint: `nothing matches ${paths.join(", ")}`,
+/** BuildKit copies nothing then, and so do we: but the author may have meant something else. */
+function warnOfNothing({ session }: StageWork, step: BuildStep, paths: readonly string[]): void {
+  session.emit({
+    kind: "warning",
+    message: `nothing matches ${paths.join(", ")}: ${step.text}`,
+    at: step.at,
   });
-}
-
-function checkCount(name: string, count: number, destination: string): void {
-  if (count > 1 && !destination.endsWith("/"))
-    throw new PlyError(
-      "invalid",
-      `When using ${name} with more than one source file, the destination must be a directory and end with a /`,
-    );
 }
 
 function expandSource(source: CopySource, { variables }: StageWork): CopySource {
@@ -89,11 +82,13 @@ function expandSource(source: CopySource, { variables }: StageWork): CopySource 
 function putInlines(
   plan: LayerPlan,
   inlines: readonly Extract<CopySource, { kind: "inline" }>[],
-  { destination, owner, mode }: CopyOptions,
+  options: CopyOptions,
 ): void {
+  const { destination, owner, mode } = options;
   for (const { name, content } of inlines) {
     const target = plan.resolve(byteString(destination));
     const isDirectory = destination.endsWith("/") || target.node?.type === "directory";
+    if (!isDirectory && !options.isAlone) throw overOthers(options);
     const path = isDirectory ? [target.path, byteString(name)].filter(Boolean).join("/") : target.path;
     const parent = path.slice(0, Math.max(0, path.lastIndexOf("/")));
     plan.makeDirectory(parent, { mode: 0o755, ...(owner ?? ROOT) });

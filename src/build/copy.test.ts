@@ -75,6 +75,7 @@ const OPTIONS: CopyOptions = {
   owner: { uid: 0, gid: 0 },
   mode: undefined,
   keepParents: false,
+  isAlone: true,
   excludes: [],
 };
 
@@ -108,7 +109,11 @@ test("--link: a layer over nothing, without the directories on its way that are 
     planned(undefined, treeOf("a", "s/b/c"), sources, options).then(pathsOf);
   assert.deepEqual(await lone({ destination: "/x/y/" }, "a"), ["/x/y/a"]);
   assert.deepEqual(await lone({ destination: "/x/" }, "s"), ["/x/b", "/x/b/c"]);
-  assert.deepEqual(await lone({ destination: "/x/y/", owner: { uid: 1, gid: 1 } }, "a"), ["/x", "/x/y", "/x/y/a"]);
+  assert.deepEqual(await lone({ destination: "/x/y/", owner: { uid: 1, gid: 1 } }, "a"), [
+    "/x",
+    "/x/y",
+    "/x/y/a",
+  ]);
 });
 
 test("files and directories are not put over each other", async () => {

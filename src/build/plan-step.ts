@@ -20,9 +20,8 @@ export async function planLayer(
   const { session, root } = work;
   const { times } = session.options;
   if (plan.isEmpty) {
-    const layer = Promise.resolve(undefined);
-    root.addPlanned(undefined, layer);
-    return { createdBy, layer, key: keyOf("nothing", [["instruction", createdBy]]), isCached: false };
+    root.addPlanned(undefined, Promise.resolve(undefined));
+    return { createdBy, key: keyOf("nothing", [["instruction", createdBy]]), isCached: false };
   }
   const inputs: StepInput[] = await plan.inputs();
   if (times !== undefined) inputs.push(["times", JSON.stringify(times)]);

@@ -38,6 +38,8 @@ export interface StageResult {
   readonly planned: PlannedStage;
   readonly diffIds: readonly DiffId[];
   readonly config: ProcessConfig;
+  /** Arguments as they were at its end: a stage on this one begins with them. */
+  readonly args: readonly (readonly [name: string, value: string])[];
   readonly author: string | undefined;
   readonly history: readonly HistoryEntry[];
   /** Names what was done to come here. */

@@ -42,6 +42,7 @@ export function applySettings(
     case "env": {
       const pairs = instruction.pairs.map(([key, value]) => [expand(key), expand(value)] as const);
       const env = pairs.reduce((now, [key, value]) => withEnv(now, key, value), config.Env ?? []);
+      for (const [key, value] of pairs) context.variables.assign(key, value);
       return {
         config: { ...config, Env: [...env] },
         createdBy: `ENV ${pairs.map((pair) => pair.join("=")).join(" ")}`,

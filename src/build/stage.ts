@@ -5,6 +5,7 @@ import { type DiffId, formatPlatform, type HistoryEntry, type Platform } from ".
 import { baseImage, platformOfStage, SCRATCH_CONFIG } from "./base.ts";
 import type { BuildStep } from "./build.ts";
 import { keyOf } from "./cache.ts";
+import { ownerOfUser } from "./copy-owner.ts";
 import { copyStep } from "./copy-step.ts";
 import type { StageBase, Why } from "./difference.ts";
 import { byteString } from "./file-tree.ts";
@@ -18,7 +19,7 @@ import { createStageRoot, stackOf } from "./stage-root.ts";
 import { createVariables } from "./variables.ts";
 
 interface Begin
-  extends Pick<StageResult, "config" | "author" | "history" | "historyKey" | "platform" | "base"> {
+  extends Pick<StageResult, "config" | "args" | "author" | "history" | "historyKey" | "platform" | "base"> {
   readonly diffIds: readonly DiffId[];
 }
 
@@ -71,6 +72,7 @@ export async function buildStage(whole: Session, planned: PlannedStage): Promise
       args: session.args,
       escapeToken: session.graph.escapeToken,
       env: () => work.config.Env ?? [],
+      inherited: begin.args,
     }),
   };
   const triggers = (begin.config.OnBuild ?? []).flatMap((trigger) =>
@@ -118,6 +120,7 @@ export async function buildStage(whole: Session, planned: PlannedStage): Promise
     planned,
     diffIds,
     config: work.config,
+    args: work.variables.args(),
     author,
     history,
     historyKey,
@@ -178,6 +181,7 @@ async function beginStage(session: Session, planned: PlannedStage, step: BuildSt
   const nothing = {
     diffIds: [],
     config: SCRATCH_CONFIG,
+    args: [],
     author: undefined,
     history: [],
     historyKey: keyOf("scratch", []),
@@ -214,6 +218,7 @@ async function beginWithImage(
   return {
     diffIds: record.diffIds,
     config: image.config ?? {},
+    args: [],
     author: image.author,
     history: image.history ?? [],
     historyKey: keyOf("image", [["id", record.id]]),
@@ -284,6 +289,7 @@ async function workdirStep(work: StageWork, value: string, step: BuildStep): Pro
   const path = written.startsWith("/") ? written : posix.join("/", work.config.WorkingDir ?? "", written);
   work.config = { ...work.config, WorkingDir: path };
   const plan = createLayerPlan(await work.root.tree());
-  plan.makeDirectory(plan.resolve(byteString(path)).path, { mode: 0o755, uid: 0, gid: 0 });
+  const owner = await ownerOfUser(work.config.User ?? "", work.root.readText);
+  plan.makeDirectory(plan.resolve(byteString(path)).path, { mode: 0o755, ...owner });
   return await planLayer(work, plan, { step, createdBy: `WORKDIR ${path}` });
 }

@@ -41,11 +41,13 @@ export function platformArgs(
   return args;
 }
 
-/** The variables of one stage: `ENV` over `ARG`. */
+/** The variables of one stage: of `ENV` and `ARG` of one name the later one counts. */
 export interface Variables {
   /** Declares an argument; its value, when it has one. */
   declare(name: string, fallback: string | undefined): string | undefined;
-  /** Arguments that have a value, in the order in which they were declared, without those that `ENV` hides. */
+  /** `ENV` was set. */
+  assign(name: string, value: string): void;
+  /** Arguments that have a value, in the order in which they were declared; where `ENV` came later, with its value. */
   args(): (readonly [string, string])[];
   /** Proxy settings that were given and not declared. */
   proxies(): (readonly [string, string])[];
@@ -60,24 +62,30 @@ export interface VariablesOptions {
   readonly escapeToken: "\\" | "`";
   /** The stage's environment, as it is now. */
   readonly env: () => readonly string[];
+  /** What the stage that this one begins with had declared. */
+  readonly inherited: readonly (readonly [string, string])[];
 }
 
-export function createVariables({ args, escapeToken, env }: VariablesOptions): Variables {
-  const declared = new Map<string, string>();
+export function createVariables({ args, escapeToken, env, inherited }: VariablesOptions): Variables {
+  const declared = new Map(inherited);
   const fromEnv = (name: string): string | undefined =>
     env()
       .find((entry) => entry.startsWith(`${name}=`))
       ?.slice(name.length + 1);
-  const options: WordOptions = { lookup: (name) => fromEnv(name) ?? declared.get(name), escapeToken };
+  const options: WordOptions = { lookup: (name) => declared.get(name) ?? fromEnv(name), escapeToken };
   return {
     declare(name, fallback) {
       args.used.add(name);
       const value = args.given.get(name) ?? fallback ?? args.global.get(name) ?? args.platform.get(name);
+      if (value === undefined) return undefined;
       declared.delete(name);
-      if (value !== undefined) declared.set(name, value);
+      declared.set(name, value);
       return value;
     },
-    args: () => [...declared].filter(([name]) => fromEnv(name) === undefined),
+    assign(name, value) {
+      if (declared.has(name)) declared.set(name, value);
+    },
+    args: () => [...declared],
     proxies: () =>
       [...args.given].filter(([name]) => {
         if (!PROXY_ARGS.has(name)) return false;

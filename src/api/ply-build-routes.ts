@@ -61,9 +61,9 @@ async function build(exchange: Exchange, { engine }: Service): Promise<void> {
   try {
     const { imageId, ...built } = await engine.builder.build({
       ...given,
+      take: contentSender(exchange, lines),
       context: contexts.main,
       checks: true,
-      take: contentSender(exchange, lines),
       credentialsOf: (domain) => credentials.get(domain),
       onEvent: (event) => {
         const message = toMessage(event);
@@ -188,6 +188,7 @@ function optionsOf(request: PlyBuildRequest): Omit<BuildOptions, "dockerfile" | 
     references: (request.names ?? []).map((name) => withDefaultTag(parseReference(name))),
     secrets: new Map(Object.entries(secrets).map(([id, value]) => [id, Buffer.from(value, "base64")])),
     ssh: new Map(Object.entries(ssh)),
+    ...outputOptions(request),
     ...(request.target === undefined ? {} : { target: request.target }),
     ...(request.labels === undefined ? {} : { labels: request.labels }),
     ...(platforms === undefined ? {} : { platforms: platformsOf(platforms) }),
@@ -200,7 +201,6 @@ function optionsOf(request: PlyBuildRequest): Omit<BuildOptions, "dockerfile" | 
       ? { times: { all: timestamp } }
       : epoch !== undefined && /^\d{1,12}$/.test(epoch)
         ? { times: { atMost: Number(epoch) } }
-    ...outputOptions(request),
         : {}),
     run: {
       ...stepSettings({ ...hostConfig }),
@@ -248,6 +248,8 @@ function messagesOf(): (event: BuildEvent) => PlyBuildMessage | undefined {
           ...(event.at === undefined ? {} : { line: event.at.start, endLine: event.at.end }),
           ...event.rule,
         };
+      case "push":
+        return { type: "push", progress: wireProgress(event.progress) };
       case "stage":
       case "container":
         return undefined;
@@ -262,8 +264,6 @@ function stepOf({ number, total, stage, text, at }: BuildStep): PlyBuildStep {
     stage: stage.index,
     ...(stage.name === undefined ? {} : { stageName: stage.name }),
     text,
-      case "push":
-        return { type: "push", progress: wireProgress(event.progress) };
     line: at.start,
   };
 }

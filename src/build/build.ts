@@ -17,6 +17,8 @@ import type {
 import type { Why } from "./difference.ts";
 import type { FileTree } from "./file-tree.ts";
 import type { Times } from "./layer-plan.ts";
+import type { BuildAnnotation, BuildOutput } from "./output.ts";
+import type { Squash } from "./squash.ts";
 
 export interface BuildOptions {
   /** By which it can be cancelled. */
@@ -39,6 +41,12 @@ export interface BuildOptions {
   /** Ask the registries for newer base images. */
   readonly pull?: boolean;
   readonly times?: Times;
+  /** What becomes of the result; absent: an image of the list, called as `references` say. */
+  readonly outputs?: readonly BuildOutput[];
+  /** Takes what an output is written as, at its own pace. */
+  readonly take?: (output: number, content: AsyncIterable<Uint8Array>) => Promise<void>;
+  readonly squash?: Squash;
+  readonly annotations?: readonly BuildAnnotation[];
   readonly secrets?: ReadonlyMap<string, Uint8Array>;
   /** Sockets of agents by id, paths of this host. */
   readonly ssh?: ReadonlyMap<string, string>;
@@ -49,12 +57,6 @@ export interface BuildOptions {
   readonly ignore?: IgnoreFile;
   /** Look the Dockerfile over and warn. */
   readonly checks?: boolean;
-  /** What becomes of the result; absent: an image of the list, called as `references` say. */
-  readonly outputs?: readonly BuildOutput[];
-  /** Takes what an output is written as, at its own pace. */
-  readonly take?: (output: number, content: AsyncIterable<Uint8Array>) => Promise<void>;
-  readonly squash?: Squash;
-  readonly annotations?: readonly BuildAnnotation[];
   readonly credentialsOf?: (domain: string) => Credentials | undefined;
   /** Say of each step that runs why. */
   readonly explain?: boolean;
@@ -136,6 +138,7 @@ export type BuildEvent =
       readonly bytes: Uint8Array;
     }
   | { readonly kind: "pull"; readonly step: BuildStep; readonly progress: Parameters<OnProgress>[0] }
+  | { readonly kind: "push"; readonly progress: Parameters<OnProgress>[0] }
   | {
       readonly kind: "warning";
       readonly message: string;
@@ -145,6 +148,7 @@ export type BuildEvent =
     };
 
 export interface BuildResult {
+  /** Of the first platform. */
   readonly imageId: ImageId;
   /** Familiar names it was given. */
   readonly names: readonly string[];
@@ -158,7 +162,6 @@ export interface Builder {
   cancel(id: string): boolean;
   /** Takes the classic API's one context in. The caller disposes it when the build is over. */
   openContext(source: ContextSource, options: ContextOptions): Promise<BuildContext>;
-  | { readonly kind: "push"; readonly progress: Parameters<OnProgress>[0] }
   /** Takes several contexts in; `archive` holds those that are members of it. */
   openContexts(sources: ContextSources, options: ContextOptions): Promise<BuildContexts>;
   /** What `RUN --mount=type=cache` keeps. */
@@ -168,12 +171,7 @@ export interface Builder {
     /** Steps that fit; `keepBytes`: the most recently used ones up to this size stay. */
     prune(options: {
       readonly all: boolean;
-  /** Of the first platform. */
       readonly unusedSince?: number;
-  /** It is in the list of images. */
-  readonly isStored: boolean;
-  /** Of the manifest or index that was written to an archive or pushed. */
-  readonly descriptor?: Descriptor;
       readonly keepBytes?: number;
     }): Promise<{ readonly keys: readonly string[]; readonly bytesReclaimed: number }>;
   };

@@ -6,6 +6,6 @@ export type * from "./context.ts";
 export type { FileTree } from "./file-tree.ts";
 export type { Times } from "./layer-plan.ts";
 export { openBuilder } from "./open-builder.ts";
+export type { AnnotationPlace, BuildAnnotation, BuildOutput } from "./output.ts";
 export type { BuilderParts } from "./parts.ts";
 export { openRepositories } from "./repositories.ts";
-export type { AnnotationPlace, BuildAnnotation, BuildOutput } from "./output.ts";

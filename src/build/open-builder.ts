@@ -96,6 +96,7 @@ async function buildImage(
   stop: AbortController,
 ): Promise<BuildResult> {
   throwIfAborted(options.signal);
+  checkOutputs(options);
   const owner = `build:${randomUUID()}`;
   const lease = parts.store.leases.hold(owner, parts.clock() + LEASE_MS);
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
@@ -105,7 +106,6 @@ async function buildImage(
     await parts.store.collectGarbage();
   });
   const sources = cleanup.use(openSources(parts, lease));
-  checkOutputs(options);
   const trace = createTrace(memory, options);
   cleanup.defer(() => trace.finish());
   const sessions = openSessions({ parts, options, cache, trace, lease, sources, signal, stop });

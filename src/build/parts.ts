@@ -9,7 +9,10 @@ import type { Repositories } from "./repositories.ts";
 /** What the builder works with; all stay the caller's. */
 export interface BuilderParts {
   readonly store: Store;
-  readonly images: Pick<Images, "resolve" | "configOf" | "pull" | "create">;
+  readonly images: Pick<
+    Images,
+    "resolve" | "configOf" | "pull" | "create" | "hold" | "archive" | "publish" | "readContent" | "putContent"
+  >;
   /** A stack of layers as a directory, read-only. */
   readonly view: (stack: LayerStack) => Promise<AsyncDisposable & { readonly path: string }>;
   /**

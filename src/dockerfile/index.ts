@@ -18,7 +18,7 @@ export {
   type LintWarning,
   lintDockerfile,
 } from "./lint/index.ts";
-export { parseRunMount, type RunMount } from "./mount.ts";
+export { csvFields, parseRunMount, type RunMount } from "./mount.ts";
 export { type Outline, outlineOf, type Target, targetsOf } from "./outline.ts";
 export { parseDockerfile, parseTrigger } from "./parse.ts";
 export { dockerfileError, type SourceRange, within } from "./source.ts";

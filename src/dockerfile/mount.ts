@@ -189,7 +189,7 @@ function sizeOf(text: string | undefined): number | undefined {
 }
 
 /** Fields at commas; a field in double quotes may hold some, and `""` for a quote. */
-function csvFields(text: string): string[] {
+export function csvFields(text: string): string[] {
   const fields: string[] = [];
   let field = "";
   let inQuotes = false;

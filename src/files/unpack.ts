@@ -38,6 +38,8 @@ export interface UnpackOptions {
    * somebody hostile may have made, unpacked on the host).
    */
   readonly links: "follow" | "refuse";
+  /** What is made in place of an entry; undefined: nothing. */
+  readonly admit?: (entry: TarEntry) => TarEntry | undefined;
   readonly signal?: AbortSignal;
 }
 
@@ -85,7 +87,9 @@ export async function unpack(
     if (piece instanceof Uint8Array) return file?.write(piece);
     endFile();
     if (piece === "end") return undefined;
-    entry = piece;
+    const admitted = options.admit === undefined ? piece : options.admit(piece);
+    if (admitted === undefined) return undefined;
+    entry = admitted;
     const name = cleanName(entry.path, path);
     file = unpackEntry(target, parents, name, entry);
     entries++;

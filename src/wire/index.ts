@@ -10,6 +10,8 @@ export * from "./path-stat.ts";
 export type * from "./ply.ts";
 export type * from "./ply-build.ts";
 export type * from "./ply-build-call.ts";
+export * from "./ply-build-content.ts";
+export type * from "./ply-build-output.ts";
 export type * from "./ply-build-why.ts";
 export * from "./ply-exec.ts";
 export type * from "./ply-files.ts";

@@ -1,6 +1,7 @@
 import type { DockerHostConfig } from "./docker-container.ts";
 import type { ErrorBody, PlyProgress } from "./ply.ts";
 import type { PlyBuildAnswer, PlyBuildLines, PlyBuildRule } from "./ply-build-call.ts";
+import type { PlyBuildAnnotation, PlyBuildOutput } from "./ply-build-output.ts";
 import type { PlyBuildWhy } from "./ply-build-why.ts";
 
 /**
@@ -35,25 +36,25 @@ export interface PlyBuildRequest {
   readonly ssh?: Readonly<Record<string, string>>;
   /** Every time in the image, seconds since 1970. */
   readonly timestamp?: number;
-  /** Rules of the `.dockerignore` of the main context: what they leave out is explained. */
-  readonly ignore?: string;
-  /** Answer this about the Dockerfile with one line, a {@link PlyBuildAnswer}; build nothing. */
-  readonly call?: "check" | "outline" | "targets";
   /** Say of each step that runs why. */
   readonly explain?: boolean;
   /** Where the context is, to people: earlier builds of the same are what this one is compared with. */
   readonly project?: string;
+  /** Rules of the `.dockerignore` of the main context: what they leave out is explained. */
+  readonly ignore?: string;
+  /** Answer this about the Dockerfile with one line, a {@link PlyBuildAnswer}; build nothing. */
+  readonly call?: "check" | "outline" | "targets";
+  /** What becomes of the result; absent: an image under `names`. */
+  readonly outputs?: readonly PlyBuildOutput[];
+  /** Make one layer of this build's, or of all. */
+  readonly squash?: "own" | "all";
+  readonly annotations?: readonly PlyBuildAnnotation[];
   /** `network.host`, `security.insecure`. */
   readonly allow?: readonly string[];
 }
 
 export type PlyBuildContext =
   /** It comes in the archive. */
-  /** What becomes of the result; absent: an image under `names`. */
-  readonly outputs?: readonly PlyBuildOutput[];
-  /** Make one layer of this build's, or of all. */
-  readonly squash?: "own" | "all";
-  readonly annotations?: readonly PlyBuildAnnotation[];
   | { readonly kind: "sent" }
   /** It is the archive. */
   | { readonly kind: "archive" }

@@ -1,5 +1,5 @@
 import { PlyError } from "../../error.ts";
-import type { PlyBuildAnswer } from "../../wire/index.ts";
+import { decodeBuildAnswer, type PlyBuildAnswer } from "../../wire/index.ts";
 import type { CommandContext } from "../command.ts";
 import { UsageError } from "../failure.ts";
 import { lines, type Output } from "../output/index.ts";
@@ -74,11 +74,12 @@ async function ask(
   };
   const { signal } = new AbortController();
   const rules = "directory" in main && main.rules !== undefined ? { ignore: main.rules } : {};
-  for await (const message of await sendBuild(engine, asked, {
+  const answer = await sendBuild(engine, asked, {
     request: { ...request, ...rules },
     headers: {},
     signal,
-  }))
+  });
+  for await (const message of decodeBuildAnswer(answer))
     if (message.type === "check" || message.type === "outline" || message.type === "targets") return message;
   throw new PlyError("unavailable", "the engine did not answer what was asked");
 }

@@ -1,8 +1,10 @@
 import type { FlagSpecs, FlagValues } from "../flags.ts";
+import { OUTPUT_FLAGS } from "./output-flags.ts";
 import { STEP_FLAGS } from "./step-flags.ts";
 
 /** What `ply build` takes. */
 export const BUILD_FLAGS = {
+  ...OUTPUT_FLAGS,
   allow: { kind: "list", value: "RIGHT", help: "What steps may ask for: network.host, security.insecure" },
   "build-arg": {
     kind: "list",
@@ -31,18 +33,10 @@ export const BUILD_FLAGS = {
     complete: "file",
   },
   "force-rm": { kind: "bool", help: "Accepted for scripts: containers of steps are always removed" },
-  iidfile: { kind: "string", value: "FILE", help: "Write the image's id there", complete: "file" },
   label: { kind: "list", value: "KEY=VALUE", help: "Label for the image" },
   "list-context": {
     kind: "bool",
     help: "List what the build would see and what which rule leaves out; build nothing",
-  },
-  load: { kind: "bool", help: "Accepted for scripts: the image is always here" },
-  "metadata-file": {
-    kind: "string",
-    value: "FILE",
-    help: "Write the image's id and names there, as JSON",
-    complete: "file",
   },
   network: {
     kind: "string",

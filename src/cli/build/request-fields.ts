@@ -3,6 +3,7 @@ import { PlyError } from "../../error.ts";
 import type { PlyBuildRequest } from "../../wire/index.ts";
 import { UsageError } from "../failure.ts";
 import type { BuildFlags } from "./flags.ts";
+import { platformsOf } from "./outputs.ts";
 import type { BuildRequestFields } from "./send.ts";
 import { stepHostConfig } from "./step-flags.ts";
 
@@ -23,7 +24,7 @@ export function requestFields(flags: BuildFlags, env: Environment): BuildRequest
     names: flags.tag,
     labels: Object.fromEntries(flags.label.map(keyValue).map(([key, value = ""]) => [key, value])),
     target: flags.target,
-    platforms: flags.platform.length === 0 ? undefined : flags.platform.flatMap((text) => text.split(",")),
+    platforms: flags.platform.length === 0 ? undefined : platformsOf(flags),
     noCache: flags["no-cache"],
     noCacheStages: flags["no-cache-filter"].flatMap((text) => text.split(",")),
     pull: flags.pull,

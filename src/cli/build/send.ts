@@ -1,5 +1,5 @@
 import { isPlyError } from "../../error.ts";
-import type { PlyBuildMessage, PlyBuildRequest } from "../../wire/index.ts";
+import type { PlyBuildRequest } from "../../wire/index.ts";
 import type { EngineClient } from "../client/index.ts";
 import { packContexts } from "./local-context.ts";
 import { directoryContext, type LocalContext, type PreparedBuild } from "./request.ts";
@@ -15,13 +15,13 @@ export interface SendOptions {
 
 /**
  * Asks the engine for a build. One on this host, where it finds the same directories, reads them itself; another gets
- * them as an archive.
+ * them as an archive. The answer is what `decodeBuildAnswer` reads.
  */
 export async function sendBuild(
   engine: EngineClient,
   prepared: PreparedBuild,
   options: SendOptions,
-): Promise<AsyncIterable<PlyBuildMessage>> {
+): Promise<AsyncIterable<Uint8Array>> {
   const locals = [prepared.main, ...prepared.named.values()].filter((each) => "directory" in each);
   if (engine.address.kind === "unix" && locals.length > 0)
     try {
@@ -50,13 +50,13 @@ function requestWith(
   };
 }
 
-function post(
+async function post(
   engine: EngineClient,
   request: PlyBuildRequest,
   { headers, signal }: SendOptions,
   archive?: AsyncIterable<Uint8Array>,
-): Promise<AsyncIterable<PlyBuildMessage>> {
-  return engine.stream<PlyBuildMessage>("POST", "/ply/build", {
+): Promise<AsyncIterable<Uint8Array>> {
+  const { body } = await engine.request("POST", "/ply/build", {
     headers: { ...headers, "Content-Type": "application/x-ply-build" },
     body: (async function* () {
       yield Buffer.from(`${JSON.stringify(request)}\n`);
@@ -64,4 +64,5 @@ function post(
     })(),
     signal,
   });
+  return body;
 }

@@ -1,19 +1,22 @@
-import { writeFileSync } from "node:fs";
-import { PlyError } from "../../error.ts";
-import { answeredError, type PlyBuildMessage } from "../../wire/index.ts";
+import { answeredError } from "../../wire/index.ts";
 import { answerCall, callOf } from "../build/call.ts";
 import { registryHeaders } from "../build/credentials.ts";
 import { explaining } from "../build/explanation.ts";
 import { failureReport } from "../build/failure-report.ts";
-import { BUILD_FLAGS, type BuildFlags } from "../build/flags.ts";
+import { BUILD_FLAGS } from "../build/flags.ts";
+import { type Built, type Failed, follow } from "../build/follow.ts";
 import { listContext } from "../build/list-context.ts";
+import { outputFields, platformsOf, readOutputs } from "../build/outputs.ts";
+import { showingPushes } from "../build/push-view.ts";
 import { type PreparedBuild, prepareBuild } from "../build/request.ts";
 import { requestFields } from "../build/request-fields.ts";
+import { type Asked, imageIdOf, pushedNames, writeResultFiles } from "../build/result-files.ts";
 import { sendBuild } from "../build/send.ts";
-import { type BuildView, createBuildView } from "../build/view.ts";
+import { type BuildView, createBuildView, progressMode } from "../build/view.ts";
+import { writeOutput } from "../build/write-output.ts";
 import { type CommandContext, command } from "../command.ts";
 import { ExitError, INTERRUPTED } from "../failure.ts";
-import { lines, type Output } from "../output/index.ts";
+import { DONE, lines, type Output } from "../output/index.ts";
 
 export default command({
   args: { usage: "PATH|URL|-", min: 1, max: 1, complete: "directory" },
@@ -27,6 +30,12 @@ export default command({
     ["ply build --list-context .", "what would be sent, and which rule leaves out what"],
   ],
   async run(context, flags, [source = ""]) {
+    const planned = readOutputs(flags, context.stdio);
+    const asked: Asked = {
+      planned,
+      names: flags.tag,
+      hasSeveralPlatforms: platformsOf(flags).length > 1,
+    };
     const paths = { source, file: flags.file, named: flags["build-context"] };
     const prepared = await prepareBuild(paths, context.stdio);
     if (flags["list-context"]) return listContext(prepared);
@@ -34,20 +43,25 @@ export default command({
     if (call !== undefined) return answerCall(context, prepared, requestFields(flags, context.env), call);
     using interruption = context.interruptible();
     const { signal } = interruption;
-    const mode = flags.quiet ? "quiet" : flags.progress;
-    const shown = createBuildView({ stdio: context.stdio, mode });
-    const isTold = flags.explain && mode !== "quiet" && mode !== "rawjson";
-    const view = isTold ? explaining(shown, context.stdio) : shown;
+    const mode = flags.quiet ? "quiet" : progressMode(flags.progress, context.env);
+    const shown = createBuildView({ stdio: context.stdio, mode, env: context.env });
+    const isForPeople = mode !== "quiet" && mode !== "rawjson";
+    const told = isForPeople && flags.explain ? explaining(shown, context.stdio) : shown;
+    const view = isForPeople ? showingPushes(told, context.stdio) : told;
     try {
-      const messages = await sendBuild(context.engine, prepared, {
-        request: requestFields(flags, context.env),
-        headers: await registryHeaders(prepared, context),
+      const answer = await sendBuild(context.engine, prepared, {
+        request: { ...requestFields(flags, context.env), ...outputFields(planned, flags) },
+        headers: await registryHeaders(prepared, context, pushedNames(asked)),
         signal,
       });
-      const built = await follow(messages, view);
+      const built = await follow(answer, view, async (output, content) => {
+        const sink = planned.sinks[output];
+        if (sink !== undefined) await writeOutput(sink, content, { stdio: context.stdio, signal });
+      });
       if ("error" in built) return report(built, view, prepared, context);
-      writeResult(flags, built);
-      return mode === "quiet" ? lines(built.id) : said(context, built);
+      await writeResultFiles({ iidfile: flags.iidfile, metadataFile: flags["metadata-file"] }, built, asked);
+      if (mode !== "quiet") for (const name of built.names) context.stdio.err(`Tagged ${name}\n`);
+      return said(built, asked);
     } catch (error) {
       view.close();
       if (signal.aborted)
@@ -56,21 +70,6 @@ export default command({
     }
   },
 });
-
-type Built = Extract<PlyBuildMessage, { readonly type: "built" }>;
-type Failed = Extract<PlyBuildMessage, { readonly type: "error" }>;
-
-async function follow(messages: AsyncIterable<PlyBuildMessage>, view: BuildView): Promise<Built | Failed> {
-  let last: Built | Failed | undefined;
-  for await (const message of messages) {
-    view.show(message);
-    if (message.type === "built" || message.type === "error") last = message;
-  }
-  view.close();
-  if (last === undefined)
-    throw new PlyError("unavailable", "the engine closed the connection in the middle of the build");
-  return last;
-}
 
 function report(
   failed: Failed,
@@ -81,7 +80,7 @@ function report(
   const text = failureReport({
     step: view.failed,
     output: view.failed === undefined ? "" : view.outputOf(view.failed),
-    dockerfile: "text" in dockerfile ? dockerfile : undefined,
+    dockerfile: "text" in dockerfile ? dockerfile : failed.dockerfile,
     line: failed.line,
     endLine: failed.endLine,
   });
@@ -89,14 +88,9 @@ function report(
   return { kind: "lines", lines: [], errors: [answeredError(0, failed.error)] };
 }
 
-function said({ stdio }: CommandContext, { id, names }: Built): Output {
-  for (const name of names) stdio.err(`Tagged ${name}\n`);
-  return lines(id);
-}
-
-function writeResult(flags: BuildFlags, { id, names }: Built): void {
-  if (flags.iidfile !== undefined) writeFileSync(flags.iidfile, id);
-  if (flags["metadata-file"] === undefined) return;
-  const metadata = { "containerimage.config.digest": id, "image.name": names.join(",") };
-  writeFileSync(flags["metadata-file"], `${JSON.stringify(metadata, null, 2)}\n`);
+/** What names the result, unless it is what the standard output has. */
+function said(built: Built, asked: Asked): Output {
+  const id = imageIdOf(built, asked);
+  const isTaken = asked.planned.sinks.some((sink) => sink?.kind === "stdout");
+  return id === undefined || isTaken ? DONE : lines(id);
 }

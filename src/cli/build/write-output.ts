@@ -1,0 +1,33 @@
+import { mkdirSync } from "node:fs";
+import { openRoot, unpack } from "../../files/index.ts";
+import type { TarEntry } from "../../tar/index.ts";
+import { writeFileWhole } from "../commands/files.ts";
+import type { Stdio } from "../terminal/index.ts";
+import type { Sink } from "./outputs.ts";
+
+/** Writes an output where it goes: a file appears when it is whole, a directory fills as things come. */
+export async function writeOutput(
+  sink: Sink,
+  content: AsyncIterable<Uint8Array>,
+  { stdio, signal }: { readonly stdio: Stdio; readonly signal: AbortSignal },
+): Promise<void> {
+  if (sink.kind === "stdout") {
+    for await (const chunk of content) await stdio.writeBytes("stdout", chunk);
+    return;
+  }
+  if (sink.kind === "file") return await writeFileWhole(sink.path, content);
+  mkdirSync(sink.path, { recursive: true });
+  using root = openRoot(sink.path);
+  const admit = (entry: TarEntry) => harmless(entry);
+  await unpack(root, ".", content, { keepKinds: false, owner: "caller", links: "refuse", admit, signal });
+}
+
+/**
+ * What an image has for its own root is no good in a directory of ours: a device, or a program that runs as somebody else's
+ * would now be the caller's. Undefined: it is left out.
+ */
+function harmless(entry: TarEntry): TarEntry | undefined {
+  if (entry.type === "char" || entry.type === "block") return undefined;
+  const xattrs = new Map([...entry.xattrs].filter(([name]) => name.startsWith("user.")));
+  return { ...entry, mode: entry.mode & 0o1777, xattrs };
+}

@@ -1,6 +1,7 @@
 import type { BuildOptions } from "../build/index.ts";
 import { PlyError } from "../error.ts";
-import { isObject, parseReference, withDefaultTag } from "../oci/index.ts";
+import { asStrings, isObject, parseReference, withDefaultTag } from "../oci/index.ts";
+import { classicCaches } from "./build-cache.ts";
 import { credentialsByHost } from "./credentials.ts";
 import type { Exchange } from "./exchange.ts";
 import { queryBoolean, queryInteger, queryPlatform } from "./query.ts";
@@ -13,8 +14,9 @@ export type BuildRequest = Omit<BuildOptions, "context" | "dockerfile" | "onEven
   /** Address of the context; "" when it is the body. */
   readonly remote: string;
   readonly isQuiet: boolean;
-  readonly squash: boolean;
 };
+
+const MAX_CACHES = 100;
 
 /** Reads the query of `POST /build`. Throws "invalid" naming the parameter. */
 export function parseBuildRequest({ query, headers }: Pick<Exchange, "query" | "headers">): BuildRequest {
@@ -29,7 +31,7 @@ export function parseBuildRequest({ query, headers }: Pick<Exchange, "query" | "
     dockerfileName: query.get("dockerfile") ?? "",
     remote: query.get("remote") ?? "",
     isQuiet: queryBoolean(query, "q"),
-    squash: queryBoolean(query, "squash"),
+    ...(queryBoolean(query, "squash") ? { squash: "own" as const } : {}),
     references: query
       .getAll("t")
       .filter((name) => name !== "")
@@ -37,6 +39,7 @@ export function parseBuildRequest({ query, headers }: Pick<Exchange, "query" | "
     buildArgs: new Map(given),
     labels: Object.fromEntries([...labels].map(([name, value]) => [name, value ?? ""])),
     noCache: queryBoolean(query, "nocache"),
+    ...classicCaches(asStrings(json(query, "cachefrom"), "cachefrom", MAX_CACHES)),
     pull: queryBoolean(query, "pull"),
     ...epochOf(new Map(given)),
     ...(platform === undefined ? {} : { platforms: [platform] }),

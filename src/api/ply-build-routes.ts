@@ -11,6 +11,7 @@ import {
   withDefaultTag,
 } from "../oci/index.ts";
 import type { PlyBuildContext, PlyBuildMessage, PlyBuildRequest, PlyBuildStep } from "../wire/index.ts";
+import { cachesOf } from "./build-cache.ts";
 import { contentSender, outputOptions } from "./build-outputs.ts";
 import { credentialsByHost } from "./credentials.ts";
 import { bodyStream, type Exchange, sendJson } from "./exchange.ts";
@@ -189,6 +190,7 @@ function optionsOf(request: PlyBuildRequest): Omit<BuildOptions, "dockerfile" | 
     secrets: new Map(Object.entries(secrets).map(([id, value]) => [id, Buffer.from(value, "base64")])),
     ssh: new Map(Object.entries(ssh)),
     ...outputOptions(request),
+    ...cachesOf(request),
     ...(request.target === undefined ? {} : { target: request.target }),
     ...(request.labels === undefined ? {} : { labels: request.labels }),
     ...(platforms === undefined ? {} : { platforms: platformsOf(platforms) }),

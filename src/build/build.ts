@@ -18,6 +18,7 @@ import type { Why } from "./difference.ts";
 import type { FileTree } from "./file-tree.ts";
 import type { Times } from "./layer-plan.ts";
 import type { BuildAnnotation, BuildOutput } from "./output.ts";
+import type { CacheSource, CacheTarget } from "./remote-cache/place.ts";
 import type { Squash } from "./squash.ts";
 
 export interface BuildOptions {
@@ -36,6 +37,12 @@ export interface BuildOptions {
   /** What to build for, each once; absent: this machine. */
   readonly platforms?: readonly Platform[];
   readonly noCache?: boolean;
+  /** `--cache-from`: caches outside of the store to look steps up in. */
+  readonly cacheFrom?: readonly CacheSource[];
+  /** `--cache-to`: where to put what the steps made. */
+  readonly cacheTo?: readonly CacheTarget[];
+  /** `--cache-to type=inline`: the image carries its own cache. */
+  readonly hasInlineCache?: boolean;
   /** Stages of which no step is taken from the cache, by name or number. */
   readonly noCacheStages?: readonly string[];
   /** Ask the registries for newer base images. */

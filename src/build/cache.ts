@@ -23,8 +23,8 @@ export interface CachedStep {
 export interface BuildCache {
   find(key: string): CachedStep | undefined;
   put(step: Pick<CachedStep, "key" | "diffId" | "text" | "size">): void;
-  /** When a step of this history was made first: now, unless it was made before. */
-  createdAt(historyKey: string, isFresh: boolean): number;
+  /** When a step of this history was made first: now, unless it was made before, here or elsewhere. */
+  createdAt(historyKey: string, isFresh: boolean, elsewhere?: number): number;
   /** Whether this history was made before. */
   knows(historyKey: string): boolean;
   list(): CachedStep[];
@@ -79,12 +79,12 @@ export function openBuildCache({ layerRecords, stepRecords, leases, layers, cloc
         leases.addLayer(leases.hold(ownerOf(step.key), now + FOR_EVER_MS), step.diffId);
       layerRecords.put(step.key, { ...step, createdAt: now, lastUsedAt: now, useCount: 0 });
     },
-    createdAt(historyKey, isFresh) {
-      const known = isFresh ? undefined : stepRecords.get(historyKey);
-      if (typeof known === "number") return known;
-      const now = clock();
-      stepRecords.put(historyKey, now);
-      return now;
+    createdAt(historyKey, isFresh, elsewhere) {
+      const here = stepRecords.get(historyKey);
+      const known = isFresh ? [] : [here, elsewhere].filter((time) => typeof time === "number");
+      const first = known.length === 0 ? clock() : Math.min(...known);
+      if (first !== here) stepRecords.put(historyKey, first);
+      return first;
     },
     knows: (historyKey) => stepRecords.get(historyKey) !== undefined,
     list: () => layerRecords.list().map(({ value }) => value as CachedStep),

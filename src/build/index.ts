@@ -9,3 +9,4 @@ export { openBuilder } from "./open-builder.ts";
 export type { AnnotationPlace, BuildAnnotation, BuildOutput } from "./output.ts";
 export type { BuilderParts } from "./parts.ts";
 export { openRepositories } from "./repositories.ts";
+export type { CachePlace, CacheSource, CacheTarget } from "./remote-cache/place.ts";

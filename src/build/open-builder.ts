@@ -13,6 +13,7 @@ import { buildStages, openSessions } from "./open-session.ts";
 import { checkOutputs } from "./output.ts";
 import type { BuilderParts } from "./parts.ts";
 import { openProjects } from "./project.ts";
+import { openCaches } from "./remote-cache/open-caches.ts";
 import type { Session } from "./session.ts";
 import { openSources } from "./sources.ts";
 import { type BuildMemory, createTrace } from "./trace.ts";
@@ -106,9 +107,11 @@ async function buildImage(
     await parts.store.collectGarbage();
   });
   const sources = cleanup.use(openSources(parts, lease));
+  const caches = cleanup.use(await openCaches({ parts, options, lease, signal }));
+  const { imports } = caches;
   const trace = createTrace(memory, options);
   cleanup.defer(() => trace.finish());
-  const sessions = openSessions({ parts, options, cache, trace, lease, sources, signal, stop });
+  const sessions = openSessions({ parts, options, cache, imports, trace, lease, sources, signal, stop });
   const built = await withChecks(sessions, async () => {
     const stages: BuiltStage[] = [];
     // One after the other: what is the same for all platforms, such as stages for $BUILDPLATFORM, the next one finds in the cache.
@@ -116,7 +119,10 @@ async function buildImage(
     return stages;
   });
   warnUnused(sessions);
-  return await deliver(built);
+  await caches.hold(built);
+  const delivered = await deliver(built);
+  await caches.send();
+  return delivered;
 }
 
 function warnUnused(sessions: readonly Session[]): void {

@@ -7,6 +7,7 @@ import type { BuildCache } from "./cache.ts";
 import { checkFrontend } from "./frontend.ts";
 import { type BuildGraph, planStages } from "./graph.ts";
 import type { BuilderParts } from "./parts.ts";
+import type { CacheImports } from "./remote-cache/import.ts";
 import type { Session, StageResult } from "./session.ts";
 import type { Sources } from "./sources.ts";
 import { buildStage } from "./stage.ts";
@@ -18,6 +19,7 @@ export interface SharedBuild {
   readonly parts: BuilderParts;
   readonly options: BuildOptions;
   readonly cache: BuildCache;
+  readonly imports: CacheImports;
   readonly trace: BuildTrace;
   readonly lease: Lease;
   readonly sources: Sources;

@@ -37,7 +37,7 @@ export async function planLayer(
   if (reused !== undefined) {
     const layer = Promise.resolve(reused.layer);
     root.addPlanned(plan, layer);
-    return { createdBy, layer, key: historyInput(key, createdBy), isCached: true };
+    return { createdBy, layer, key: historyInput(key, createdBy), cacheKey: key, isCached: true };
   }
   throwIfAborted(session.signal);
   const layer = ingestPlan(work, plan).then((record) => {
@@ -45,7 +45,7 @@ export async function planLayer(
     return record;
   });
   root.addPlanned(plan, layer);
-  return { createdBy, layer, key: historyInput(key, createdBy), isCached: false };
+  return { createdBy, layer, key: historyInput(key, createdBy), cacheKey: key, isCached: false };
 }
 
 function historyInput(key: string, createdBy: string): string {

@@ -12,10 +12,14 @@ export interface Reused {
 export async function reuse(work: StageWork, step: BuildStep, made: MadeOf): Promise<Reused | undefined> {
   const { session, trace } = work;
   const noCache = session.options.noCache === true;
-  const found = noCache ? undefined : findHere(session, made.key);
-  if (found === undefined) await trace.ran(step, made, { noCache });
-  else trace.kept(step, made);
-  return found;
+  if (!noCache) {
+    const here = findHere(session, made.key);
+    if (here !== undefined) trace.kept(step, made);
+    const found = here ?? (await findElsewhere(work, step, made));
+    if (found !== undefined) return found;
+  }
+  await trace.ran(step, made, { noCache });
+  return undefined;
 }
 
 function findHere({ parts, cache, lease }: Session, key: string): Reused | undefined {
@@ -24,6 +28,19 @@ function findHere({ parts, cache, lease }: Session, key: string): Reused | undef
   const layer = cached.diffId === null ? undefined : parts.store.layers.get(cached.diffId);
   if (layer !== undefined) parts.store.leases.addLayer(lease, layer.diffId);
   return { layer };
+}
+
+/** What a cache outside of the store has, which the store has from now on too. */
+async function findElsewhere(work: StageWork, step: BuildStep, made: MadeOf): Promise<Reused | undefined> {
+  const { imports } = work.session;
+  for (let found = imports.find(made.key); found !== undefined; found = imports.find(made.key)) {
+    const layer = await found.layer?.bring();
+    // A layer that cannot be had is not offered again; another cache may have it.
+    if (found.layer !== undefined && layer === undefined) continue;
+    keep(work, step, made, layer);
+    return { layer };
+  }
+  return undefined;
 }
 
 /** Keeps what a step made for later builds, and what it was made of. */

@@ -64,12 +64,12 @@ export async function runStep(
   if (reused !== undefined) {
     const { layer } = reused;
     root.addLayer(layer);
-    return { createdBy, layer: Promise.resolve(layer), key: historyKey, isCached: true };
+    return { createdBy, layer: Promise.resolve(layer), key: historyKey, cacheKey: key, isCached: true };
   }
   const layer = await execute(work, instruction, { step, args, diffIds, mounts, declared });
   keep(work, step, made, layer);
   root.addLayer(layer);
-  return { createdBy, layer: Promise.resolve(layer), key: historyKey, isCached: false };
+  return { createdBy, layer: Promise.resolve(layer), key: historyKey, cacheKey: key, isCached: false };
 }
 
 function hostnameOf({ session }: StageWork): string | undefined {

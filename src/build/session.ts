@@ -4,6 +4,8 @@ import type { BuildEvent, BuildOptions } from "./build.ts";
 import type { BuildCache } from "./cache.ts";
 import type { BuildGraph, PlannedStage } from "./graph.ts";
 import type { BuilderParts } from "./parts.ts";
+import type { CacheImports } from "./remote-cache/import.ts";
+import type { CacheRecord } from "./remote-cache/records.ts";
 import type { Sources } from "./sources.ts";
 import type { StageRoot } from "./stage-root.ts";
 import type { BuildTrace, StageTrace } from "./trace.ts";
@@ -13,9 +15,10 @@ import type { BuildArgs, Variables } from "./variables.ts";
 export interface Session {
   readonly parts: BuilderParts;
   readonly options: BuildOptions;
-  readonly cache: BuildCache;
   /** What is built for; undefined: nobody said. */
   readonly platform: Platform | undefined;
+  readonly cache: BuildCache;
+  readonly imports: CacheImports;
   readonly trace: BuildTrace;
   readonly args: BuildArgs;
   readonly graph: BuildGraph;
@@ -42,6 +45,8 @@ export interface StageResult {
   readonly args: readonly (readonly [name: string, value: string])[];
   readonly author: string | undefined;
   readonly history: readonly HistoryEntry[];
+  /** What its steps made, those of stages it stands on included. */
+  readonly records: readonly CacheRecord[];
   /** Names what was done to come here. */
   readonly historyKey: string;
   readonly platform: Platform;
@@ -69,6 +74,8 @@ export interface StepOutcome {
   readonly layer?: Promise<LayerRecord | undefined>;
   /** What tells the step's result from others. */
   readonly key: string;
+  /** By which its layer is found again. */
+  readonly cacheKey?: string;
   readonly isCached: boolean;
   readonly author?: string;
 }

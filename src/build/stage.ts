@@ -13,13 +13,17 @@ import type { PlannedStage } from "./graph.ts";
 import { createLayerPlan } from "./layer-plan.ts";
 import { planLayer } from "./plan-step.ts";
 import { runStep } from "./run-step.ts";
+import type { CacheRecord } from "./remote-cache/records.ts";
 import type { Session, StageResult, StageWork, StepOutcome } from "./session.ts";
 import { applySettings } from "./settings.ts";
 import { createStageRoot, stackOf } from "./stage-root.ts";
 import { createVariables } from "./variables.ts";
 
 interface Begin
-  extends Pick<StageResult, "config" | "args" | "author" | "history" | "historyKey" | "platform" | "base"> {
+  extends Pick<
+    StageResult,
+    "config" | "args" | "author" | "history" | "records" | "historyKey" | "platform" | "base"
+  > {
   readonly diffIds: readonly DiffId[];
 }
 
@@ -46,6 +50,7 @@ export async function buildStage(whole: Session, planned: PlannedStage): Promise
     `${stage.from.name ?? stage.index} ${formatPlatform(begin.platform)}`,
     fromStep,
     tracedBase(session, planned, begin),
+  await session.imports.ready;
   );
   session.emit({
     kind: "step",
@@ -100,7 +105,7 @@ export async function buildStage(whole: Session, planned: PlannedStage): Promise
       ["step", outcome.key],
     ]);
     if (outcome.layer !== undefined && !outcome.isCached) isFresh = true;
-    const isCached = outcome.isCached || (!isFresh && session.cache.knows(historyKey));
+    const isCached = outcome.isCached || (!isFresh && isKnown(session, historyKey));
     steps.push({ outcome, historyKey, isFresh });
     trace.done(step, outcome, { isCached, noCache: session.options.noCache === true });
     session.emit({
@@ -115,7 +120,12 @@ export async function buildStage(whole: Session, planned: PlannedStage): Promise
   session.emit({ kind: "stage", index: stage.index, state: "done" });
   const diffIds = await work.root.diffIds();
   const history = [...begin.history];
-  for (const step of steps) history.push(await historyOf(session, step, author));
+  const records = [...begin.records];
+  for (const step of steps) {
+    const entry = await historyOf(session, step, author);
+    history.push(entry);
+    records.push(await recordOf(step, entry));
+  }
   return {
     planned,
     diffIds,
@@ -128,6 +138,7 @@ export async function buildStage(whole: Session, planned: PlannedStage): Promise
     base: begin.base,
     baseDiffIds: begin.diffIds,
   };
+    records,
 }
 
 function isUncached(
@@ -160,11 +171,24 @@ async function historyOf(
   { outcome: { createdBy, layer }, historyKey, isFresh }: Done,
   author: string | undefined,
 ): Promise<HistoryEntry> {
+function isKnown({ cache, imports }: Session, historyKey: string): boolean {
+  return cache.knows(historyKey) || imports.createdAt(historyKey) !== undefined;
+}
+
+async function recordOf(
+  { outcome: { cacheKey, layer }, historyKey }: Done,
+  { created = "" }: HistoryEntry,
+): Promise<CacheRecord> {
+  const record = { historyKey, createdAt: Date.parse(created) };
+  if (cacheKey === undefined) return record;
+  return { ...record, made: { key: cacheKey, diffId: (await layer)?.diffId ?? null } };
+}
+
   const { times } = session.options;
   const isEmpty = layer === undefined || (await layer) === undefined;
   const created =
     times === undefined
-      ? session.cache.createdAt(historyKey, isFresh)
+      ? session.cache.createdAt(historyKey, isFresh, session.imports.createdAt(historyKey))
       : ("all" in times ? times.all : times.atMost) * 1000;
   return {
     created: new Date(created).toISOString(),
@@ -189,6 +213,7 @@ async function beginStage(session: Session, planned: PlannedStage, step: BuildSt
     base: { imageId: `sha256:${"0".repeat(64)}`, imageName: "scratch" },
   } as const;
   if (base.kind === "scratch") return { ...nothing, base: nothing.base as Begin["base"] };
+    records: [],
   if (base.kind === "stage") return await session.stageOf(base.index);
   if (base.kind === "context") {
     const other = session.options.contexts?.get(base.name);
@@ -228,6 +253,7 @@ async function beginWithImage(
       ...(image.variant ? { variant: image.variant } : {}),
     },
     base: { imageId: record.id, imageName: name },
+    records: [],
   };
 }
 

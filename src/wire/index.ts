@@ -9,6 +9,7 @@ export * from "./json-lines.ts";
 export * from "./path-stat.ts";
 export type * from "./ply.ts";
 export type * from "./ply-build.ts";
+export type * from "./ply-build-cache.ts";
 export type * from "./ply-build-call.ts";
 export * from "./ply-build-content.ts";
 export type * from "./ply-build-output.ts";

@@ -1,5 +1,6 @@
 import type { DockerHostConfig } from "./docker-container.ts";
 import type { ErrorBody, PlyProgress } from "./ply.ts";
+import type { PlyCachePlace, PlyCacheTarget } from "./ply-build-cache.ts";
 import type { PlyBuildAnswer, PlyBuildLines, PlyBuildRule } from "./ply-build-call.ts";
 import type { PlyBuildAnnotation, PlyBuildOutput } from "./ply-build-output.ts";
 import type { PlyBuildWhy } from "./ply-build-why.ts";
@@ -24,6 +25,8 @@ export interface PlyBuildRequest {
   /** What to build for: one image each. */
   readonly platforms?: readonly string[];
   readonly noCache?: boolean;
+  readonly cacheFrom?: readonly PlyCachePlace[];
+  readonly cacheTo?: readonly PlyCacheTarget[];
   /** Stages of which no step is taken from the cache. */
   readonly noCacheStages?: readonly string[];
   readonly pull?: boolean;

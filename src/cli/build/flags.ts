@@ -44,6 +44,16 @@ export const BUILD_FLAGS = {
     help: "Network of the steps: default, none, host",
     complete: "network",
   },
+  "cache-from": {
+    kind: "list",
+    value: "NAME|type=TYPE,…",
+    help: "Cache to look steps up in: an image or cache in a registry; type=local,src=DIR",
+  },
+  "cache-to": {
+    kind: "list",
+    value: "NAME|type=TYPE,…",
+    help: "Where to put the cache: type=inline, type=registry,ref=NAME or type=local,dest=DIR; mode=max for all stages",
+  },
   "no-cache": { kind: "bool", help: "Run every step anew" },
   "no-cache-filter": { kind: "list", value: "STAGE,...", help: "Run the steps of these stages anew" },
   platform: {

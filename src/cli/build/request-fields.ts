@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { PlyError } from "../../error.ts";
 import type { PlyBuildRequest } from "../../wire/index.ts";
 import { UsageError } from "../failure.ts";
+import { cacheSources, cacheTargets } from "./cache-flags.ts";
 import type { BuildFlags } from "./flags.ts";
 import { platformsOf } from "./outputs.ts";
 import type { BuildRequestFields } from "./send.ts";
@@ -26,6 +27,8 @@ export function requestFields(flags: BuildFlags, env: Environment): BuildRequest
     target: flags.target,
     platforms: flags.platform.length === 0 ? undefined : platformsOf(flags),
     noCache: flags["no-cache"],
+    cacheFrom: cacheSources(flags["cache-from"]),
+    cacheTo: cacheTargets(flags["cache-to"]),
     noCacheStages: flags["no-cache-filter"].flatMap((text) => text.split(",")),
     pull: flags.pull,
     explain: flags.explain,

@@ -56,6 +56,7 @@ export interface CacheMounts {
   /** A directory for one step. Waits while another has it locked; throws "cancelled" when the signal is aborted meanwhile. */
   hold(use: CacheUse, signal: AbortSignal): Promise<HeldCache>;
   list(): (CacheMount & { readonly isInUse: boolean })[];
+  /** Nothing, once it is gone. */
   usageOf(key: string): Promise<TreeUsage>;
   /** Takes one away. Throws "not-found", "conflict" while a step has it. */
   remove(key: string): Promise<void>;
@@ -71,7 +72,7 @@ export interface CacheMounts {
     mount: Omit<CacheMount, "key" | "lastUsedAt" | "useCount">,
     staged: string,
     prepare: (before: string | undefined) => void,
-  ): Promise<void>;
+  ): Promise<CacheMount["key"]>;
 }
 
 export interface CacheMountParts {
@@ -157,7 +158,10 @@ export function openCacheMounts({ directory, records, clock }: CacheMountParts):
         ...mount,
         isInUse: holds.isHeld(stemOf(mount), mount.copy),
       })),
-    usageOf: (key) => usageOfTree(pathOf(known(key))),
+    async usageOf(key) {
+      const entry = find(key);
+      return entry === undefined ? { bytes: 0, files: 0 } : usageOfTree(pathOf(entry));
+    },
     async remove(key) {
       const entry = known(key);
       const held = alone(holds, entry);
@@ -190,6 +194,7 @@ export function openCacheMounts({ directory, records, clock }: CacheMountParts):
           directory: name,
         });
         if (before !== undefined) await removeTree(pathOf(before));
+        return key;
       } finally {
         held.release();
       }

@@ -1,7 +1,8 @@
 export type * from "./build.ts";
 export type { CachedStep } from "./cache.ts";
-export type * from "./calls.ts";
+export { exportCaches, importCaches } from "./cache-archive.ts";
 export { type CacheMount, openCacheMounts } from "./cache-mounts.ts";
+export type * from "./calls.ts";
 export type * from "./context.ts";
 export type { FileTree } from "./file-tree.ts";
 export type { Times } from "./layer-plan.ts";

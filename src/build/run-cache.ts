@@ -24,7 +24,7 @@ export async function planCache({ work, step, target }: MountContext, mount: Cac
     ...(source === undefined ? {} : { from: digestOf(await sourceInputs("", source)) }),
   };
   return {
-    inputs: [["mount", JSON.stringify({ type: "cache", target, readOnly })]],
+    inputs: [["mount", JSON.stringify({ type: "cache", target, readOnly, from: identity.from })]],
     async open(places) {
       const fill = async (directory: string) => {
         chmodSync(directory, mode);

@@ -1,6 +1,7 @@
 import {
   chmodSync,
   closeSync,
+  existsSync,
   lchownSync,
   linkSync,
   lutimesSync,
@@ -11,7 +12,6 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import type { TreeNode } from "../layer/index.ts";
-import { failedWith } from "../linux/index.ts";
 import type { FileTree } from "./file-tree.ts";
 
 /**
@@ -29,7 +29,7 @@ export async function writeTree(
     const first = firstNames.get(each);
     if (first !== undefined) return linkSync(first, to);
     if (each.type === "directory") {
-      makeDirectory(to);
+      if (!existsSync(to)) mkdirSync(to, { mode: 0o700 });
       for (const [name, child] of each.children ?? [])
         await visit(from === "" ? name : `${from}/${name}`, child, below(to, name));
     } else if (each.type === "symlink") symlinkSync(Buffer.from(each.linkTarget, "latin1"), to);
@@ -52,14 +52,6 @@ export async function writeTree(
     if (++count % 256 === 0) await new Promise((resolve) => setImmediate(resolve));
   };
   await visit(path, node, Buffer.from(target));
-}
-
-function makeDirectory(path: Buffer): void {
-  try {
-    mkdirSync(path, { mode: 0o700 });
-  } catch (error) {
-    if (!failedWith(error, "EEXIST")) throw error;
-  }
 }
 
 function below(directory: Buffer, name: string): Buffer {

@@ -16,6 +16,7 @@ export const SECTIONS: readonly Section[] = ["Containers", "Images", "Registries
 /** Groups of verbs. */
 export const GROUPS: Readonly<Record<string, string>> = {
   builder: "Manage what builds keep",
+  cache: "Manage the directories of RUN --mount=type=cache",
   container: "Manage containers",
   image: "Manage images",
   network: "Manage networks",
@@ -222,6 +223,42 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     summary: "Remove steps of builds that are kept to be used again",
     section: "Images",
     load: () => import("./commands/builder-prune.ts"),
+  },
+  {
+    names: ["cache ls", "cache list"],
+    summary: "List what RUN --mount=type=cache keeps between builds",
+    section: "Images",
+    load: () => import("./commands/cache-ls.ts"),
+  },
+  {
+    names: ["cache inspect"],
+    summary: "Show all that is known about cache mounts",
+    section: "Images",
+    load: () => import("./commands/cache-inspect.ts"),
+  },
+  {
+    names: ["cache export"],
+    summary: "Write cache mounts to a tar archive",
+    section: "Images",
+    load: () => import("./commands/cache-export.ts"),
+  },
+  {
+    names: ["cache import"],
+    summary: "Take cache mounts in from a tar archive",
+    section: "Images",
+    load: () => import("./commands/cache-import.ts"),
+  },
+  {
+    names: ["cache rm", "cache remove"],
+    summary: "Remove cache mounts",
+    section: "Images",
+    load: () => import("./commands/cache-rm.ts"),
+  },
+  {
+    names: ["cache prune"],
+    summary: "Remove cache mounts that no build is using",
+    section: "Images",
+    load: () => import("./commands/cache-prune.ts"),
   },
   {
     names: ["images", "image ls", "image list"],

@@ -1,3 +1,4 @@
+import { posix } from "node:path";
 import { bad } from "./source.ts";
 
 /** One `RUN --mount`, variables expanded. Modes are numbers; `target` is relative to the working directory or absolute. */
@@ -162,7 +163,7 @@ function mountOf(type: keyof typeof KEYS, read: Reader): RunMount {
   return {
     type,
     target,
-    id: read.text("id") ?? target,
+    id: read.text("id") || posix.normalize(target).replace(/(?<=.)\/$/, ""),
     from,
     source,
     readOnly,

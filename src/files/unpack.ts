@@ -40,6 +40,8 @@ export interface UnpackOptions {
   readonly links: "follow" | "refuse";
   /** What is made in place of an entry; undefined: nothing. */
   readonly admit?: (entry: TarEntry) => TarEntry | undefined;
+  /** Device nodes; they are made unless this says otherwise. */
+  readonly devices?: "make" | "leave out";
   readonly signal?: AbortSignal;
 }
 
@@ -257,6 +259,8 @@ interface OpenFile {
 function unpackEntry(target: Target, parents: Parents, name: string, entry: TarEntry): OpenFile | undefined {
   // What is unpacked into is there, with its own attributes.
   if (name === "") return undefined;
+  const isDevice = entry.type === "char" || entry.type === "block";
+  if (isDevice && target.options.devices === "leave out") return undefined;
   const parent = parents.of(name);
   const { directory, full } = parent;
   const isKept = makeRoom(parent, parents, entry, target);

@@ -14,6 +14,7 @@ export type * from "./ply-build-call.ts";
 export * from "./ply-build-content.ts";
 export type * from "./ply-build-output.ts";
 export type * from "./ply-build-why.ts";
+export type * from "./ply-cache.ts";
 export * from "./ply-exec.ts";
 export type * from "./ply-files.ts";
 export type * from "./ply-run.ts";

@@ -25,11 +25,7 @@ async function build(exchange: Exchange, { engine, clock }: Service): Promise<vo
     throw new PlyError("unsupported", "this engine has no BuildKit", {
       hint: "set DOCKER_BUILDKIT=0, or use ply build",
     });
-  const { dockerfileName, remote, isQuiet, squash, ...request } = parseBuildRequest(exchange);
-  if (squash)
-    throw new PlyError("invalid", "squash is only supported with experimental mode", {
-      hint: "steps that copy from another stage bring their result alone",
-    });
+  const { dockerfileName, remote, isQuiet, ...request } = parseBuildRequest(exchange);
   const { signal } = exchange;
   await using context = await engine.builder.openContext(
     remote === "" ? { archive: bodyStream(exchange) } : { address: remote },

@@ -128,6 +128,8 @@ async function inspect(exchange: Exchange, service: Service): Promise<void> {
 }
 
 async function start(exchange: Exchange, { engine }: Service): Promise<void> {
+  if (exchange.query.get("checkpoint"))
+    throw new PlyError("unsupported", "ply keeps no checkpoints of processes");
   sendEmpty(exchange, (await startContainer(engine, param(exchange, "name"))) ? 204 : 304);
 }
 

@@ -16,7 +16,7 @@ describe("API server", () => {
         assert.equal(answer.status, 200, `${method} ${path}`);
         assert.equal(answer.text, method === "GET" ? "OK" : "");
         assert.equal(answer.headers["api-version"], "1.50");
-        assert.equal(answer.headers["docker-experimental"], "false");
+        assert.equal(answer.headers["docker-experimental"], "true");
         assert.equal(answer.headers["ostype"], "linux");
         assert.equal(answer.headers["builder-version"], "1");
         assert.equal(answer.headers["swarm"], "inactive");

@@ -36,7 +36,8 @@ const KEEP_ALIVE_MS = 10 * 60_000;
 /** Headers of every answer, errors included. */
 export const COMMON_HEADERS: Readonly<Record<string, string>> = {
   "Api-Version": API_VERSION,
-  "Docker-Experimental": "false",
+  // Docker's client sends `build --squash` only to such engines.
+  "Docker-Experimental": "true",
   Ostype: "linux",
   Server: `Ply/${VERSION} (linux)`,
 };

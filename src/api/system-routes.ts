@@ -59,7 +59,7 @@ async function version(exchange: Exchange, { engine, startedAt }: Service): Prom
         Details: {
           ApiVersion: API_VERSION,
           Arch: architecture,
-          Experimental: "false",
+          Experimental: "true",
           KernelVersion: host.kernelVersion,
           MinAPIVersion: MIN_API_VERSION,
           Os: "linux",
@@ -197,7 +197,7 @@ const UNUSED_INFO = {
     Mirrors: null,
   },
   GenericResources: null,
-  ExperimentalBuild: false,
+  ExperimentalBuild: true,
   LiveRestoreEnabled: true,
   Isolation: "",
   ContainerdCommit: { ID: "" },

@@ -41,7 +41,7 @@ export const FLAGS: Readonly<Record<string, Readonly<Record<string, string>>>> =
   },
   rm: { link: "404: a link is a setting of the container that has it; it goes with `network disconnect`" },
   start: {
-    checkpoint: "refused by the client without experimental features",
+    checkpoint: "501: ply keeps no checkpoints of processes",
     "checkpoint-dir": "the same",
   },
   "volume update": { availability: "503: there are no cluster volumes" },
@@ -67,8 +67,6 @@ export const FLAGS: Readonly<Record<string, Readonly<Record<string, string>>>> =
     "disable-content-trust": "the client's own",
     isolation: WINDOWS,
     "security-opt": "refused, as by Docker on Linux",
-    squash:
-      "refused by the client without experimental features; `ply export` and `ply import` make one layer",
   },
   pull: { "disable-content-trust": "the client's own" },
   push: { "disable-content-trust": "the client's own" },

@@ -71,7 +71,7 @@ export function buildLines(options: BuildLinesOptions): (event: BuildEvent) => v
 function stepLines(event: Extract<BuildEvent, { kind: "step" }>): string[] {
   const { step, state } = event;
   if (state === "running") return [`Step ${step.number}/${step.total} : ${step.text}\n`];
-  if (state === "failed") return [];
+  if (state === "failed" || state === "cancelled") return [];
   return [...(state === "cached" ? [" ---> Using cache\n"] : []), ` ---> ${shortHex(event.id)}\n`];
 }
 

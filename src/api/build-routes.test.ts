@@ -8,6 +8,7 @@ const step = (number: number, stage = 0): BuildStep => ({
   number,
   total: 3,
   stage: { index: stage, name: undefined },
+  place: { number, total: 3 },
   text: `STEP ${number}`,
   at: { file: "Dockerfile", start: number, end: number },
 });

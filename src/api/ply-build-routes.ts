@@ -75,8 +75,9 @@ async function build(exchange: Exchange, { engine }: Service): Promise<void> {
     if (built.isStored) claimImage(exchange, engine, imageId);
     send({ type: "built", id: imageId, ...built });
   } catch (error) {
-    if (!lines.started) throw error;
     const { line, endLine, exitCode } = isPlyError(error) ? error.details : {};
+    // What has a place in the Dockerfile is told with it.
+    if (!lines.started && line === undefined) throw error;
     send({
       type: "error",
       error: errorBody(error),
@@ -223,18 +224,27 @@ function platformsOf(names: readonly string[]): Platform[] {
 /** Events as messages; what a client has no use for is left out. */
 function messagesOf(): (event: BuildEvent) => PlyBuildMessage | undefined {
   const decoders = new Map<string, TextDecoder>();
+  const numbers = new Map<string, number>();
+  // Triggers of images are not among those that are counted beforehand: a number is given when a step begins.
+  const numberOf = ({ stage, place }: BuildStep): number => {
+    const key = `${stage.index} ${stage.name} ${place.number}`;
+    const number = numbers.get(key) ?? numbers.size + 1;
+    numbers.set(key, number);
+    return number;
+  };
   return (event) => {
     switch (event.kind) {
       case "step": {
-        const step = stepOf(event.step);
-        if (event.state === "running") return { type: "step", step, state: "running" };
+        const step = stepOf(event.step, numberOf(event.step));
+        if (event.state === "running" || event.state === "cancelled")
+          return { type: "step", step, state: event.state };
         const why = event.why === undefined ? {} : { why: event.why };
         if (event.state === "failed")
           return { type: "step", step, state: "failed", message: event.message, ...why };
         return { type: "step", step, state: event.state, ms: event.ms, ...why };
       }
       case "output": {
-        const { number } = event.step;
+        const number = numberOf(event.step);
         const key = `${number} ${event.stream}`;
         const decoder = decoders.get(key) ?? new TextDecoder();
         decoders.set(key, decoder);
@@ -242,7 +252,7 @@ function messagesOf(): (event: BuildEvent) => PlyBuildMessage | undefined {
         return { type: "output", number, stream: event.stream, text };
       }
       case "pull":
-        return { type: "pull", number: event.step.number, progress: wireProgress(event.progress) };
+        return { type: "pull", number: numberOf(event.step), progress: wireProgress(event.progress) };
       case "warning":
         return {
           type: "warning",
@@ -259,11 +269,12 @@ function messagesOf(): (event: BuildEvent) => PlyBuildMessage | undefined {
   };
 }
 
-function stepOf({ number, total, stage, text, at }: BuildStep): PlyBuildStep {
+function stepOf({ total, stage, place, text, at }: BuildStep, number: number): PlyBuildStep {
   return {
     number,
     total,
     stage: stage.index,
+    place,
     ...(stage.name === undefined ? {} : { stageName: stage.name }),
     text,
     line: at.start,

@@ -105,7 +105,10 @@ export interface BuildStep {
   /** Counts from 1 over all stages that are built. */
   readonly number: number;
   readonly total: number;
+  /** Without a name of its own, and not alone, it is called `stage-0`. */
   readonly stage: { readonly index: number; readonly name: string | undefined };
+  /** Within its stage, from 1, with the triggers of its image. */
+  readonly place: { readonly number: number; readonly total: number };
   /** The instruction as written. */
   readonly text: string;
   readonly at: SourceRange;
@@ -114,6 +117,8 @@ export interface BuildStep {
 export type BuildEvent =
   /** "done": its last step is. */
   | { readonly kind: "stage"; readonly index: number; readonly state: "begun" | "done" }
+  /** "cancelled": because of another's failure, or of somebody's wish. */
+  | { readonly kind: "step"; readonly step: BuildStep; readonly state: "cancelled" }
   | { readonly kind: "step"; readonly step: BuildStep; readonly state: "running" }
   | {
       readonly kind: "step";

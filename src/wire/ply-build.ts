@@ -76,18 +76,22 @@ export type PlyBuildContext =
     };
 
 export interface PlyBuildStep {
-  /** Counts from 1 over all stages that are built. */
+  /** Counts from 1 in the order in which steps begin. */
   readonly number: number;
+  /** Of all stages that are built. */
   readonly total: number;
   readonly stage: number;
-  /** The stage's own name. */
+  /** Absent: it is the only one, and has none. */
   readonly stageName?: string;
+  /** Within its stage, from 1. */
+  readonly place: { readonly number: number; readonly total: number };
   readonly text: string;
   readonly line: number;
 }
 
 export type PlyBuildMessage =
   | { readonly type: "step"; readonly step: PlyBuildStep; readonly state: "running" }
+  | { readonly type: "step"; readonly step: PlyBuildStep; readonly state: "cancelled" }
   | {
       readonly type: "step";
       readonly step: PlyBuildStep;

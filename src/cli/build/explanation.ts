@@ -38,7 +38,7 @@ function createExplanation(): Explanation {
   let [steps, cached] = [0, 0];
   return {
     see(message) {
-      if (message.type !== "step" || message.state === "running") return;
+      if (message.type !== "step" || message.state === "running" || message.state === "cancelled") return;
       steps++;
       if (message.state === "cached") cached++;
       else if (message.why !== undefined)

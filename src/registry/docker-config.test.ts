@@ -5,7 +5,13 @@ import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { isPlyError } from "../error.ts";
 import { runCredentialHelper } from "./credential-helper.ts";
-import { configPath, dockerConfigCredentials, eraseCredentials, storeCredentials } from "./docker-config.ts";
+import {
+  allDockerCredentials,
+  configPath,
+  dockerConfigCredentials,
+  eraseCredentials,
+  storeCredentials,
+} from "./docker-config.ts";
 
 const dir = await mkdtemp(join(tmpdir(), "ply-docker-config-"));
 after(() => rm(dir, { recursive: true, force: true }));
@@ -185,6 +191,43 @@ describe("helpers", () => {
     const path = await configFile({ credsStore: "../../bin/sh" });
     await assert.rejects(dockerConfigCredentials({ path, env })("a.example"), (error) =>
       isPlyError(error, "invalid"),
+    );
+  });
+});
+
+describe("reading all", () => {
+  test("asks helpers only for hosts that matter, and passes over what is broken for others", async () => {
+    const env = await withHelper(`#!/bin/sh
+read host
+echo "$host" >> "$KEYCHAIN/asked"
+echo '{"Username":"u","Secret":"'"$host"'"}'
+`);
+    const path = await configFile({
+      auths: {
+        "plain.example": { auth: encode("a:b") },
+        "broken.example": { auth: "!" },
+        "https://index.docker.io/v1/": {},
+      },
+      credHelpers: { "one.example": "test", "two.example": "test" },
+    });
+    const read = (others: readonly string[], matters: (host: string) => boolean) =>
+      allDockerCredentials({ path, env, others, matters });
+    assert.deepEqual(
+      [...(await read(["one.example"], (host) => host === "one.example"))],
+      [
+        ["one.example", { username: "u", password: "one.example" }],
+        ["plain.example", { username: "a", password: "b" }],
+      ],
+    );
+    assert.equal(await readFile(join(env.KEYCHAIN, "asked"), "utf8"), "one.example\n");
+    assert.deepEqual([...(await read([], () => true)).keys()].sort(), [
+      "one.example",
+      "plain.example",
+      "two.example",
+    ]);
+    await assert.rejects(
+      read(["broken.example"], () => false),
+      (error) => isPlyError(error, "invalid"),
     );
   });
 });

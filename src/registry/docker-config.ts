@@ -39,6 +39,41 @@ export function dockerConfigCredentials(options: DockerConfigOptions = {}): Cred
   };
 }
 
+/**
+ * What is kept for all registries, by host, as builds need it, which learn only on the way whom they ask. Helpers, which
+ * may be slow or ask their user, are asked only for hosts that `matters` says yes to; `others` names hosts that need not be in
+ * the file.
+ */
+export async function allDockerCredentials({
+  matters,
+  others = [],
+  ...options
+}: DockerConfigOptions & {
+  readonly matters: (host: string) => boolean;
+  readonly others?: readonly string[];
+}): Promise<ReadonlyMap<string, Credentials>> {
+  const config = await readConfigFile(configPath(options));
+  const keys = ["auths", "credHelpers"].flatMap((name) => {
+    const entries = config[name];
+    return isObject(entries) ? Object.keys(entries) : [];
+  });
+  const credentialsFor = dockerConfigCredentials(options);
+  const named = new Set(others.map(registryHostOf));
+  const found = new Map<string, Credentials>();
+  for (const host of new Set([...named, ...keys.map(registryHostOf)]))
+    try {
+      const credentials =
+        helperFor(config, host) === undefined || matters(host)
+          ? await credentialsFor(host)
+          : getFromFile(config, host, configPath(options));
+      if (credentials !== undefined) found.set(host, credentials);
+    } catch (error) {
+      // What is broken for a registry that may never be asked is no reason not to build.
+      if (named.has(host)) throw error;
+    }
+  return found;
+}
+
 /** Keeps credentials for later (`ply login`); an identity token counts more than the password it came for. */
 export async function storeCredentials(
   host: string,

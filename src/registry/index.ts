@@ -1,5 +1,6 @@
 export type * from "./client.ts";
 export {
+  allDockerCredentials,
   configPath,
   type DockerConfigOptions,
   dockerConfigCredentials,

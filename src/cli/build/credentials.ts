@@ -1,24 +1,40 @@
 import { parseReference } from "../../oci/index.ts";
 import type { CommandContext } from "../command.ts";
-import { registryConfigHeaders } from "../credentials.ts";
+import { allRegistryConfigHeaders } from "../credentials.ts";
 import type { PreparedBuild } from "./request.ts";
+import type { BuildRequestFields } from "./send.ts";
 
-/** Credentials for the images that the Dockerfile begins with, as far as their names stand there, and for names to push to. */
+/** Where a Dockerfile names images: `FROM`, `--from=`, and `from=` of mounts. */
+const NAMES = /^\s*FROM\s+(?:--\S+\s+)*(\S+)|\bfrom=([^\s,]+)/gim;
+
+/**
+ * What this user has for all registries: which a build asks is known only when its variables are. Credential helpers are
+ * asked for those that the build names, and for all where the names are not known yet.
+ */
 export function registryHeaders(
-  { dockerfile }: PreparedBuild,
+  { dockerfile, named }: PreparedBuild,
   { env }: CommandContext,
+  { cacheFrom = [], cacheTo = [] }: BuildRequestFields,
   pushed: readonly string[],
 ): Promise<Readonly<Record<string, string>>> {
-  const text = "text" in dockerfile ? dockerfile.text : "";
-  const names = [...text.matchAll(/^\s*FROM\s+(?:--\S+\s+)*([^\s$]+)|--from=([^\s,$]+)/gim)].map(
-    (match) => match[1] ?? match[2] ?? "",
+  const written = "text" in dockerfile ? namesIn(dockerfile.text) : undefined;
+  const contexts = [...named.values()].flatMap((each) =>
+    "kind" in each && each.kind === "image" ? [each.name] : [],
   );
-  const images = ["docker.io/library/x", ...names, ...pushed].filter((name) => {
-    try {
-      return name !== "scratch" && parseReference(name).path !== "";
-    } catch {
-      return false;
-    }
-  });
-  return registryConfigHeaders(images, env);
+  const caches = [...cacheFrom, ...cacheTo].flatMap((each) => (each.kind === "registry" ? [each.ref] : []));
+  const names = ["docker.io/library/x", ...(written ?? []), ...contexts, ...caches, ...pushed];
+  const areAllKnown = written !== undefined && !names.some((name) => name.includes("$"));
+  return allRegistryConfigHeaders({ names: names.filter(isName), areAllKnown }, env);
+}
+
+function namesIn(dockerfile: string): string[] {
+  return [...dockerfile.matchAll(NAMES)].map((match) => match[1] ?? match[2] ?? "");
+}
+
+function isName(text: string): boolean {
+  try {
+    return text !== "scratch" && parseReference(text).path !== "";
+  } catch {
+    return false;
+  }
 }

@@ -49,9 +49,10 @@ export default command({
     const told = isForPeople && flags.explain ? explaining(shown, context.stdio) : shown;
     const view = isForPeople ? showingPushes(told, context.stdio) : told;
     try {
+      const request = { ...requestFields(flags, context.env), ...outputFields(planned, flags) };
       const answer = await sendBuild(context.engine, prepared, {
-        request: { ...requestFields(flags, context.env), ...outputFields(planned, flags) },
-        headers: await registryHeaders(prepared, context, pushedNames(asked)),
+        request,
+        headers: await registryHeaders(prepared, context, request, pushedNames(asked)),
         signal,
       });
       const built = await follow(answer, view, async (output, content) => {

@@ -9,6 +9,7 @@ import {
 } from "./build/index.ts";
 import { type OpenContainers, runStep } from "./container/index.ts";
 import type { Images } from "./image/index.ts";
+import { readInterpreters, runsNatively } from "./linux/index.ts";
 import { hostPlatform } from "./oci/index.ts";
 import { NO_LIMITS } from "./runtime/index.ts";
 import type { SnapshotDriver } from "./snapshot/index.ts";
@@ -40,6 +41,10 @@ export function joinBuilder({ root, runRoot, store, images, snapshots, container
     repositories: openRepositories(join(root, "build", "git")),
     traces: join(root, "build", "traces"),
     secrets: join(runRoot, "build"),
+    emulation: {
+      isNative: runsNatively,
+      find: (head) => readInterpreters(runRoot).find(({ takes }) => takes(head)),
+    },
     platform: hostPlatform(),
     clock: Date.now,
   });

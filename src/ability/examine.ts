@@ -3,6 +3,7 @@ import type { Ability } from "./ability.ts";
 import { probeCgroups } from "./cgroups.ts";
 import { probeContainer } from "./container.ts";
 import { probeKernel, probeSecurity } from "./kernel.ts";
+import { probePlatforms } from "./platforms.ts";
 import { probePrograms } from "./programs.ts";
 import { probeRights } from "./rights.ts";
 import { probeStorage, type TriedDriver } from "./storage.ts";
@@ -21,6 +22,7 @@ export async function examineHost({ root, runRoot, tryDrivers }: ExamineOptions)
     () => probeRights(runRoot),
     probePrograms,
     () => probeKernel(root),
+    async () => probePlatforms(runRoot),
     probeCgroups,
     async () => probeStorage(root, await tryDrivers()),
     probeSecurity,

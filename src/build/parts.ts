@@ -1,5 +1,6 @@
 import type { Images } from "../image/index.ts";
 import type { TreeNode } from "../layer/index.ts";
+import type { Interpreter } from "../linux/index.ts";
 import type { Platform } from "../oci/index.ts";
 import type { LayerStack, Store } from "../store/index.ts";
 import type { RunCommand } from "./build.ts";
@@ -34,6 +35,13 @@ export interface BuilderParts {
   readonly traces: string;
   /** Directory for secrets: in memory, where there is such a one. */
   readonly secrets: string;
+  /** Who runs programs, by how they begin. */
+  readonly emulation: {
+    /** Undefined for what is no program of a processor. */
+    isNative(head: Uint8Array): boolean | undefined;
+    /** Asked anew each time: emulators come and go. */
+    find(head: Uint8Array): Pick<Interpreter, "path" | "isOpened"> | undefined;
+  };
   /** What this machine is. */
   readonly platform: Platform;
   readonly clock: () => number;

@@ -4,6 +4,7 @@ import { diffUpper } from "../layer/index.ts";
 import type { LayerRecord } from "../store/index.ts";
 import type { BuildStep, RunSettings } from "./build.ts";
 import { keyOf, type StepInput } from "./cache.ts";
+import { checkRunnable } from "./foreign.ts";
 import { keep, reuse } from "./reuse.ts";
 import { planMounts, type RunMounts, SCRIPT_PATH } from "./run-mounts.ts";
 import type { StageWork, StepOutcome } from "./session.ts";
@@ -111,6 +112,7 @@ async function execute(
   { step, args, diffIds, mounts, declared }: Execution,
 ): Promise<LayerRecord | undefined> {
   const { session, config, root } = work;
+  await checkRunnable(work, args, diffIds);
   const { store } = session.parts;
   const base = await root.tree();
   if (diffIds.length > 0) store.leases.addChain(session.lease, diffIds);

@@ -9,11 +9,12 @@ import { ownerOfUser } from "./copy-owner.ts";
 import { copyStep } from "./copy-step.ts";
 import type { StageBase, Why } from "./difference.ts";
 import { byteString } from "./file-tree.ts";
+import { warnOfPlatform } from "./foreign.ts";
 import type { PlannedStage } from "./graph.ts";
 import { createLayerPlan } from "./layer-plan.ts";
 import { planLayer } from "./plan-step.ts";
-import { runStep } from "./run-step.ts";
 import type { CacheRecord } from "./remote-cache/records.ts";
+import { runStep } from "./run-step.ts";
 import type { Session, StageResult, StageWork, StepOutcome } from "./session.ts";
 import { applySettings } from "./settings.ts";
 import { createStageRoot, stackOf } from "./stage-root.ts";
@@ -34,13 +35,10 @@ export async function buildStage(whole: Session, planned: PlannedStage): Promise
     ? { ...whole, options: { ...whole.options, noCache: true } }
     : whole;
   const first = session.firstStep.get(stage.index) ?? 1;
-  const name = stage.from.name ?? (session.graph.all.length > 1 ? `stage-${stage.index}` : undefined);
-  let triggerCount = 0;
   const stepAt = (n: number, { text, at }: Pick<Instruction, "text" | "at">): BuildStep => ({
     number: first + n,
     total: session.total,
-    stage: { index: stage.index, name },
-    place: { number: n + 1, total: 1 + triggerCount + stage.instructions.length },
+    stage: { index: stage.index, name: stage.from.name },
     text,
     at,
   });
@@ -49,11 +47,11 @@ export async function buildStage(whole: Session, planned: PlannedStage): Promise
   session.emit({ kind: "stage", index: stage.index, state: "begun" });
   session.emit({ kind: "step", step: fromStep, state: "running" });
   const begin = await reporting(session, fromStep, () => beginStage(session, planned, fromStep));
+  await session.imports.ready;
   const trace = session.trace.stage(
     `${stage.from.name ?? stage.index} ${formatPlatform(begin.platform)}`,
     fromStep,
     tracedBase(session, planned, begin),
-  await session.imports.ready;
   );
   session.emit({
     kind: "step",
@@ -87,7 +85,6 @@ export async function buildStage(whole: Session, planned: PlannedStage): Promise
     parseTrigger(trigger, begin.base.imageName),
   );
   if (triggers.length > 0) {
-    triggerCount = triggers.length;
     const { OnBuild: _done, ...config } = work.config;
     work.config = config;
   }
@@ -137,12 +134,12 @@ export async function buildStage(whole: Session, planned: PlannedStage): Promise
     args: work.variables.args(),
     author,
     history,
+    records,
     historyKey,
     platform: begin.platform,
     base: begin.base,
     baseDiffIds: begin.diffIds,
   };
-    records,
 }
 
 function isUncached(
@@ -170,11 +167,6 @@ interface Done {
   readonly isFresh: boolean;
 }
 
-async function historyOf(
-  session: Session,
-  { outcome: { createdBy, layer }, historyKey, isFresh }: Done,
-  author: string | undefined,
-): Promise<HistoryEntry> {
 function isKnown({ cache, imports }: Session, historyKey: string): boolean {
   return cache.knows(historyKey) || imports.createdAt(historyKey) !== undefined;
 }
@@ -188,6 +180,11 @@ async function recordOf(
   return { ...record, made: { key: cacheKey, diffId: (await layer)?.diffId ?? null } };
 }
 
+async function historyOf(
+  session: Session,
+  { outcome: { createdBy, layer }, historyKey, isFresh }: Done,
+  author: string | undefined,
+): Promise<HistoryEntry> {
   const { times } = session.options;
   const isEmpty = layer === undefined || (await layer) === undefined;
   const created =
@@ -212,12 +209,12 @@ async function beginStage(session: Session, planned: PlannedStage, step: BuildSt
     args: [],
     author: undefined,
     history: [],
+    records: [],
     historyKey: keyOf("scratch", []),
     platform,
     base: { imageId: `sha256:${"0".repeat(64)}`, imageName: "scratch" },
   } as const;
   if (base.kind === "scratch") return { ...nothing, base: nothing.base as Begin["base"] };
-    records: [],
   if (base.kind === "stage") return await session.stageOf(base.index);
   if (base.kind === "context") {
     const other = session.options.contexts?.get(base.name);
@@ -241,15 +238,18 @@ async function beginWithImage(
   platform: Platform,
   step: BuildStep,
 ): Promise<Begin> {
+  const { stage } = planned;
   const isChosen = planned.platform !== undefined || session.platform !== undefined;
   const record = await baseImage(session, name, isChosen ? platform : undefined, step);
   const image = await session.parts.images.configOf(record.id);
+  if (!isChosen) warnOfPlatform(session, image, stage.from.at);
   return {
     diffIds: record.diffIds,
     config: image.config ?? {},
     args: [],
     author: image.author,
     history: image.history ?? [],
+    records: [],
     historyKey: keyOf("image", [["id", record.id]]),
     platform: {
       os: image.os,
@@ -257,7 +257,6 @@ async function beginWithImage(
       ...(image.variant ? { variant: image.variant } : {}),
     },
     base: { imageId: record.id, imageName: name },
-    records: [],
   };
 }
 
@@ -271,10 +270,6 @@ async function reporting<Result>(
     return await work();
   } catch (error) {
     const failure = error instanceof PlyError ? placed(error, step) : error;
-    if (session.signal.aborted) {
-      session.emit({ kind: "step", step, state: "cancelled" });
-      throw failure;
-    }
     const message = failure instanceof Error ? failure.message : String(failure);
     session.emit({ kind: "step", step, state: "failed", message, ...whyOf(session, step) });
     throw failure;

@@ -1,3 +1,4 @@
+export { type Interpreter, programHeads, readInterpreters, runsNatively } from "./binfmt.ts";
 export { forgetFlows } from "./conntrack.ts";
 export { fileTypeOf, isGone } from "./file-type.ts";
 export { type FilesystemOption, fsopenMount, type MountAttribute, reconfigureFilesystem } from "./fsopen.ts";

@@ -3,6 +3,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { AddInstruction } from "../dockerfile/index.ts";
 import { isPlyError, PlyError } from "../error.ts";
+import { hadEntries } from "./context-tree.ts";
 import { mayBeArchive, spoolArchive } from "./archive.ts";
 import { type CopyOptions, copyFound, type Found, findSources } from "./copy-files.ts";
 import { readingBelow } from "./directory-tree.ts";
@@ -59,7 +60,7 @@ export function unpacker(adding: AddWork, given: boolean): NonNullable<CopyOptio
     const { owner: _root, instead: _self, ...rest } = options;
     const destination = `/${Buffer.from(directory, "latin1").toString("utf8")}/`;
     const owner = given ? options.owner : undefined;
-    await copyFound(plan, [root], { ...rest, destination, owner, from: found.written });
+    await copyFound(plan, [root], { ...rest, destination, owner, replaces: true, from: found.written });
     return true;
   };
 }
@@ -79,8 +80,8 @@ async function openArchive({ work, stack }: AddWork, { tree, path, node }: Found
     );
     return stack.use(spooled);
   } catch (error) {
-    // A compressed file that holds no archive is copied as it is.
-    if (isPlyError(error, "corrupt")) return undefined;
+    // A compressed file that holds no archive is copied as it is; a broken archive is not.
+    if (isPlyError(error, "corrupt") && !hadEntries(error)) return undefined;
     throw error;
   }
 }

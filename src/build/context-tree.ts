@@ -2,7 +2,7 @@ import { createHash, type Hash } from "node:crypto";
 import { closeSync, openSync, readSync } from "node:fs";
 import { open, rm } from "node:fs/promises";
 import { decompress } from "../compress/index.ts";
-import { PlyError, throwIfAborted } from "../error.ts";
+import { isPlyError, PlyError, throwIfAborted } from "../error.ts";
 import { createEntryCollector, type TreeNode, unionOf } from "../layer/index.ts";
 import { createTarScanner, type SparseExtent, type TarEntry } from "../tar/index.ts";
 import { EMPTY_DIGEST, type FileTree } from "./file-tree.ts";
@@ -30,6 +30,7 @@ export async function spoolTar(
   const digests = new Map<number, string>();
   let hash: Hash | undefined;
   let current: TarEntry | undefined;
+  let count = 0;
   const finishFile = (): void => {
     if (hash !== undefined && current !== undefined)
       digests.set(current.dataOffset, digestText(hash, current));
@@ -40,6 +41,7 @@ export async function spoolTar(
     onEntry(entry) {
       finishFile();
       collector.add(entry);
+      count++;
       if (entry.type !== "file" || entry.storedSize === 0) return;
       hash = createHash("sha256");
       current = entry;
@@ -62,7 +64,11 @@ export async function spoolTar(
     finishFile();
   } catch (error) {
     await rm(file, { force: true });
-    throw error;
+    if (!isPlyError(error, "corrupt")) throw error;
+    throw new PlyError("corrupt", error.message, {
+      cause: error,
+      details: { ...error.details, entries: count },
+    });
   }
   const read = openReader(file, size);
   return {
@@ -76,6 +82,11 @@ export async function spoolTar(
       void rm(file, { force: true });
     },
   };
+}
+
+/** Whether what `spoolTar` found corrupt was an archive up to then. */
+export function hadEntries(error: PlyError): boolean {
+  return Number(error.details["entries"] ?? 0) > 0;
 }
 
 function missing(): never {

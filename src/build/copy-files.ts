@@ -16,6 +16,10 @@ export interface CopyOptions {
   /** Undefined: the files' own owners. */
   readonly owner: Owner | undefined;
   readonly mode: ModeChange | undefined;
+  /** Of directories that are made. */
+  readonly madeMode: number;
+  /** What is in the way goes, as when an archive is unpacked. */
+  readonly replaces?: true;
   readonly keepParents: boolean;
   readonly excludes: readonly string[];
   /** There is but one source. */
@@ -41,7 +45,6 @@ export interface Found {
 }
 
 const NO_OWNER: Owner = { uid: 0, gid: 0 };
-const DIRECTORY_MODE = 0o755;
 
 /** What a source path or pattern names in a tree, in order. Throws "not-found" when that is nothing. */
 export function findSources(tree: FileTree, written: string, name: string, keepParents: boolean): Found[] {
@@ -103,7 +106,7 @@ export async function copyFound(
 ): Promise<void> {
   const { destination, owner } = options;
   const patterns = parsePatterns(options.excludes);
-  const made = { mode: DIRECTORY_MODE, ...(owner ?? NO_OWNER) };
+  const made = { mode: options.madeMode, ...(owner ?? NO_OWNER) };
   const isDirectory = destination.endsWith("/") || options.keepParents;
   if (isDirectory && found.length > 0) plan.makeDirectory(plan.resolve(byteString(destination)).path, made);
   for (const each of found) {
@@ -147,8 +150,9 @@ function putFile(
   plan: LayerPlan,
   path: string,
   { tree, path: from, node }: Pick<Found, "tree" | "path" | "node">,
-  { owner, mode }: CopyOptions,
+  { owner, mode, replaces }: CopyOptions,
 ): void {
+  if (replaces) plan.makeRoom(path, node.type);
   const isDirectory = node.type === "directory";
   const changed: TreeNode = {
     type: node.type,

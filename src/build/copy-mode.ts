@@ -6,10 +6,8 @@ export type ModeChange = (mode: number, isDirectory: boolean) => number;
 /** `--chmod`: octal, or symbolic (`u=rwX,go-w`) as chmod(1). Undefined for none. Throws "invalid". */
 export function parseMode(text: string): ModeChange | undefined {
   if (text === "") return undefined;
-  if (/^0?[0-7]{1,4}$/.test(text)) {
-    const mode = Number.parseInt(text, 8);
-    return () => mode;
-  }
+  const octal = octalMode(text);
+  if (octal !== undefined) return () => octal;
   const clauses = text.split(",").map((clause) => {
     const match = /^([ugoa]*)((?:[-+=](?:[rwxXst]*|[ugo]))+)$/.exec(clause);
     if (match === null)
@@ -27,6 +25,11 @@ export function parseMode(text: string): ModeChange | undefined {
         actions.reduce((now, action) => apply(now, who, action, isDirectory), current),
       mode,
     );
+}
+
+/** What an octal mode says: it holds for directories that are made, too. */
+export function octalMode(text: string): number | undefined {
+  return /^0?[0-7]{1,4}$/.test(text) ? Number.parseInt(text, 8) : undefined;
 }
 
 const SHIFT = { u: 6, g: 3, o: 0 } as const;

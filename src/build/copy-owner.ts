@@ -18,8 +18,9 @@ export async function resolveOwner(
 ): Promise<Owner | undefined> {
   if (text === "") return undefined;
   const [user = "", group, ...more] = text.split(":");
-  if (more.length > 0 || user === "") throw new PlyError("invalid", `invalid chown string: ${text}`);
-  const uid = isId(user) ? Number(user) : await lookUp("user", user, "/etc/passwd", read);
+  if (more.length > 0 || (user === "" && !group))
+    throw new PlyError("invalid", `invalid chown string: ${text}`);
+  const uid = user === "" ? 0 : isId(user) ? Number(user) : await lookUp("user", user, "/etc/passwd", read);
   if (group === undefined || group === "") {
     const gid = isId(user) ? uid : await primaryGroup(user, read);
     return { uid, gid };

@@ -2,7 +2,7 @@ import type { AddInstruction, CopyInstruction, CopySource } from "../dockerfile/
 import { findAdded, unpacker } from "./add-sources.ts";
 import type { BuildStep } from "./build.ts";
 import { type CopyOptions, copyFound, findSources, overOthers } from "./copy-files.ts";
-import { parseMode } from "./copy-mode.ts";
+import { octalMode, parseMode } from "./copy-mode.ts";
 import { type Owner, resolveOwner } from "./copy-owner.ts";
 import { byteString, newNode } from "./file-tree.ts";
 import { createLayerPlan, createLonePlan, type LayerPlan } from "./layer-plan.ts";
@@ -14,6 +14,7 @@ import { absolutePath } from "./settings.ts";
 /** What is copied without an owner of its own belongs to root. */
 const ROOT: Owner = { uid: 0, gid: 0 };
 const INLINE_MODE = 0o644;
+const DIRECTORY_MODE = 0o755;
 
 /** `COPY` and `ADD`: the layer is written straight from where the files are. */
 export async function copyStep(
@@ -28,13 +29,15 @@ export async function copyStep(
   const sources = instruction.sources.map((source) => expandSource(source, work));
   const from = instruction.op === "copy" ? instruction.from : undefined;
   const chown = variables.expand(instruction.chown);
+  const chmod = variables.expand(instruction.chmod);
   const given = await resolveOwner(chown, (path) => root.readText(path));
   const owner = given ?? (from === undefined ? ROOT : undefined);
   const options: CopyOptions = {
     name,
     destination,
     owner,
-    mode: parseMode(variables.expand(instruction.chmod)),
+    mode: parseMode(chmod),
+    madeMode: octalMode(chmod) ?? DIRECTORY_MODE,
     keepParents: instruction.op === "copy" && instruction.parents,
     excludes: instruction.excludes.map((pattern) => variables.expand(pattern)),
     isAlone: sources.length === 1,
@@ -45,7 +48,7 @@ export async function copyStep(
   const paths = sources.flatMap((source) => (source.kind === "path" ? [source.path] : []));
   const inlines = sources.filter((source) => source.kind === "inline");
   const plan = instruction.link ? createLonePlan() : createLayerPlan(await root.tree());
-  const createdBy = describe(instruction, { chown, sources, written });
+  const createdBy = describe(instruction, { chown, chmod, sources, written });
   if (instruction.op === "add") {
     const adding = { work, instruction, options, plan, stack };
     const found = await findAdded(adding, paths);
@@ -91,7 +94,7 @@ function putInlines(
     if (!isDirectory && !options.isAlone) throw overOthers(options);
     const path = isDirectory ? [target.path, byteString(name)].filter(Boolean).join("/") : target.path;
     const parent = path.slice(0, Math.max(0, path.lastIndexOf("/")));
-    plan.makeDirectory(parent, { mode: 0o755, ...(owner ?? ROOT) });
+    plan.makeDirectory(parent, { mode: options.madeMode, ...(owner ?? ROOT) });
     const bytes = Buffer.from(content, "utf8");
     const node = newNode({
       type: "file",
@@ -106,12 +109,17 @@ function putInlines(
 /** As BuildKit writes it: the instruction with its variables expanded. */
 function describe(
   instruction: CopyInstruction | AddInstruction,
-  { chown, sources, written }: { chown: string; sources: readonly CopySource[]; written: string },
+  {
+    chown,
+    chmod,
+    sources,
+    written,
+  }: { chown: string; chmod: string; sources: readonly CopySource[]; written: string },
 ): string {
   const words = [
     instruction.op.toUpperCase(),
     ...(chown === "" ? [] : [`--chown=${chown}`]),
-    ...(instruction.chmod === "" ? [] : [`--chmod=${instruction.chmod}`]),
+    ...(chmod === "" ? [] : [`--chmod=${chmod}`]),
     ...(instruction.op === "copy" && instruction.from !== undefined ? [`--from=${instruction.from}`] : []),
     ...(instruction.link ? ["--link"] : []),
     ...sources.map((source) => (source.kind === "path" ? source.path : `<<${source.name}`)),

@@ -76,6 +76,7 @@ const OPTIONS: CopyOptions = {
   mode: undefined,
   keepParents: false,
   isAlone: true,
+  madeMode: 0o755,
   excludes: [],
 };
 

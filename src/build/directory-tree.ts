@@ -124,9 +124,12 @@ function nodeAt(walk: Walk, full: string | Buffer, path: string): TreeNode | und
 function fill(walk: Walk, children: Map<string, TreeNode>, full: string | Buffer, path: string): void {
   for (const bytes of readdirSync(full, { encoding: "buffer" }).sort(Buffer.compare)) {
     const text = bytes.toString("utf8");
-    const isText = typeof full === "string" && !text.includes("\uFFFD");
-    const child = isText ? `${full}/${text}` : Buffer.concat([Buffer.from(full), SLASH, bytes]);
-    const name = text.length === bytes.length ? text : bytes.toString("latin1");
+    const isText = !text.includes("\uFFFD");
+    const child =
+      isText && typeof full === "string"
+        ? `${full}/${text}`
+        : Buffer.concat([Buffer.from(full), SLASH, bytes]);
+    const name = isText && text.length === bytes.length ? text : bytes.toString("latin1");
     const here = path === "" ? name : `${path}/${name}`;
     const shown = walk.ignore === undefined ? "" : shownPath(here);
     const isIgnored = walk.ignore?.isIgnored(shown) ?? false;

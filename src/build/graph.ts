@@ -161,6 +161,14 @@ function findTarget(
   );
 }
 
+/** A stage that stands later. */
+export function tooEarly({ index, from }: Stage, needed: Stage | undefined): PlyError {
+  const name = needed?.from.name ?? needed?.index;
+  return dockerfileError(from.at, `stage ${from.name ?? index} needs stage ${name}, which comes after it`, {
+    hint: `put stage ${name} before it`,
+  });
+}
+
 function reachable(planned: readonly PlannedStage[], target: PlannedStage): PlannedStage[] {
   const done = new Set<number>();
   const underway: number[] = [];
@@ -177,5 +185,8 @@ function reachable(planned: readonly PlannedStage[], target: PlannedStage): Plan
     done.add(index);
   };
   visit(target.stage.index);
+  for (const { stage, needs } of planned)
+    if (done.has(stage.index))
+      for (const need of needs) if (need > stage.index) throw tooEarly(stage, planned[need]?.stage);
   return planned.filter(({ stage }) => done.has(stage.index));
 }

@@ -35,6 +35,8 @@ export interface LayerPlan {
     path: string,
     attributes: { readonly mode: number; readonly uid: number; readonly gid: number },
   ): void;
+  /** What is there goes, unless it is a directory and one is to come. */
+  makeRoom(path: string, type: TreeNode["type"]): void;
   /** Puts one entry, whose node becomes the plan's; its directory is there. Throws "invalid" for a directory over something else, or the reverse. */
   put(path: string, node: TreeNode, content: Planned["content"]): void;
   /** What tells this layer from any other, times aside: a line for each entry. */
@@ -140,6 +142,16 @@ function planOver(target: TreeNode, standsAlone: boolean): LayerPlan {
         insert(here, { node, content: null, isImplied: true });
         directory = node;
       }
+    },
+    makeRoom(path, type) {
+      const name = path.slice(path.lastIndexOf("/") + 1);
+      const siblings = parentOf(path).children;
+      const old = siblings?.get(name);
+      if (path === "" || old === undefined || (old.type === "directory" && type === "directory")) return;
+      siblings?.delete(name);
+      last = undefined;
+      for (const known of entries.keys())
+        if (known === path || known.startsWith(`${path}/`)) entries.delete(known);
     },
     put,
     origins,

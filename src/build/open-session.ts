@@ -107,7 +107,7 @@ function openSession(
     stageOf(index) {
       const known = results.get(index);
       if (known !== undefined) return known;
-      const planned = graph.stages.find(({ stage }) => stage.index === index);
+      const planned = graph.all[index];
       if (planned === undefined) throw new PlyError("internal", `stage ${index} is not in the plan`);
       const result = buildStage(session, planned).catch((error: unknown) => {
         stop.abort();

@@ -2,6 +2,7 @@ import { PlyError } from "../error.ts";
 import { baseImage } from "./base.ts";
 import type { BuildStep } from "./build.ts";
 import type { FileTree } from "./file-tree.ts";
+import { tooEarly } from "./graph.ts";
 import type { Session, StageWork } from "./session.ts";
 
 /** What the client sent. Throws "invalid" when that is nothing. */
@@ -18,6 +19,9 @@ export async function treeFrom(work: StageWork, from: string, step: BuildStep): 
   const { session, planned } = work;
   const origin = session.graph.originOf(from, planned.stage);
   if (origin.kind === "stage") {
+    // What ONBUILD triggers need is known only now: no circle can come of stages before this one.
+    if (origin.index >= planned.stage.index)
+      throw tooEarly(planned.stage, session.graph.all[origin.index]?.stage);
     const { diffIds } = await session.stageOf(origin.index);
     return session.sources.treeOf(diffIds);
   }

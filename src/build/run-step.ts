@@ -126,7 +126,7 @@ async function execute(
     args,
     hostname: hostnameOf(work) ?? HOSTNAME,
     network: networkOf(work, instruction),
-    isPrivileged: instruction.security === "insecure",
+    isPrivileged: isInsecure(work, instruction),
     mounts: opened.mounts,
     settings: session.options.run ?? {},
     signal: session.signal,
@@ -189,6 +189,14 @@ function environmentOf(
   return env.some((entry) => nameOfVariable(entry) === "PATH")
     ? [...env]
     : withEnv(env, "PATH", DEFAULT_PATH);
+}
+
+function isInsecure({ session }: StageWork, { security }: RunInstruction): boolean {
+  if (security === "insecure" && !session.options.run?.allowInsecure)
+    throw new PlyError("denied", "RUN --security=insecure is not allowed", {
+      hint: "build with --allow security.insecure",
+    });
+  return security === "insecure";
 }
 
 function networkOf({ session }: StageWork, { network }: RunInstruction): string {

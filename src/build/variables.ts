@@ -77,9 +77,11 @@ export function createVariables({ args, escapeToken, env, inherited }: Variables
     declare(name, fallback) {
       args.used.add(name);
       const value = args.given.get(name) ?? fallback ?? args.global.get(name) ?? args.platform.get(name);
-      if (value === undefined) return undefined;
+      // Without a value of its own it is what ENV says.
+      const effective = value ?? fromEnv(name);
+      if (effective === undefined) return undefined;
       declared.delete(name);
-      declared.set(name, value);
+      declared.set(name, effective);
       return value;
     },
     assign(name, value) {

@@ -229,7 +229,7 @@ function parseCopy(parts: Parts): Instruction {
     ...written,
     op: "copy",
     ...copyWords(parts),
-    from: flags.text("from"),
+    from: flags.text("from") || undefined,
     chown: flags.text("chown") ?? "",
     chmod: flags.text("chmod") ?? "",
     link: flags.isOn("link"),

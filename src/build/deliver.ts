@@ -4,7 +4,8 @@ import { type Descriptor, digestOf, familiarString, type ImageConfig, type Image
 import type { BuildResult } from "./build.ts";
 import { filesOf } from "./files-output.ts";
 import { annotationsFor, type BuildOutput, outputsOf } from "./output.ts";
-import { CACHE_FIELD, encodeRecords } from "./remote-cache/records.ts";
+import { withoutUnset } from "./overrides.ts";
+import { CACHE_FIELD, carriesCache, encodeRecords } from "./remote-cache/records.ts";
 import type { Session, StageResult } from "./session.ts";
 import { squash } from "./squash.ts";
 
@@ -169,6 +170,6 @@ function configOf({ options }: Session, built: StageResult): ImageConfig {
     created: history.at(-1)?.created ?? new Date(0).toISOString(),
     history,
     rootfs: { type: "layers", diff_ids: built.diffIds },
-    ...(options.hasInlineCache ? { [CACHE_FIELD]: encodeRecords(built.records, built.diffIds) } : {}),
+    ...(carriesCache(options) ? { [CACHE_FIELD]: encodeRecords(built.records, built.diffIds) } : {}),
   };
 }

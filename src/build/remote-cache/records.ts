@@ -43,6 +43,17 @@ export interface CacheRecords {
   readonly times: ReadonlyMap<string, number>;
 }
 
+/** Whether an image is to have the records of its own steps; BuildKit's frontends take an argument for it too. */
+export function carriesCache({
+  hasInlineCache = false,
+  buildArgs,
+}: {
+  readonly hasInlineCache?: boolean;
+  readonly buildArgs?: ReadonlyMap<string, string>;
+}): boolean {
+  return hasInlineCache || /^(?:1|t|true)$/i.test(buildArgs?.get("BUILDKIT_INLINE_CACHE") ?? "");
+}
+
 /** The layers that records name, each once, in the order of the steps. */
 export function layersOf(records: readonly CacheRecord[]): DiffId[] {
   return [...new Set(records.flatMap(({ made }) => made?.diffId ?? []))];

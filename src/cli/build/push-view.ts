@@ -1,10 +1,15 @@
+import type { PlyBuildMessage } from "../../wire/index.ts";
 import { createDisplay, type TransferDisplay } from "../progress/index.ts";
 import type { Stdio } from "../terminal/index.ts";
+import { paintOf } from "./paint.ts";
 import type { BuildView } from "./view.ts";
+import { warningLines } from "./warnings.ts";
 
 /** The same view; when the steps are done, pushes are shown as `ply push` shows them. */
 export function showingPushes(view: BuildView, stdio: Stdio): BuildView {
   let display: TransferDisplay | undefined;
+  /** What pushes of a cache warn of. */
+  const late: Extract<PlyBuildMessage, { readonly type: "warning" }>[] = [];
   return {
     get failed() {
       return view.failed;
@@ -16,10 +21,13 @@ export function showingPushes(view: BuildView, stdio: Stdio): BuildView {
         display ??= createDisplay({ stdio, stream: "stderr" });
         display.update("push", message.progress);
       } else if (display === undefined) view.show(message);
+      else if (message.type === "warning") late.push(message);
     },
     close() {
-      if (display === undefined) view.close();
-      else display.close();
+      if (display === undefined) return view.close();
+      display.close();
+      for (const line of warningLines(late, paintOf({ NO_COLOR: "1" }))) stdio.err(`${line}\n`);
+      late.length = 0;
     },
   };
 }

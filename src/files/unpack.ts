@@ -38,8 +38,8 @@ export interface UnpackOptions {
    * somebody hostile may have made, unpacked on the host).
    */
   readonly links: "follow" | "refuse";
-  /** What is made in place of an entry; undefined: nothing. */
-  readonly admit?: (entry: TarEntry) => TarEntry | undefined;
+  /** What is made in place of an entry: of the same name and kind, with other attributes. */
+  readonly changed?: (entry: TarEntry) => TarEntry;
   /** Device nodes; they are made unless this says otherwise. */
   readonly devices?: "make" | "leave out";
   readonly signal?: AbortSignal;
@@ -89,9 +89,7 @@ export async function unpack(
     if (piece instanceof Uint8Array) return file?.write(piece);
     endFile();
     if (piece === "end") return undefined;
-    const admitted = options.admit === undefined ? piece : options.admit(piece);
-    if (admitted === undefined) return undefined;
-    entry = admitted;
+    entry = options.changed === undefined ? piece : options.changed(piece);
     const name = cleanName(entry.path, path);
     file = unpackEntry(target, parents, name, entry);
     entries++;
@@ -112,15 +110,24 @@ export async function unpack(
   } finally {
     file?.close();
   }
-  // A directory's time changes with what is put in it.
+  // A directory's time changes with what is put in it, and nothing could be put into one that its owner may not write to.
   for (const [name, entry] of times.reverse())
     try {
-      setTime(parents.of(name), entry);
+      const parent = parents.of(name);
+      if (!isOpen(entry)) chmodNode(parent, entry.mode, O_DIRECTORY);
+      setTime(parent, entry);
     } catch (error) {
-      if (!isGone(error) && !failedWith(error, "ELOOP")) throw error;
+      if (!isGone(error) && !failedWith(error, "ELOOP") && !failedWith(error, "ENOTDIR")) throw error;
     }
   return { entries, bytes };
 }
+
+/** A directory's owner may do everything in it. */
+function isOpen({ mode }: TarEntry): boolean {
+  return (mode & OPEN_MODE) === OPEN_MODE;
+}
+
+const OPEN_MODE = 0o700;
 
 /** What an archive is made of, in order: entries, each with its stored data after it. */
 type Piece = TarEntry | Uint8Array | "end";
@@ -274,7 +281,7 @@ function unpackEntry(target: Target, parents: Parents, name: string, entry: TarE
     const fd = openInRoot(directory, parent.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, { noLinks: true });
     try {
       chown((uid, gid) => fchownSync(fd, uid, gid));
-      fchmodSync(fd, entry.mode);
+      fchmodSync(fd, entry.mode | OPEN_MODE);
     } finally {
       closeSync(fd);
     }
@@ -323,9 +330,9 @@ function createFile(parent: Parent, entry: TarEntry, owner: ReturnType<typeof ow
 
 const DEVICE_KINDS = { char: "CHR", block: "BLK", fifo: "FIFO" } as const;
 
-/** chmod(2) of what must not be opened: a device, a pipe. */
-function chmodNode({ directory, name }: Parent, mode: number): void {
-  const fd = openInRoot(directory, name, O_PATH | O_NOFOLLOW, { noLinks: true });
+/** chmod(2) of what must not, or cannot, be opened: a device, a pipe, a directory that its owner may not read. */
+function chmodNode({ directory, name }: Parent, mode: number, flags = 0): void {
+  const fd = openInRoot(directory, name, O_PATH | O_NOFOLLOW | flags, { noLinks: true });
   try {
     chmodPath(`/proc/self/fd/${fd}`, mode);
   } finally {

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import {
+  chmodSync,
+  chownSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -14,11 +16,11 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { importBusybox } from "../support/busybox.ts";
 import { unless } from "../support/needs.ts";
-import { startEngine, type TestEngine } from "../support/ply.ts";
+import { PLY_BINARY, startEngine, type TestEngine } from "../support/ply.ts";
 import { must, run } from "../support/process.ts";
 import { startRegistry } from "../support/registry.ts";
 
@@ -91,10 +93,7 @@ describe("what a build gives", { skip }, () => {
     assert.equal(statSync(join(target, "a")).mtimeMs, 1_000_000_000_000);
     const piped = await run(
       "sh",
-      [
-        "-c",
-        `${process.env["PLY_BINARY"] ?? "dist/ply"} -H ${engine.host} build -o - - > ${path("piped.tar")}`,
-      ],
+      ["-c", `${PLY_BINARY} -H ${engine.host} build -o - - > ${path("piped.tar")}`],
       { stdin: "FROM scratch\nCOPY <<E /a\nhello\nE\n" },
     );
     assert.equal(piped.code, 0, piped.stderr);
@@ -133,6 +132,30 @@ describe("what a build gives", { skip }, () => {
     const su = statSync(join(target, "su"));
     assert.deepEqual([su.mode & 0o7777, su.uid, su.gid], [0o755, 0, 0]);
     assert.equal(readlinkSync(join(target, "out")), outside);
+  });
+
+  test("a user without rights gets the files too, in directories that may not be written to", async () => {
+    const target = path("nobody");
+    mkdirSync(target);
+    chownSync(target, 65_534, 65_534);
+    chmodSync(home, 0o755);
+    chmodSync(dirname(engine.socket), 0o755);
+    chmodSync(engine.socket, 0o666);
+    const ran = await run(
+      "setpriv",
+      [
+        ...["--reuid=65534", "--regid=65534", "--clear-groups", PLY_BINARY],
+        ...["-H", engine.host, "build", "-o", target, "-"],
+      ],
+      {
+        env: { HOME: target },
+        stdin: "FROM bb:1\nRUN mkdir -p /ro/sub && echo x > /ro/sub/f && chmod 555 /ro/sub /ro\n",
+      },
+    );
+    assert.equal(ran.code, 0, ran.stderr);
+    const stat = statSync(join(target, "ro/sub"));
+    assert.deepEqual([stat.mode & 0o7777, stat.uid], [0o555, 65_534]);
+    assert.equal(readFileSync(join(target, "ro/sub/f"), "utf8"), "x\n");
   });
 
   test("archives: OCI as tar and directory, docker's; others read them, and nothing stays", async () => {

@@ -18,16 +18,18 @@ export async function writeOutput(
   if (sink.kind === "file") return await writeFileWhole(sink.path, content);
   mkdirSync(sink.path, { recursive: true });
   using root = openRoot(sink.path);
-  const admit = (entry: TarEntry) => harmless(entry);
-  await unpack(root, ".", content, { keepKinds: false, owner: "caller", links: "refuse", admit, signal });
+  await unpack(root, ".", content, {
+    keepKinds: false,
+    owner: "caller",
+    links: "refuse",
+    devices: "leave out",
+    changed: harmless,
+    signal,
+  });
 }
 
-/**
- * What an image has for its own root is no good in a directory of ours: a device, or a program that runs as somebody else's
- * would now be the caller's. Undefined: it is left out.
- */
-function harmless(entry: TarEntry): TarEntry | undefined {
-  if (entry.type === "char" || entry.type === "block") return undefined;
+/** What an image has for its own root is no good in a directory of ours: a program that ran as its owner would run as the caller. */
+function harmless(entry: TarEntry): TarEntry {
   const xattrs = new Map([...entry.xattrs].filter(([name]) => name.startsWith("user.")));
   return { ...entry, mode: entry.mode & 0o1777, xattrs };
 }

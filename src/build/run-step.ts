@@ -37,7 +37,7 @@ export async function runStep(
     ["working directory", config.WorkingDir ?? "/"],
     ...variableInputs(work),
     ["network", networkOf(work, instruction)],
-    ["security", instruction.security],
+    ["security", securityOf(work, instruction)],
     ...settingInputs(session.options.run),
     ["hostname", hostnameOf(work) ?? ""],
     ...mounts.inputs,
@@ -126,7 +126,7 @@ async function execute(
     args,
     hostname: hostnameOf(work) ?? HOSTNAME,
     network: networkOf(work, instruction),
-    isPrivileged: isInsecure(work, instruction),
+    isPrivileged: instruction.security === "insecure",
     mounts: opened.mounts,
     settings: session.options.run ?? {},
     signal: session.signal,
@@ -191,12 +191,12 @@ function environmentOf(
     : withEnv(env, "PATH", DEFAULT_PATH);
 }
 
-function isInsecure({ session }: StageWork, { security }: RunInstruction): boolean {
+function securityOf({ session }: StageWork, { security }: RunInstruction): string {
   if (security === "insecure" && !session.options.run?.allowInsecure)
     throw new PlyError("denied", "RUN --security=insecure is not allowed", {
       hint: "build with --allow security.insecure",
     });
-  return security === "insecure";
+  return security;
 }
 
 function networkOf({ session }: StageWork, { network }: RunInstruction): string {

@@ -1,6 +1,13 @@
 import { isPlyError, PlyError } from "../error.ts";
-import { type Platform, type ProcessConfig, parsePlatform, parseReference } from "../oci/index.ts";
+import {
+  familiarString,
+  type Platform,
+  type ProcessConfig,
+  parsePlatform,
+  parseReference,
+} from "../oci/index.ts";
 import type { ImageRecord } from "../store/index.ts";
+import { suggest } from "../suggest.ts";
 import type { BuildStep } from "./build.ts";
 import type { Session } from "./session.ts";
 import { DEFAULT_PATH } from "./settings.ts";
@@ -12,6 +19,23 @@ export const SCRATCH_CONFIG: ProcessConfig = { Env: [`PATH=${DEFAULT_PATH}`], Wo
 export function platformOfStage(session: Session, written: string | undefined): Platform {
   if (written !== undefined) return parsePlatform(written);
   return session.platform ?? session.parts.platform;
+}
+
+/** Says which image it is, and which may be meant. */
+function unreachable(error: PlyError, name: string, { graph, parts }: Session, { at }: BuildStep): PlyError {
+  const stages = graph.file.stages.flatMap(({ from }) => from.name ?? []);
+  const here = parts.store.images.list().flatMap(({ names }) => names);
+  const [near] = suggest(name, [...stages, ...here.map((each) => familiarString(parseReference(each)))]);
+  const hint = near === undefined ? error.hint : `did you mean ${near}?`;
+  return new PlyError(
+    error.kind,
+    error.message.includes(name) ? error.message : `${name}: ${error.message}`,
+    {
+      cause: error,
+      details: { ...error.details, file: at.file, line: at.start, endLine: at.end },
+      ...(hint === undefined ? {} : { hint }),
+    },
+  );
 }
 
 /** The image of a name for a platform: the one that is here, else pulled. */
@@ -45,11 +69,7 @@ export async function baseImage(
       });
     } catch (error) {
       if (!(error instanceof PlyError)) throw error;
-      throw new PlyError(error.kind, error.message, {
-        cause: error,
-        details: { ...error.details, file: step.at.file, line: step.at.start },
-        hint: error.hint ?? `${step.at.file}:${step.at.start} begins with this image`,
-      });
+      throw unreachable(error, name, session, step);
     }
     record = here();
     if (record === undefined) throw new PlyError("not-found", `No such image: ${name}`);

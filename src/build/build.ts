@@ -220,6 +220,8 @@ export interface HostMount {
 export type RunCommand = (request: RunRequest) => Promise<
   AsyncDisposable & {
     readonly exitCode: number;
+    /** The kernel killed something in it for want of memory. */
+    readonly isOutOfMemory: boolean;
     /** The writable layer in overlayfs form. */
     readonly upper: string;
   }

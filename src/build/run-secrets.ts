@@ -14,7 +14,10 @@ export function planSecret(
   // That it is wanted, and where, belongs to the step; what it says, and whether there is one, does not.
   const inputs: StepInput[] = [["mount", JSON.stringify(mount)]];
   if (value === undefined) {
-    if (mount.required) throw new PlyError("invalid", `secret ${mount.id}: not found`);
+    if (mount.required)
+      throw new PlyError("invalid", `secret ${mount.id}: not found`, {
+        hint: `give it: --secret id=${mount.id},src=FILE or --secret id=${mount.id},env=NAME`,
+      });
     return { inputs, open: () => ({}) };
   }
   return {

@@ -4,6 +4,7 @@ import { diffUpper } from "../layer/index.ts";
 import type { LayerRecord } from "../store/index.ts";
 import type { BuildStep, RunSettings } from "./build.ts";
 import { keyOf, type StepInput } from "./cache.ts";
+import { exitHint } from "./exit-hint.ts";
 import { checkRunnable } from "./foreign.ts";
 import { keep, reuse } from "./reuse.ts";
 import { planMounts, type RunMounts, SCRIPT_PATH } from "./run-mounts.ts";
@@ -136,7 +137,7 @@ async function execute(
     },
     onOutput: (stream, bytes) => session.emit({ kind: "output", step, stream, bytes }),
   });
-  if (done.exitCode !== 0) throw failed(args, done.exitCode);
+  if (done.exitCode !== 0) throw failed(args, done, config.Env ?? []);
   const { times } = session.options;
   const record = await store.layers.ingest(
     {
@@ -154,9 +155,16 @@ async function execute(
 }
 
 /** Docker's words: clients look for them. */
-function failed(args: readonly string[], exitCode: number): PlyError {
+function failed(
+  args: readonly string[],
+  { exitCode, isOutOfMemory }: { readonly exitCode: number; readonly isOutOfMemory: boolean },
+  env: readonly string[],
+): PlyError {
+  const path = env.find((entry) => entry.startsWith("PATH="));
+  const hint = exitHint(exitCode, { path, isOutOfMemory });
   return new PlyError("invalid", `The command '${args.join(" ")}' returned a non-zero code: ${exitCode}`, {
     details: { exitCode },
+    ...(hint === undefined ? {} : { hint }),
   });
 }
 

@@ -132,6 +132,8 @@ function portsOf(word: string): string[] {
   const last = Number(match?.[2] ?? match?.[1]);
   const protocol = (match?.[3] ?? "tcp").toLowerCase();
   if (match === null || first > last || last > 65_535 || !["tcp", "udp", "sctp"].includes(protocol))
-    throw new PlyError("invalid", `invalid containerPort: ${word}`);
+    throw new PlyError("invalid", `invalid containerPort: ${word}`, {
+      hint: "a port is a number from 0 to 65535, or two of them as 8000-8010, then perhaps /tcp, /udp or /sctp",
+    });
   return Array.from({ length: last - first + 1 }, (_, n) => `${first + n}/${protocol}`);
 }

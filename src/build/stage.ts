@@ -12,6 +12,7 @@ import { byteString } from "./file-tree.ts";
 import { warnOfPlatform } from "./foreign.ts";
 import type { PlannedStage } from "./graph.ts";
 import { createLayerPlan } from "./layer-plan.ts";
+import { hintingMissing } from "./missing-source.ts";
 import { planLayer } from "./plan-step.ts";
 import type { CacheRecord } from "./remote-cache/records.ts";
 import { runStep } from "./run-step.ts";
@@ -296,7 +297,7 @@ async function dispatch(
       return await runStep(work, instruction, step);
     case "copy":
     case "add":
-      return await copyStep(work, instruction, step);
+      return await hintingMissing(work, instruction, step, () => copyStep(work, instruction, step));
     case "workdir":
       return await workdirStep(work, instruction.value, step);
     default: {

@@ -22,12 +22,17 @@ export interface StepToRun {
 
 export interface StepDone extends AsyncDisposable {
   readonly exitCode: number;
+  /** The kernel killed something in it for want of memory. */
+  readonly isOutOfMemory: boolean;
   /** The writable layer in overlayfs form; there until this is disposed. */
   readonly upper: string;
 }
 
 /** What the runner needs of the containers. */
-export type StepContainers = Pick<Containers, "create" | "attach" | "start" | "wait" | "remove" | "list"> & {
+export type StepContainers = Pick<
+  Containers,
+  "create" | "attach" | "start" | "wait" | "get" | "remove" | "list"
+> & {
   upperOf(id: string): Promise<string>;
 };
 
@@ -65,7 +70,8 @@ export async function runStep(containers: StepContainers, step: StepToRun): Prom
     const { exitCode } = await containers.wait(id, "not-running", signal);
     await output;
     signal?.throwIfAborted();
-    return { exitCode, upper: await containers.upperOf(id), [Symbol.asyncDispose]: remove };
+    const { oomKilled: isOutOfMemory } = containers.get(id);
+    return { exitCode, isOutOfMemory, upper: await containers.upperOf(id), [Symbol.asyncDispose]: remove };
   } catch (error) {
     await remove().catch(() => undefined);
     throw error;

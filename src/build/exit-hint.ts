@@ -1,0 +1,23 @@
+import { constants } from "node:os";
+
+/** Where a shell's exit codes for signals begin. */
+const SIGNALS = 128;
+
+/** What an exit code says besides itself; `path`: where the step looks for programs. */
+export function exitHint(
+  exitCode: number,
+  { path, isOutOfMemory }: { readonly path: string | undefined; readonly isOutOfMemory: boolean },
+): string | undefined {
+  if (isOutOfMemory) return "memory ran out and the kernel killed it: --memory gives steps more";
+  if (exitCode === 127)
+    return `127: there is no such program${path === undefined ? "" : ` in ${path}`}; install it in a step before`;
+  if (exitCode === 126)
+    return "126: that file cannot be run: it is not executable, a directory, or its interpreter is missing";
+  const signal = Object.entries(constants.signals).find(([, number]) => number === exitCode - SIGNALS);
+  if (signal === undefined) return undefined;
+  const [name] = signal;
+  if (name === "SIGKILL") return "137: it was killed (SIGKILL); where nobody did, memory ran out";
+  if (name === "SIGILL") return "132: an instruction that this CPU does not have (SIGILL)";
+  if (name === "SIGSEGV") return "139: it crashed (SIGSEGV)";
+  return `${exitCode}: a signal ended it (${name})`;
+}

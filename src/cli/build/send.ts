@@ -42,6 +42,7 @@ function requestWith(
   return {
     ...request,
     ...(project === undefined ? {} : { project }),
+    ...("directory" in main && main.rules !== undefined ? { ignore: main.rules } : {}),
     dockerfile,
     context: "directory" in main ? toContext(main) : main,
     contexts: Object.fromEntries(

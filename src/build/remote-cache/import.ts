@@ -1,13 +1,14 @@
 import { isPlyError, messageOf, PlyError } from "../../error.ts";
-import type { Content, ContentPlace, Images } from "../../image/index.ts";
-import { canonicalString, type Descriptor, type DiffId, type Platform } from "../../oci/index.ts";
+import type { ContentPlace, Images } from "../../image/index.ts";
+import { canonicalString, type DiffId, type Platform } from "../../oci/index.ts";
 import type { Credentials } from "../../registry/index.ts";
 import type { LayerRecord, Lease, Store } from "../../store/index.ts";
+import { createFetchAhead, type FetchAhead } from "./fetch-ahead.ts";
 import { type CacheSource, contentPlace, nameOfPlace } from "./place.ts";
 import { type CacheRecords, descriptorsOf, parseRecords } from "./records.ts";
 
 /** What caches outside of the store say, once `ready`. Nothing they say has been checked. */
-export interface CacheImports {
+export interface CacheImports extends AsyncDisposable {
   /** All sources were read, as far as they could be; it never fails. */
   readonly ready: Promise<void>;
   /** What a step makes: no layer, or one that may have to be brought in. */
@@ -38,34 +39,33 @@ export interface ImportParts {
 }
 
 /** A cache that was read. */
-interface Opened extends CacheRecords {
-  readonly source: CacheSource;
-  /** Absent: an image that is here. */
-  readonly content?: Content;
-  readonly descriptors: ReadonlyMap<DiffId, Descriptor>;
+interface Opened {
+  readonly name: string;
+  readonly records: CacheRecords;
+  /** Absent for an image that is here. */
+  readonly layers?: FetchAhead;
 }
 
 export const NO_IMPORTS: CacheImports = {
   ready: Promise.resolve(),
   find: () => undefined,
   createdAt: () => undefined,
+  [Symbol.asyncDispose]: async () => undefined,
 };
 
 /** Reads the caches that a build may use; of each only its manifest and config. What cannot be read is warned of. */
 export function openImports(parts: ImportParts, sources: readonly CacheSource[]): CacheImports {
   if (sources.length === 0) return NO_IMPORTS;
-  const { store, lease, warn, signal } = parts;
   /** In the order of the sources. */
   let opened: readonly Opened[] = [];
   const lost = new Set<string>();
   const ready = Promise.all(sources.map((source) => openSource(parts, source))).then((found) => {
     opened = found.flat();
   });
-  const layerAt = ({ source, content, descriptors }: Opened, diffId: DiffId): ImportedLayer | undefined => {
+  const layerOf = ({ name, layers }: Opened, diffId: DiffId): ImportedLayer | undefined => {
+    const { store, lease, warn } = parts;
     const isHere = () => store.layers.get(diffId) !== undefined;
-    const descriptor = descriptors.get(diffId);
-    const name = `${nameOfPlace(source)} ${diffId}`;
-    if (lost.has(name) || (!isHere() && descriptor === undefined)) return undefined;
+    if (lost.has(`${name} ${diffId}`) || (layers === undefined && !isHere())) return undefined;
     return {
       diffId,
       async bring() {
@@ -75,13 +75,12 @@ export function openImports(parts: ImportParts, sources: readonly CacheSource[])
           return here;
         }
         try {
-          if (content !== undefined && descriptor !== undefined)
-            return await content.fetchLayer({ descriptor, diffId }, lease, { signal });
+          if (layers !== undefined) return await layers.take(diffId);
         } catch (error) {
           if (isPlyError(error, "cancelled")) throw error;
-          warn(`the cache ${nameOfPlace(source)} lacks a layer: ${messageOf(error)}`);
+          warn(`the cache ${name} lacks a layer: ${messageOf(error)}`);
         }
-        lost.add(name);
+        lost.add(`${name} ${diffId}`);
         return undefined;
       },
     };
@@ -90,15 +89,20 @@ export function openImports(parts: ImportParts, sources: readonly CacheSource[])
     ready,
     find(key) {
       for (const each of opened) {
-        const diffId = each.layers.get(key);
+        const diffId = each.records.layers.get(key);
         if (diffId === null) return { layer: undefined };
-        const layer = diffId === undefined ? undefined : layerAt(each, diffId);
+        const layer = diffId === undefined ? undefined : layerOf(each, diffId);
         if (layer !== undefined) return { layer };
       }
+      for (const { layers } of opened) layers?.stop();
       return undefined;
     },
     createdAt: (historyKey) =>
-      opened.map(({ times }) => times.get(historyKey)).find((time) => time !== undefined),
+      opened.map(({ records }) => records.times.get(historyKey)).find((time) => time !== undefined),
+    async [Symbol.asyncDispose]() {
+      await ready;
+      for (const { layers } of opened) await layers?.[Symbol.asyncDispose]();
+    },
   };
 }
 
@@ -123,7 +127,7 @@ async function openLocal({ store }: ImportParts, source: CacheSource): Promise<O
   const record = store.images.findByName(canonicalString(source.reference));
   if (record === undefined) return undefined;
   const records = parseRecords(await store.blobs.get(record.id));
-  return records === undefined ? undefined : { ...records, source, descriptors: new Map() };
+  return records === undefined ? undefined : { name: nameOfPlace(source), records };
 }
 
 async function openRemote(parts: ImportParts, source: CacheSource): Promise<Opened> {
@@ -138,5 +142,12 @@ async function openRemote(parts: ImportParts, source: CacheSource): Promise<Open
   const records = parseRecords(content.config);
   if (records === undefined)
     throw new PlyError("not-found", "it is an image without a cache of its own (--cache-to type=inline)");
-  return { ...records, source, content, descriptors: descriptorsOf(content.manifest, records.diffIds) };
+  const descriptors = descriptorsOf(content.manifest, records.diffIds);
+  const fetch = async (diffId: DiffId, signal: AbortSignal): Promise<LayerRecord> => {
+    const descriptor = descriptors.get(diffId);
+    if (descriptor === undefined) throw new PlyError("corrupt", `its manifest has no layer for ${diffId}`);
+    return await content.fetchLayer({ descriptor, diffId }, parts.lease, { signal });
+  };
+  const layers = createFetchAhead(records.diffIds, fetch, parts.signal);
+  return { name: nameOfPlace(source), records, layers };
 }

@@ -6,7 +6,7 @@ import { openExports } from "./export.ts";
 import { type CacheImports, openImports } from "./import.ts";
 
 /** The caches outside of the store that one build reads and writes. */
-export interface BuildCaches extends Disposable {
+export interface BuildCaches extends AsyncDisposable {
   readonly imports: CacheImports;
   /** Keeps what the build made until it is sent. */
   hold(built: readonly { readonly session: Session; readonly result: StageResult }[]): Promise<void>;
@@ -36,8 +36,9 @@ export async function openCaches({ parts, options, lease, signal }: CacheJoints)
     cacheTo,
   );
   const platform = options.platforms?.[0] ?? parts.platform;
+  const imports = openImports({ ...parts, lease, platform, credentialsOf, warn, signal }, cacheFrom);
   return {
-    imports: openImports({ ...parts, lease, platform, credentialsOf, warn, signal }, cacheFrom),
+    imports,
     async hold(built) {
       const stages = await Promise.all(
         built.flatMap(({ session }) => session.graph.stages.map(({ stage }) => session.stageOf(stage.index))),
@@ -48,6 +49,9 @@ export async function openCaches({ parts, options, lease, signal }: CacheJoints)
       });
     },
     send: () => exports.send(),
-    [Symbol.dispose]: () => exports.end(),
+    async [Symbol.asyncDispose]() {
+      exports.end();
+      await imports[Symbol.asyncDispose]();
+    },
   };
 }

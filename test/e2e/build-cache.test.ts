@@ -334,6 +334,35 @@ describe("build caches elsewhere", { skip: unless("root", "skopeo", "docker") },
     await forget(fresh);
   });
 
+  test("private images by names that are put together; offline what is here will do, but not for --pull", async () => {
+    const image = newName();
+    await on(maker).must(["tag", "bb:1", `${image}:1`]);
+    await on(maker).must(["push", "-q", `${image}:1`]);
+    const [host = "", repository = ""] = image.split("/");
+    const digest = (await on(maker).must(["image", "inspect", "-f", "{{json .RepoDigests}}", `${image}:1`]))
+      .stdout;
+    const pinned = digest.match(new RegExp(`${image}@sha256:[0-9a-f]+`))?.[0] ?? assert.fail(digest);
+    const context = contextOf(
+      `ARG REG\nFROM \${REG}/${repository}:1\nCOPY --from=${image}:1 /bin/busybox /b\nFROM ${pinned}\nCOPY --from=0 /b /b\n`,
+    );
+    const flags = ["--build-arg", `REG=${host}`];
+    await on(fresh).must(["rmi", "-f", "bb:1"]);
+    const { id } = await built(fresh, context, flags);
+    const before = proxy.requests.length;
+    assert.equal((await built(fresh, context, flags)).id, id);
+    assert.equal(proxy.requests.length, before, "what is here is not asked for");
+    fault = () => ({ kind: "answer", status: 403 });
+    const pulled = await build(fresh, context, [...flags, "--pull"]);
+    assert.equal(pulled.code, 1);
+    assert.match(pulled.stderr, /Dockerfile:2\n.*ARG REG.*pull access denied/s);
+    fault = () => undefined;
+    await forget(fresh);
+    const docker = ["build", "-q", "--build-arg", `REG=${host}`, context];
+    const classic = await on(fresh).docker(docker, { env: { DOCKER_BUILDKIT: "0" } });
+    assert.equal(classic.code, 0, classic.stderr);
+    await on(fresh).must(["load", "-i", join(work, "base.tar")]);
+  });
+
   test("an export that fails fails the build but not its image; or nothing, where it is to be ignored", async () => {
     const context = contextOf("FROM bb:1\nRUN echo y > /y\n");
     const [name, tag] = [newName(), "kept:1"];

@@ -193,6 +193,7 @@ function optionsOf(request: PlyBuildRequest): Omit<BuildOptions, "dockerfile" | 
     ...outputOptions(request),
     ...cachesOf(request),
     ...(request.target === undefined ? {} : { target: request.target }),
+    ...overridesOf(request),
     ...(request.labels === undefined ? {} : { labels: request.labels }),
     ...(platforms === undefined ? {} : { platforms: platformsOf(platforms) }),
     ...(request.noCacheStages === undefined ? {} : { noCacheStages: request.noCacheStages }),
@@ -213,6 +214,12 @@ function optionsOf(request: PlyBuildRequest): Omit<BuildOptions, "dockerfile" | 
     },
     warnings: stepWarnings({ ...hostConfig }),
   };
+}
+
+/** What is passed on as it is. */
+function overridesOf({ firstBase, allStages, env, unsetEnv, unsetLabels, omitHistory }: PlyBuildRequest) {
+  const given = { firstBase, allStages, env, unsetEnv, unsetLabels, omitHistory };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
 
 /** Each once, however it is written. */

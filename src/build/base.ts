@@ -56,7 +56,10 @@ export async function baseImage(
     }
   };
   const isId = /^(?:sha256:)?[0-9a-f]{12,64}$/.test(name);
-  let record = session.options.pull && !isId ? undefined : here();
+  const { pull } = session.options;
+  let record = pull === true && !isId ? undefined : here();
+  if (record === undefined && pull === "never")
+    throw new PlyError("not-found", `No such image: ${name}`, { hint: "--pull=never keeps it from being pulled" });
   if (record === undefined) {
     const reference = parseReference(name);
     const credentials = session.options.credentialsOf?.(reference.domain);

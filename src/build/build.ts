@@ -17,11 +17,12 @@ import type {
 import type { Why } from "./difference.ts";
 import type { FileTree } from "./file-tree.ts";
 import type { Times } from "./layer-plan.ts";
+import type { Overrides } from "./overrides.ts";
 import type { BuildAnnotation, BuildOutput } from "./output.ts";
 import type { CacheSource, CacheTarget } from "./remote-cache/place.ts";
 import type { Squash } from "./squash.ts";
 
-export interface BuildOptions {
+export interface BuildOptions extends Overrides {
   /** By which it can be cancelled. */
   readonly id?: string;
   /** The Dockerfile's text, and what errors call it. */
@@ -31,6 +32,10 @@ export interface BuildOptions {
   /** `--build-context`: trees by name, or other names of images. */
   readonly contexts?: ReadonlyMap<string, FileTree | { readonly image: string }>;
   readonly target?: string;
+  /** In place of the first `FROM`'s image. */
+  readonly firstBase?: string;
+  /** Stages that the target does not need are built too. */
+  readonly allStages?: boolean;
   readonly buildArgs?: ReadonlyMap<string, string>;
   readonly labels?: Readonly<Record<string, string>>;
   readonly references?: readonly Reference[];
@@ -45,8 +50,8 @@ export interface BuildOptions {
   readonly hasInlineCache?: boolean;
   /** Stages of which no step is taken from the cache, by name or number. */
   readonly noCacheStages?: readonly string[];
-  /** Ask the registries for newer base images. */
-  readonly pull?: boolean;
+  /** Ask the registries for newer base images; "never": not even for those that are not here. */
+  readonly pull?: boolean | "never";
   readonly times?: Times;
   /** What becomes of the result; absent: an image of the list, called as `references` say. */
   readonly outputs?: readonly BuildOutput[];

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { lstat, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { type IgnoreFile, ignoreFilesOf, parseIgnoreFile } from "../dockerfile/index.ts";
+import { IGNORE_FILES, type IgnoreFile, ownIgnoreFiles, parseIgnoreFile } from "../dockerfile/index.ts";
 import { PlyError } from "../error.ts";
 import { lookup, resolveInTree, type TreeNode } from "../layer/index.ts";
 import { spoolArchive } from "./archive.ts";
@@ -129,7 +129,7 @@ export async function openBuildContexts(
     throw new PlyError("invalid", `Cannot locate specified Dockerfile: ${name}`, {
       hint: "it is a path within the context",
     });
-  const rules = ignoreFilesOf(name)
+  const rules = [...ownIgnoreFiles(name), ...IGNORE_FILES]
     .map((path) => readText(opened, path))
     .find((found) => found !== undefined);
   if (rules === undefined) return finish(stack, { dockerfile: { text, name }, main: opened, named: trees });

@@ -161,7 +161,7 @@ function imageIdOf(config: ImageConfig): ImageId {
 function configOf({ options }: Session, built: StageResult): ImageConfig {
   const { platform, author, history } = built;
   const labels = { ...built.config.Labels, ...options.labels };
-  return {
+  const image: ImageConfig = {
     architecture: platform.architecture,
     os: platform.os,
     ...(platform.variant === undefined ? {} : { variant: platform.variant }),
@@ -172,4 +172,5 @@ function configOf({ options }: Session, built: StageResult): ImageConfig {
     rootfs: { type: "layers", diff_ids: built.diffIds },
     ...(carriesCache(options) ? { [CACHE_FIELD]: encodeRecords(built.records, built.diffIds) } : {}),
   };
+  return withoutUnset(image, options);
 }

@@ -60,7 +60,9 @@ async function headOf(
 }
 
 /** Of a base image for another machine that nobody asked for, in Docker's words. */
-export function warnOfPlatform({ parts, emit }: Session, image: Platform, at: SourceRange): void {
+export function warnOfPlatform({ parts, options, emit }: Session, image: Platform, at: SourceRange): void {
+  // The checks say it too.
+  if (options.checks === true) return;
   const [own, its] = [parts.platform, image].map(normalizePlatform);
   if (own?.os === its?.os && own?.architecture === its?.architecture) return;
   emit({

@@ -45,6 +45,10 @@ export interface GraphOptions {
   readonly args: BuildArgs;
   /** Named contexts that were given: they stand before images and stages of their names. */
   readonly contexts: ReadonlySet<string>;
+  /** In place of the image of the first `FROM`. */
+  readonly firstBase?: string | undefined;
+  /** Stages that the target does not need are in the plan too. */
+  readonly allStages?: boolean;
 }
 
 /**
@@ -90,7 +94,8 @@ export function planStages(file: Dockerfile, options: GraphOptions): BuildGraph 
   const planned = file.stages.map((stage): PlannedStage => {
     const { from } = stage;
     return within(from.at, () => {
-      const image = expandWord(from.image, { lookup, escapeToken });
+      const isFirst = stage.index === 0 && options.firstBase !== undefined;
+      const image = isFirst ? (options.firstBase ?? "") : expandWord(from.image, { lookup, escapeToken });
       if (image === "")
         throw new PlyError("invalid", `base name (${from.image}) should not be blank`, {
           hint: "declare the ARG before the first FROM and give it a value",
@@ -104,7 +109,7 @@ export function planStages(file: Dockerfile, options: GraphOptions): BuildGraph 
     });
   });
   const target = findTarget(file, planned, options.target);
-  return { file, all: planned, target, stages: reachable(planned, target), escapeToken, originOf };
+  return { file, all: planned, target, stages: reachable(planned, options.allStages === true ? planned : [target]), escapeToken, originOf };
 }
 
 /** One name for all that mean the same image: `docker.io/library/alpine:latest` is `alpine`. */
@@ -169,7 +174,7 @@ export function tooEarly({ index, from }: Stage, needed: Stage | undefined): Ply
   });
 }
 
-function reachable(planned: readonly PlannedStage[], target: PlannedStage): PlannedStage[] {
+function reachable(planned: readonly PlannedStage[], targets: readonly PlannedStage[]): PlannedStage[] {
   const done = new Set<number>();
   const underway: number[] = [];
   const visit = (index: number): void => {
@@ -184,7 +189,7 @@ function reachable(planned: readonly PlannedStage[], target: PlannedStage): Plan
     underway.pop();
     done.add(index);
   };
-  visit(target.stage.index);
+  for (const { stage } of targets) visit(stage.index);
   for (const { stage, needs } of planned)
     if (done.has(stage.index))
       for (const need of needs) if (need > stage.index) throw tooEarly(stage, planned[need]?.stage);

@@ -13,6 +13,7 @@ import { warnOfPlatform } from "./foreign.ts";
 import type { PlannedStage } from "./graph.ts";
 import { createLayerPlan } from "./layer-plan.ts";
 import { hintingMissing } from "./missing-source.ts";
+import { withGivenEnv } from "./overrides.ts";
 import { planLayer } from "./plan-step.ts";
 import type { CacheRecord } from "./remote-cache/records.ts";
 import { runStep } from "./run-step.ts";
@@ -47,7 +48,9 @@ export async function buildStage(whole: Session, planned: PlannedStage): Promise
   const began = performance.now();
   session.emit({ kind: "stage", index: stage.index, state: "begun" });
   session.emit({ kind: "step", step: fromStep, state: "running" });
-  const begin = await reporting(session, fromStep, () => beginStage(session, planned, fromStep));
+  const begin = await reporting(session, fromStep, async () =>
+    withGivenEnv(await beginStage(session, planned, fromStep), session.options),
+  );
   await session.imports.ready;
   const trace = session.trace.stage(
     `${stage.from.name ?? stage.index} ${formatPlatform(begin.platform)}`,

@@ -1,9 +1,12 @@
 import { bad } from "./source.ts";
 
-/** Where the rules for a Dockerfile may stand, best first: its own, then the directory's. */
-export function ignoreFilesOf(dockerfile: string): string[] {
-  return [`${dockerfile}.dockerignore`, `${dockerfile}.containerignore`, ".containerignore", ".dockerignore"];
+/** Where rules for one Dockerfile alone may stand, best first; they stand before {@link IGNORE_FILES}. */
+export function ownIgnoreFiles(dockerfile: string): string[] {
+  return [`${dockerfile}.dockerignore`, `${dockerfile}.containerignore`];
 }
+
+/** Where the rules of a context stand, best first. */
+export const IGNORE_FILES: readonly string[] = [".containerignore", ".dockerignore"];
 
 export interface IgnoreRule {
   /** As written, with its `!`. */

@@ -4,9 +4,10 @@ export type { BaseFacts } from "./facts.ts";
 export { type Heredoc, heredocText, parseHeredoc } from "./heredoc.ts";
 export {
   compilePattern,
+  IGNORE_FILES,
   type IgnoreFile,
   type IgnoreRule,
-  ignoreFilesOf,
+  ownIgnoreFiles,
   parseIgnoreFile,
   parsePatterns,
 } from "./ignore.ts";

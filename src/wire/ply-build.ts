@@ -19,6 +19,16 @@ export interface PlyBuildRequest {
     Record<string, PlyBuildContext | { readonly kind: "image"; readonly name: string }>
   >;
   readonly target?: string;
+  /** In place of the first `FROM`'s image. */
+  readonly firstBase?: string;
+  /** Stages that the target does not need are built too. */
+  readonly allStages?: boolean;
+  /** `NAME=value`: every stage that begins with an image begins with these `ENV`s. */
+  readonly env?: readonly string[];
+  /** Names that the image's environment, and its labels, shall not have. */
+  readonly unsetEnv?: readonly string[];
+  readonly unsetLabels?: readonly string[];
+  readonly omitHistory?: boolean;
   readonly buildArgs?: Readonly<Record<string, string>>;
   readonly labels?: Readonly<Record<string, string>>;
   readonly names?: readonly string[];
@@ -29,7 +39,7 @@ export interface PlyBuildRequest {
   readonly cacheTo?: readonly PlyCacheTarget[];
   /** Stages of which no step is taken from the cache. */
   readonly noCacheStages?: readonly string[];
-  readonly pull?: boolean;
+  readonly pull?: boolean | "never";
   readonly network?: string;
   /** For the containers of all steps, as when a container is created; what no step can have is passed over. */
   readonly hostConfig?: DockerHostConfig;

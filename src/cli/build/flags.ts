@@ -1,4 +1,5 @@
 import type { FlagSpecs, FlagValues } from "../flags.ts";
+import { COMPAT_FLAGS } from "./compat-flags.ts";
 import { OUTPUT_FLAGS } from "./output-flags.ts";
 import { STEP_FLAGS } from "./step-flags.ts";
 
@@ -26,10 +27,10 @@ export const BUILD_FLAGS = {
   },
   check: { kind: "bool", help: "Look the Dockerfile over and build nothing (--call=check)" },
   file: {
-    kind: "string",
+    kind: "list",
     short: "f",
     value: "FILE",
-    help: "The Dockerfile (PATH/Dockerfile); -: standard input",
+    help: "The Dockerfile (PATH/Dockerfile); -: standard input; several are read as one",
     complete: "file",
   },
   "force-rm": { kind: "bool", help: "Accepted for scripts: containers of steps are always removed" },
@@ -68,7 +69,13 @@ export const BUILD_FLAGS = {
     choices: ["auto", "plain", "tty", "quiet", "rawjson"],
     help: "How to show it: auto, plain, tty, quiet, rawjson",
   },
-  pull: { kind: "bool", help: "Ask the registries for newer base images" },
+  pull: {
+    kind: "string",
+    value: "POLICY",
+    bare: "true",
+    choices: ["true", "false", "always", "missing", "newer", "never"],
+    help: "Ask the registries for newer base images (true, always, newer), or for none at all (never)",
+  },
   quiet: { kind: "bool", short: "q", help: "Print the image's id alone" },
   rm: { kind: "bool", help: "Accepted for scripts: containers of steps are always removed" },
   secret: {
@@ -85,6 +92,7 @@ export const BUILD_FLAGS = {
   target: { kind: "string", value: "STAGE", help: "Stage to build (the last)" },
   timestamp: { kind: "int", value: "SECONDS", help: "Time of everything in the image, since 1970" },
   ...STEP_FLAGS,
+  ...COMPAT_FLAGS,
 } as const satisfies FlagSpecs;
 
 export type BuildFlags = FlagValues<typeof BUILD_FLAGS>;

@@ -3,6 +3,7 @@ import type { PlyBuildAnnotation, PlyBuildOutput, PlyBuildRequest, PlyLayerForm 
 import { UsageError } from "../failure.ts";
 import type { Stdio } from "../terminal/index.ts";
 import { annotationsOfSpec, parseAnnotation } from "./annotations.ts";
+import { platformOfParts } from "./compat-flags.ts";
 import type { BuildFlags } from "./flags.ts";
 import { flagOf, type OutputSpec, parseOutputSpec } from "./output-spec.ts";
 
@@ -59,8 +60,11 @@ export function outputFields(
 }
 
 /** `--platform`, which may be repeated and hold several. */
-export function platformsOf({ platform }: Pick<BuildFlags, "platform">): string[] {
-  return platform.flatMap((text) => text.split(","));
+export function platformsOf(flags: BuildFlags): string[] {
+  const { platform } = flags;
+  if (platform.length > 0) return platform.flatMap((text) => text.split(","));
+  const ofParts = platformOfParts(flags);
+  return ofParts === undefined ? [] : [ofParts];
 }
 
 function refuseAttestation(flag: string, value: string | undefined): void {

@@ -3,10 +3,20 @@ import { PlyError } from "../../error.ts";
 import type { PlyBuildRequest } from "../../wire/index.ts";
 import { UsageError } from "../failure.ts";
 import { cacheSources, cacheTargets } from "./cache-flags.ts";
+import { compatArgs, compatFields } from "./compat-flags.ts";
 import type { BuildFlags } from "./flags.ts";
 import { platformsOf } from "./outputs.ts";
 import type { BuildRequestFields } from "./send.ts";
 import { stepHostConfig } from "./step-flags.ts";
+
+const PULL_POLICIES = {
+  true: true,
+  always: true,
+  newer: true,
+  false: undefined,
+  missing: undefined,
+  never: "never",
+} as const;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -14,23 +24,26 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export function requestFields(flags: BuildFlags, env: Environment): BuildRequestFields {
   const buildArgs = Object.fromEntries([
     ...(env["SOURCE_DATE_EPOCH"] ? [["SOURCE_DATE_EPOCH", env["SOURCE_DATE_EPOCH"]]] : []),
+    ...compatArgs(flags, env),
     ...flags["build-arg"].flatMap((text) => {
       const [name, value] = keyValue(text);
       const given = value ?? env[name];
       return given === undefined ? [] : [[name, given]];
     }),
   ]);
+  const platforms = platformsOf(flags);
   const fields: Partial<Record<keyof PlyBuildRequest, unknown>> = {
     buildArgs,
     names: flags.tag,
     labels: Object.fromEntries(flags.label.map(keyValue).map(([key, value = ""]) => [key, value])),
     target: flags.target,
-    platforms: flags.platform.length === 0 ? undefined : platformsOf(flags),
+    platforms: platforms.length === 0 ? undefined : platforms,
     noCache: flags["no-cache"],
     cacheFrom: cacheSources(flags["cache-from"]),
     cacheTo: cacheTargets(flags["cache-to"]),
     noCacheStages: flags["no-cache-filter"].flatMap((text) => text.split(",")),
-    pull: flags.pull,
+    pull: PULL_POLICIES[flags.pull ?? "false"],
+    ...compatFields(flags, env),
     explain: flags.explain,
     network: flags.network,
     hostConfig: stepHostConfig(flags),

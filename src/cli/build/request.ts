@@ -1,6 +1,6 @@
 import { existsSync, lstatSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
-import { type IgnoreFile, parseIgnoreFile } from "../../dockerfile/index.ts";
+import { IGNORE_FILES, type IgnoreFile, ownIgnoreFiles, parseIgnoreFile } from "../../dockerfile/index.ts";
 import { PlyError } from "../../error.ts";
 import type { PlyBuildContext, PlyBuildRequest } from "../../wire/index.ts";
 import { ExitError, UsageError } from "../failure.ts";
@@ -29,17 +29,22 @@ type NamedContext = NonNullable<PlyBuildRequest["contexts"]>[string];
 export interface BuildPaths {
   /** `PATH | URL | -`. */
   readonly source: string;
-  /** `-f`; "-": standard input. */
-  readonly file: string | undefined;
+  /** `-f`; "-": standard input. Several are one after the other. */
+  readonly files: readonly string[];
+  /** In place of the directory's own. */
+  readonly ignoreFile: string | undefined;
   readonly named: readonly string[];
 }
 
-const REMOTE = /^(?:https?:\/\/|git:\/\/|ssh:\/\/|git@|github\.com\/)/;
+const REMOTE = /^(?:(?:https?|git|ssh|git\+https?|git\+ssh):\/\/|[\w.-]+@[\w.-]+:|github\.com\/)/;
 
 /** Reads the Dockerfile and the ignore rules. Throws UsageError, "not-found" and "invalid". */
 export async function prepareBuild(paths: BuildPaths, stdio: Stdio): Promise<PreparedBuild> {
   const named = new Map(paths.named.map((text) => namedContext(text)));
-  const { source, file } = paths;
+  const { source, files, ignoreFile } = paths;
+  const [file, ...more] = files;
+  if (more.length > 0 && (files.includes("-") || source === "-" || REMOTE.test(source)))
+    throw new UsageError("several -f are files of this host, for a directory of this host");
   if (REMOTE.test(source))
     return { dockerfile: { path: file ?? "" }, main: { kind: "address", address: source }, named };
   if (source === "-") {
@@ -61,8 +66,11 @@ export async function prepareBuild(paths: BuildPaths, stdio: Stdio): Promise<Pre
   const dockerfile =
     file === "-"
       ? { text: await readAll(stdio.input()), name: "Dockerfile" }
-      : readDockerfile(directory, file ?? usualFile(directory));
-  const rules = readRules(directory, file === "-" ? undefined : (file ?? join(directory, "Dockerfile")));
+      : joined([file ?? usualFile(directory), ...more].map((each) => readDockerfile(directory, each)));
+  const rules =
+    ignoreFile === undefined
+      ? readRules(directory, file === "-" ? undefined : (file ?? usualFile(directory)))
+      : readIgnoreFile(ignoreFile);
   return { dockerfile, main: localContext(directory, "context", rules), named };
 }
 
@@ -99,6 +107,20 @@ function usualFile(directory: string): string {
   return names.find((path) => existsSync(path)) ?? join(directory, "Dockerfile");
 }
 
+function joined(
+  files: readonly { readonly text: string; readonly name: string }[],
+): { readonly text: string; readonly name: string } {
+  return { text: files.map(({ text }) => text).join("\n"), name: files.map(({ name }) => name).join(" + ") };
+}
+
+function readIgnoreFile(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (cause) {
+    throw new PlyError("not-found", `--ignorefile: cannot read ${path}`, { cause });
+  }
+}
+
 function readDockerfile(directory: string, file: string): { readonly text: string; readonly name: string } {
   try {
     return { text: readFileSync(file, "utf8"), name: shownName(directory, file) };
@@ -120,8 +142,8 @@ function shownName(directory: string, file: string): string {
 /** The Dockerfile's own ignore file stands before the directory's. */
 function readRules(directory: string, file: string | undefined): string | undefined {
   const candidates = [
-    ...(file === undefined ? [] : [`${file}.dockerignore`]),
-    join(directory, ".dockerignore"),
+    ...(file === undefined ? [] : ownIgnoreFiles(file)),
+    ...IGNORE_FILES.map((name) => join(directory, name)),
   ];
   for (const path of candidates) if (existsSync(path)) return readFileSync(path, "utf8");
   return undefined;

@@ -6,6 +6,7 @@ import { failureReport } from "../build/failure-report.ts";
 import { BUILD_FLAGS } from "../build/flags.ts";
 import { type Built, type Failed, follow } from "../build/follow.ts";
 import { listContext } from "../build/list-context.ts";
+import { loggingTo } from "../build/logfile.ts";
 import { outputFields, platformsOf, readOutputs } from "../build/outputs.ts";
 import { showingPushes } from "../build/push-view.ts";
 import { type PreparedBuild, prepareBuild } from "../build/request.ts";
@@ -36,7 +37,12 @@ export default command({
       names: flags.tag,
       hasSeveralPlatforms: platformsOf(flags).length > 1,
     };
-    const paths = { source, file: flags.file, named: flags["build-context"] };
+    const paths = {
+      source,
+      files: flags.file,
+      ignoreFile: flags.ignorefile,
+      named: flags["build-context"],
+    };
     const prepared = await prepareBuild(paths, context.stdio);
     if (flags["list-context"]) return listContext(prepared);
     const call = callOf(flags);
@@ -44,7 +50,8 @@ export default command({
     using interruption = context.interruptible();
     const { signal } = interruption;
     const mode = flags.quiet ? "quiet" : progressMode(flags.progress, context.env);
-    const shown = createBuildView({ stdio: context.stdio, mode, env: context.env });
+    const stdio = loggingTo(flags.logfile, context.stdio);
+    const shown = createBuildView({ stdio, mode, env: context.env });
     const isForPeople = mode !== "quiet" && mode !== "rawjson";
     const told = isForPeople && flags.explain ? explaining(shown, context.stdio) : shown;
     const view = isForPeople ? showingPushes(told, context.stdio) : told;

@@ -68,6 +68,7 @@ function stepsIn(containers: OpenContainers): RunCommand {
     stack,
     base,
     config,
+    secretEnv,
     args,
     hostname,
     network,
@@ -79,7 +80,7 @@ function stepsIn(containers: OpenContainers): RunCommand {
     onOutput,
   }) =>
     runStep(containers, {
-      over: { imageId: base.imageId, config, stack },
+      over: { imageId: base.imageId, config, stack, secretEnv },
       imageName: base.imageName,
       args,
       hostname,

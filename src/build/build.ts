@@ -200,6 +200,8 @@ export interface RunRequest {
   readonly base: { readonly imageId: ImageId; readonly imageName: string };
   /** Environment, user and working directory as the process gets them. */
   readonly config: ProcessConfig;
+  /** More variables (`NAME=value`), which are written down nowhere. */
+  readonly secretEnv: readonly string[];
   readonly args: readonly string[];
   readonly hostname: string;
   readonly network: string;

@@ -24,6 +24,8 @@ export interface Places {
 export interface MountContext {
   readonly work: StageWork;
   readonly step: BuildStep;
+  /** Its place among the mounts of the step. */
+  readonly n: number;
   /** Absolute. */
   readonly target: string;
 }

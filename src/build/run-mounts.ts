@@ -37,7 +37,8 @@ export async function planMounts(
   script: string | undefined,
 ): Promise<RunMounts> {
   const plans: MountPlan[] = [];
-  for (const text of texts) plans.push(await planOne(work, parseRunMount(text, work.variables.expand), step));
+  for (const [n, text] of texts.entries())
+    plans.push(await planOne(work, parseRunMount(text, work.variables.expand), step, n));
   if (script !== undefined) plans.push(scriptAt(script));
   return { inputs: plans.flatMap(({ inputs }) => inputs), open: () => openAll(work, plans) };
 }
@@ -62,11 +63,11 @@ async function openAll({ session }: StageWork, plans: readonly MountPlan[]): Pro
   };
 }
 
-async function planOne(work: StageWork, mount: RunMount, step: BuildStep): Promise<MountPlan> {
+async function planOne(work: StageWork, mount: RunMount, step: BuildStep, n: number): Promise<MountPlan> {
   const target = posix.resolve("/", work.config.WorkingDir ?? "/", mount.target ?? "");
   if (mount.target !== undefined && target === "/")
     throw new PlyError("invalid", `invalid mount target ${JSON.stringify(mount.target)}`);
-  const context: MountContext = { work, step, target };
+  const context: MountContext = { work, step, n, target };
   switch (mount.type) {
     case "tmpfs":
       return planTmpfs(mount, target);

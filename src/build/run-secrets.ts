@@ -36,7 +36,7 @@ export function planSecret(
 
 /** `--mount=type=ssh`: a way to an agent. */
 export function planAgent(
-  { work, target: given }: MountContext,
+  { work, n, target: given }: MountContext,
   mount: Extract<RunMount, { type: "ssh" }>,
 ): MountPlan {
   const agent = work.session.options.ssh?.get(mount.id);
@@ -45,7 +45,7 @@ export function planAgent(
     if (mount.required) throw new PlyError("invalid", `unset ssh forward key ${mount.id}`);
     return { inputs, open: () => ({}) };
   }
-  const target = mount.target === undefined ? `/run/buildkit/ssh_agent.${mount.id}` : given;
+  const target = mount.target === undefined ? `/run/buildkit/ssh_agent.${n}` : given;
   return {
     inputs,
     async open(places) {

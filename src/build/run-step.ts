@@ -123,7 +123,8 @@ async function execute(
   await using done = await session.parts.run({
     stack: stackOf(store, diffIds),
     base: work.base,
-    config: { ...kept, Env: environmentOf(work, declared, opened.env) },
+    config: { ...kept, Env: environmentOf(work, declared) },
+    secretEnv: opened.env.map((pair) => pair.join("=")),
     args,
     hostname: hostnameOf(work) ?? HOSTNAME,
     network: networkOf(work, instruction),
@@ -187,11 +188,9 @@ function commandOf(
 function environmentOf(
   { config, variables, session }: StageWork,
   declared: readonly (readonly [string, string])[],
-  secrets: readonly (readonly [string, string])[],
 ): string[] {
   let env: readonly string[] = config.Env ?? [];
-  for (const [name, value] of [...variables.proxies(), ...declared, ...secrets])
-    env = withEnv(env, name, value);
+  for (const [name, value] of [...variables.proxies(), ...declared]) env = withEnv(env, name, value);
   const epoch = session.options.buildArgs?.get("SOURCE_DATE_EPOCH");
   if (epoch !== undefined) env = withEnv(env, "SOURCE_DATE_EPOCH", epoch);
   return env.some((entry) => nameOfVariable(entry) === "PATH")

@@ -31,6 +31,8 @@ export interface LayersToRun {
   readonly imageId: ImageId;
   readonly config: ProcessConfig;
   readonly stack: LayerStack | null;
+  /** More variables (`NAME=value`), which are never written down: they go with the engine. */
+  readonly secretEnv?: readonly string[];
 }
 
 export interface ProcessOptions {

@@ -115,6 +115,7 @@ export async function createContainer(
       phases: {},
     };
     table.put({ record, image, stack, mountpoints: [], upper: null });
+    if (over?.secretEnv !== undefined) context.launch.secretEnv.set(id, over.secretEnv);
     const lease = leases.hold(`container:${id}`);
     if (over === undefined) leases.addImage(lease, image.id);
     for (const { imageId } of settings.mounts ?? [])

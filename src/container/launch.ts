@@ -32,7 +32,7 @@ import { type Mountpoint, makeMountpoint } from "./mountpoint.ts";
 import { launchNamespaces, ownsCgroupNamespace } from "./namespaces.ts";
 import { hasHostNetwork, type LaunchNetwork } from "./networking.ts";
 import { type OwnName, ownNameOf } from "./own-name.ts";
-import { commandLine, processEnv } from "./process-config.ts";
+import { commandLine, mergeEnv, processEnv } from "./process-config.ts";
 import { type Confinement, resolveSecurity } from "./security-option.ts";
 
 /** What stays the same for all containers of an engine, looked up once. */
@@ -45,6 +45,8 @@ export interface LaunchContext {
   readonly limits: LimitAbilities;
   readonly capabilities: ReadonlySet<string>;
   readonly confinement: Confinement;
+  /** Variables that no record of a container may have, by its id, until it is started. */
+  readonly secretEnv: Map<string, readonly string[]>;
 }
 
 export async function openLaunchContext(
@@ -61,6 +63,7 @@ export async function openLaunchContext(
     hasCgroups,
     limits,
     unifiedCgroups: cgroups.layout === "v2",
+    secretEnv: new Map(),
     capabilities: ownCapabilities(),
     confinement: {
       seccomp: openSeccompProfiles(),
@@ -131,12 +134,16 @@ export async function prepareLaunch(
     ...settings,
     ...namespaces,
     args: [...before, ...commandLine(config)],
-    env: processEnv(config, {
-      hostname,
-      home: user.home,
-      terminal: process.tty,
-      linked: place.network.linkedEnv,
-    }),
+    env: withSecrets(
+      context,
+      record.id,
+      processEnv(config, {
+        hostname,
+        home: user.home,
+        terminal: process.tty,
+        linked: place.network.linkedEnv,
+      }),
+    ),
     cwd,
     user: {
       uid: user.uid,
@@ -187,6 +194,12 @@ function capabilitiesOf(context: LaunchContext, { capAdd, capDrop, privileged }:
   const available = new Set(context.capabilities);
   if (!context.limits.devices && !privileged) available.delete("MKNOD");
   return resolveCapabilities({ add: capAdd, drop: capDrop, privileged, available });
+}
+
+function withSecrets({ secretEnv }: LaunchContext, id: string, env: readonly string[]): string[] {
+  const secrets = secretEnv.get(id) ?? [];
+  secretEnv.delete(id);
+  return mergeEnv(env, secrets);
 }
 
 interface Owner {

@@ -80,13 +80,13 @@ export const BUILD_FLAGS = {
   rm: { kind: "bool", help: "Accepted for scripts: containers of steps are always removed" },
   secret: {
     kind: "list",
-    value: "id=ID[,src=FILE|,env=NAME]",
+    value: "id=ID[,type=file|env][,src=FILE|,env=NAME]",
     help: "Something for RUN --mount=type=secret that stays out of the image",
   },
   ssh: {
     kind: "list",
-    value: "ID[=SOCKET]",
-    help: "Agent for RUN --mount=type=ssh (default: SSH_AUTH_SOCK)",
+    value: "ID[=SOCKET|KEYFILE,...]",
+    help: "Agent, or keys for one of its own, for RUN --mount=type=ssh (default: SSH_AUTH_SOCK)",
   },
   tag: { kind: "list", short: "t", value: "NAME[:TAG]", help: "Name for the image", complete: "image" },
   target: { kind: "string", value: "STAGE", help: "Stage to build (the last)" },

@@ -1,4 +1,5 @@
 import { answeredError } from "../../wire/index.ts";
+import { openAgents } from "../build/agent-flags.ts";
 import { answerCall, callOf } from "../build/call.ts";
 import { registryHeaders } from "../build/credentials.ts";
 import { explaining } from "../build/explanation.ts";
@@ -56,7 +57,9 @@ export default command({
     const told = isForPeople && flags.explain ? explaining(shown, context.stdio) : shown;
     const view = isForPeople ? showingPushes(told, context.stdio) : told;
     try {
-      const request = { ...requestFields(flags, context.env), ...outputFields(planned, flags) };
+      using agents = await openAgents(flags.ssh, { env: context.env, address: context.engine.address });
+      const own = { ...outputFields(planned, flags), ssh: agents.sockets };
+      const request = { ...requestFields(flags, context.env), ...own };
       const answer = await sendBuild(context.engine, prepared, {
         request,
         headers: await registryHeaders(prepared, context, request, pushedNames(asked)),

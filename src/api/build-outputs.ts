@@ -8,14 +8,17 @@ import type { LineStream } from "./line-stream.ts";
 /** What a request says of the result. Throws "invalid". */
 export function outputOptions(
   request: PlyBuildRequest,
-): Pick<BuildOptions, "outputs" | "squash" | "annotations"> {
-  const { outputs, squash, annotations, names = [] } = request;
+): Pick<BuildOptions, "outputs" | "squash" | "annotations" | "provenance"> {
+  const { outputs, squash, annotations, provenance, names = [] } = request;
+  if (provenance !== undefined && provenance !== "min" && provenance !== "max")
+    throw new PlyError("invalid", `invalid provenance: ${JSON.stringify(provenance)}`);
   if (squash !== undefined && squash !== "own" && squash !== "all")
     throw new PlyError("invalid", `invalid squash: ${JSON.stringify(squash)}`);
   return {
     ...(outputs === undefined ? {} : { outputs: outputs.map((output) => outputOf(output, names)) }),
     ...(squash === undefined ? {} : { squash }),
     ...(annotations === undefined ? {} : { annotations: annotations.map(annotationOf) }),
+    ...(provenance === undefined ? {} : { provenance }),
   };
 }
 

@@ -80,5 +80,6 @@ export async function baseImage(
   // From now on it may be removed: the build has what it needs.
   store.leases.addImage(session.lease, record.id);
   store.images.touch(record.id);
+  session.usedImages.set(name, record);
   return record;
 }

@@ -17,8 +17,9 @@ import type {
 import type { Why } from "./difference.ts";
 import type { FileTree } from "./file-tree.ts";
 import type { Times } from "./layer-plan.ts";
-import type { Overrides } from "./overrides.ts";
 import type { BuildAnnotation, BuildOutput } from "./output.ts";
+import type { Overrides } from "./overrides.ts";
+import type { Provenance } from "./provenance.ts";
 import type { CacheSource, CacheTarget } from "./remote-cache/place.ts";
 import type { Squash } from "./squash.ts";
 
@@ -59,6 +60,8 @@ export interface BuildOptions extends Overrides {
   readonly take?: (output: number, content: AsyncIterable<Uint8Array>) => Promise<void>;
   readonly squash?: Squash;
   readonly annotations?: readonly BuildAnnotation[];
+  /** Say beside what is archived or pushed how it came to be. */
+  readonly provenance?: Provenance;
   readonly secrets?: ReadonlyMap<string, Uint8Array>;
   /** Sockets of agents by id, paths of this host. */
   readonly ssh?: ReadonlyMap<string, string>;
@@ -167,6 +170,10 @@ export type BuildEvent =
 export interface BuildResult {
   /** Of the first platform. */
   readonly imageId: ImageId;
+  /** It is in the list of images. */
+  readonly isStored: boolean;
+  /** Of the manifest or index that was written to an archive or pushed. */
+  readonly descriptor?: Descriptor;
   /** Familiar names it was given. */
   readonly names: readonly string[];
 }

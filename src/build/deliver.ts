@@ -5,6 +5,7 @@ import type { BuildResult } from "./build.ts";
 import { filesOf } from "./files-output.ts";
 import { annotationsFor, type BuildOutput, outputsOf } from "./output.ts";
 import { withoutUnset } from "./overrides.ts";
+import { provenanceOf } from "./provenance.ts";
 import { CACHE_FIELD, carriesCache, encodeRecords } from "./remote-cache/records.ts";
 import type { Session, StageResult } from "./session.ts";
 import { squash } from "./squash.ts";
@@ -131,12 +132,14 @@ function publicationOf(
       const content = contents[n];
       if (content === undefined) return [];
       const annotations = annotationsFor(options, "manifest", session.platform);
+      const provenance = provenanceOf(session);
       const descriptorAnnotations = annotationsFor(options, "manifest-descriptor", session.platform);
       return [
         {
           content,
           ...(annotations === undefined ? {} : { annotations }),
           ...(descriptorAnnotations === undefined ? {} : { descriptorAnnotations }),
+          ...(provenance === undefined ? {} : { attestations: [provenance] }),
         },
       ];
     }),

@@ -102,6 +102,7 @@ function openSession(
     now: Math.floor(shared.parts.clock() / 1000),
     firstStep,
     total: count.total,
+    usedImages: new Map(),
     emit:
       count.isOneOfSeveral && platform !== undefined
         ? (event) => emit(ofPlatform(event, formatPlatform(platform)))

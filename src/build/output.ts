@@ -41,7 +41,15 @@ export function outputsOf({ outputs, references = [] }: BuildOptions): readonly 
 
 /** Refuses, before anything is built, what no result could become. Throws "unsupported" and "invalid". */
 export function checkOutputs(options: BuildOptions): void {
-  const { platforms = [], annotations = [] } = options;
+  const { platforms = [], annotations = [], provenance } = options;
+  const isIndexed = (output: BuildOutput): boolean =>
+    output.kind === "archive"
+      ? output.format === "oci"
+      : output.kind === "image" && output.push !== undefined;
+  if (provenance !== undefined && !outputsOf(options).some(isIndexed))
+    throw new PlyError("invalid", "Attestation is not supported for images of this engine and for files", {
+      hint: "--push and -o type=oci,dest=FILE keep it beside the image",
+    });
   const isForIndex = annotations.some(({ place }) => place === "index" || place === "index-descriptor");
   for (const output of outputsOf(options)) {
     if (output.kind === "image" && output.push !== undefined && output.names.length === 0)

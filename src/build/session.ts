@@ -1,5 +1,5 @@
 import type { DiffId, HistoryEntry, ImageId, Platform, ProcessConfig } from "../oci/index.ts";
-import type { LayerRecord, Lease } from "../store/index.ts";
+import type { ImageRecord, LayerRecord, Lease } from "../store/index.ts";
 import type { BuildEvent, BuildOptions } from "./build.ts";
 import type { BuildCache } from "./cache.ts";
 import type { BuildGraph, PlannedStage } from "./graph.ts";
@@ -33,6 +33,8 @@ export interface Session {
   readonly firstStep: ReadonlyMap<number, number>;
   readonly total: number;
   readonly stageOf: (index: number) => Promise<StageResult>;
+  /** What was taken from images, by the names that they were asked for under. */
+  readonly usedImages: Map<string, ImageRecord>;
   readonly emit: (event: BuildEvent) => void;
 }
 

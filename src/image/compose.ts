@@ -1,4 +1,11 @@
-import { type Descriptor, digestOf, type Index, type Manifest, MEDIA_TYPE } from "../oci/index.ts";
+import {
+  type Descriptor,
+  type Digest,
+  digestOf,
+  type Index,
+  type Manifest,
+  MEDIA_TYPE,
+} from "../oci/index.ts";
 import type { FetchedManifest } from "../registry/index.ts";
 import type { ImageRecord } from "../store/index.ts";
 import type { ImageContext } from "./context.ts";
@@ -51,7 +58,7 @@ function plainLayers(context: ImageContext, { diffIds }: ImageContent): LayerBlo
 
 /** A manifest over layers in some form. Annotations are OCI's alone. */
 export function manifestOver(
-  { id }: Pick<ImageContent, "id">,
+  { id }: { readonly id: Digest },
   parts: {
     /** Bytes of the config. */
     readonly config: number;

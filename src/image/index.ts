@@ -1,3 +1,4 @@
+export { type Attestation, packageUrl } from "./attestation.ts";
 export { applyChanges } from "./changes.ts";
 export type { Annotations, ImageContent } from "./compose.ts";
 export type { ContentPlace } from "./content-home.ts";

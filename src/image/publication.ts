@@ -4,6 +4,7 @@ import { digestOf } from "../oci/index.ts";
 import type { Lease } from "../store/index.ts";
 import { writeArchive } from "./archive-member.ts";
 import { archiveMembers } from "./archive-members.ts";
+import { type Attestation, type AttestationManifest, attest } from "./attestation.ts";
 import {
   type Annotations,
   type ComposedImage,
@@ -45,6 +46,8 @@ export interface PublishedImage {
   readonly annotations?: Annotations;
   /** Of the entry that names its manifest, in an index. */
   readonly descriptorAnnotations?: Annotations;
+  /** What is said about it: it makes an index. */
+  readonly attestations?: readonly Attestation[];
 }
 
 /** A publication as an archive. Dispose it when the stream was read or is not wanted. */
@@ -92,14 +95,19 @@ export async function archivePublication(
   for (const { content, annotations } of publication.images)
     images.push(await composeImage(context, content, { annotations, layersAs }));
   const entries = images.map(({ manifest }, n) => entryOf(publication, n, descriptorOf(manifest)));
-  const index = isIndex(publication) ? indexOver(entries, publication.indexAnnotations) : undefined;
+  const said = attestationsOf(publication, entries);
+  const inIndex = [...entries, ...said.map(({ descriptor }) => descriptor)];
+  const index = isIndex(publication) ? indexOver(inIndex, publication.indexAnnotations) : undefined;
   const [first] = entries;
   if (first === undefined) throw new PlyError("internal", "there is no image to write");
   const descriptor = index === undefined ? first : topOf(publication, descriptorOf(index));
   const members = archiveMembers({
     images: images.map((image) => ({ ...image, names })),
     entries: [{ descriptor, names }],
-    documents: index === undefined ? [] : [index.bytes],
+    documents: [
+      ...(index === undefined ? [] : [index.bytes]),
+      ...said.flatMap(({ manifest, blobs }) => [manifest.bytes, ...blobs.map(({ bytes }) => bytes)]),
+    ],
     format,
   });
   const kept = spools.move();
@@ -111,7 +119,20 @@ export async function archivePublication(
 }
 
 export function isIndex({ images, indexAnnotations, topAnnotations }: Publication): boolean {
-  return images.length > 1 || indexAnnotations !== undefined || topAnnotations !== undefined;
+  const isAnnotated = indexAnnotations !== undefined || topAnnotations !== undefined;
+  return images.length > 1 || isAnnotated || images.some(({ attestations }) => attestations !== undefined);
+}
+
+/** What is said about the images, whose manifests these are. */
+export function attestationsOf(
+  { images, names }: Publication,
+  manifests: readonly Descriptor[],
+): AttestationManifest[] {
+  return images.flatMap(({ content, attestations }, n) => {
+    const manifest = manifests[n];
+    if (attestations === undefined || manifest === undefined) return [];
+    return [attest(manifest, { names, platform: platformOf(content), attestations })];
+  });
 }
 
 function topOf({ topAnnotations }: Publication, index: Descriptor): Descriptor {

@@ -4,8 +4,9 @@ import type { Credentials, FetchedManifest } from "../registry/index.ts";
 import { descriptorOf, indexOver } from "./compose.ts";
 import { emitImageEvent, type ImageContext } from "./context.ts";
 import type { OnProgress, TransferOptions } from "./images.ts";
-import { entryOf, isIndex, type Publication, type PublishedImage } from "./publication.ts";
+import { attestationsOf, entryOf, isIndex, type Publication, type PublishedImage } from "./publication.ts";
 import { pushContent } from "./push.ts";
+import { once } from "./push-layer.ts";
 import { requestOf } from "./request.ts";
 import { pushError } from "./transfer-errors.ts";
 
@@ -59,6 +60,18 @@ async function pushTo(
   for (const [n, image] of publication.images.entries()) {
     const target = { image, reference: repositoryOf(reference), transfer };
     entries.push(entryOf(publication, n, descriptorOf(await pushImageOf(context, publication, target))));
+  }
+  for (const { manifest, descriptor, blobs } of attestationsOf(publication, entries)) {
+    const repository = repositoryOf(reference);
+    for (const { digest, bytes } of blobs)
+      await context.registry.pushBlob(
+        repository,
+        { digest, size: bytes.length },
+        () => once(bytes),
+        requestOf(transfer),
+      );
+    await context.registry.pushManifest(repository, manifest, requestOf(transfer));
+    entries.push(descriptor);
   }
   const index = indexOver(entries, publication.indexAnnotations);
   await context.registry.pushManifest(reference, index, requestOf(transfer));

@@ -62,6 +62,8 @@ export interface PlyBuildRequest {
   /** Make one layer of this build's, or of all. */
   readonly squash?: "own" | "all";
   readonly annotations?: readonly PlyBuildAnnotation[];
+  /** Say how it came to be, beside what is archived or pushed. */
+  readonly provenance?: "min" | "max";
   /** `network.host`, `security.insecure`. */
   readonly allow?: readonly string[];
 }

@@ -289,6 +289,21 @@ describe("what a build gives", { skip }, () => {
         const raw = JSON.parse(await skopeo("inspect", "--raw", `oci:${out}:x`));
         assert.deepEqual(raw.annotations, arch === "arm64" ? { m: "arm" } : undefined);
       }
+    // What is said about it stands in the index, and changes nothing for who pulls.
+    await build(SCRATCH.replace("FROM scratch", "FROM bb:1"), "-t", name, "--push", "--provenance=true");
+    const said = JSON.parse(await skopeo("inspect", "--raw", "--tls-verify=false", `docker://${name}`));
+    const [image, attestation] = said.manifests as Entry[];
+    assert.equal(attestation?.annotations?.["vnd.docker.reference.digest"], image?.digest);
+    const digestName = `docker://${registry.host}/multi@${attestation?.digest}`;
+    const manifest = JSON.parse(await skopeo("inspect", "--raw", "--tls-verify=false", digestName));
+    const blob = await fetch(`${registry.url}/v2/multi/blobs/${manifest.layers[0].digest}`);
+    const statement = (await blob.json()) as Statement;
+    assert.equal(`sha256:${statement.subject[0]?.digest.sha256}`, image?.digest);
+    const [material] = statement.predicate.buildDefinition.resolvedDependencies;
+    assert.equal(material?.uri, "pkg:docker/bb@1?platform=linux%2Famd64");
+    await engine.must(["rmi", name]);
+    await engine.must(["pull", name]);
+    await engine.must(["rmi", name]);
     assert.match(
       await refused(BY_PLATFORM, "--platform", PLATFORMS),
       /Multi-platform build is not supported/,
@@ -381,14 +396,23 @@ describe("what a build gives", { skip }, () => {
       [["--annotation", "novalue"], /invalid annotation "novalue", expected key=value/],
       [["--annotation", "thing:a=b"], /unknown annotation type "thing"/],
       [["--annotation", "index:a=b"], /index annotations not supported for single platform export/],
-      [["--sbom=true"], /attestations are not supported/],
+      [["--provenance=true"], /Attestation is not supported for images of this engine/],
+      [["--sbom=true"], /unsupported attestation type "sbom"/],
     ];
     for (const [flags, says] of cases) assert.match(await refused(SCRATCH, ...flags), says, flags.join(" "));
     await build(SCRATCH, "-q", "--provenance=false", "--sbom=false", "--load", "-o", "type=cacheonly");
   });
 });
 
+interface Statement {
+  readonly subject: readonly { readonly digest: { readonly sha256: string } }[];
+  readonly predicate: {
+    readonly buildDefinition: { readonly resolvedDependencies: readonly { readonly uri: string }[] };
+  };
+}
+
 interface Entry {
+  readonly digest: string;
   readonly platform?: { readonly architecture: string };
   readonly annotations?: Readonly<Record<string, string>>;
 }

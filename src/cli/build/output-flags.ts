@@ -7,7 +7,7 @@ export const OUTPUT_FLAGS = {
     value: "[TYPE:]KEY=VALUE",
     help: "Annotation for the image (TYPE: manifest, index, manifest-descriptor, index-descriptor)",
   },
-  attest: { kind: "list", value: "type=TYPE,disabled=true", help: "Accepted for scripts: there are none" },
+  attest: { kind: "list", value: "type=provenance[,mode=MODE]", help: "As --provenance=[mode=MODE]" },
   iidfile: { kind: "string", value: "FILE", help: "Write the image's id there", complete: "file" },
   layers: {
     kind: "string",
@@ -30,9 +30,13 @@ export const OUTPUT_FLAGS = {
     help: "What to make of it: image, registry, oci, docker, local, tar, cacheonly",
     complete: "directory",
   },
-  provenance: { kind: "string", value: "false", help: "Accepted for scripts: none is made" },
+  provenance: {
+    kind: "string",
+    value: "true|mode=min|mode=max",
+    help: "Say beside what is pushed or written as OCI how it was built (SLSA)",
+  },
   push: { kind: "bool", help: "Push the image under its names" },
-  sbom: { kind: "string", value: "false", help: "Accepted for scripts: none is made" },
+  sbom: { kind: "string", value: "false", help: "Accepted for scripts: there is none" },
   squash: { kind: "bool", help: "Make one layer of those that this build adds" },
   "squash-all": { kind: "bool", help: "Make one layer of all, the base image's too" },
 } as const satisfies FlagSpecs;

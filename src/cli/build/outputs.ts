@@ -3,6 +3,7 @@ import type { PlyBuildAnnotation, PlyBuildOutput, PlyBuildRequest, PlyLayerForm 
 import { UsageError } from "../failure.ts";
 import type { Stdio } from "../terminal/index.ts";
 import { annotationsOfSpec, parseAnnotation } from "./annotations.ts";
+import { readProvenance } from "./attestations.ts";
 import { platformOfParts } from "./compat-flags.ts";
 import type { BuildFlags } from "./flags.ts";
 import { flagOf, type OutputSpec, parseOutputSpec } from "./output-spec.ts";
@@ -32,9 +33,6 @@ export interface OutputWishes {
 
 /** What the flags say of the result, and where its bytes go. Throws UsageError in buildx's words. */
 export function readOutputs(flags: BuildFlags, stdio: Pick<Stdio, "isTerminal">): PlannedOutputs {
-  for (const name of ["provenance", "sbom"] as const) refuseAttestation(name, flags[name]);
-  for (const text of flags.attest)
-    if (!/(?:^|,)disabled=(?:true|1)(?:,|$)/.test(text)) refuseAttestation("attest", text);
   const planned = planOutputs({
     given: flags.output,
     push: flags.push,
@@ -49,13 +47,15 @@ export function readOutputs(flags: BuildFlags, stdio: Pick<Stdio, "isTerminal">)
 export function outputFields(
   { outputs, annotations }: PlannedOutputs,
   flags: BuildFlags,
-): Pick<PlyBuildRequest, "outputs" | "annotations" | "squash" | "noCache"> {
+): Pick<PlyBuildRequest, "outputs" | "annotations" | "squash" | "noCache" | "provenance"> {
+  const provenance = readProvenance(flags);
   const isOneLayer = flags.layers === "false";
   return {
     ...(outputs === undefined ? {} : { outputs }),
     ...(annotations.length === 0 ? {} : { annotations }),
     ...(flags["squash-all"] ? { squash: "all" } : flags.squash || isOneLayer ? { squash: "own" } : {}),
     ...(isOneLayer ? { noCache: true } : {}),
+    ...(provenance === undefined ? {} : { provenance }),
   };
 }
 
@@ -65,14 +65,6 @@ export function platformsOf(flags: BuildFlags): string[] {
   if (platform.length > 0) return platform.flatMap((text) => text.split(","));
   const ofParts = platformOfParts(flags);
   return ofParts === undefined ? [] : [ofParts];
-}
-
-function refuseAttestation(flag: string, value: string | undefined): void {
-  if (value === undefined || /^(?:0|f|false|)$/i.test(value) || /(?:^|,)disabled=true(?:,|$)/.test(value))
-    return;
-  throw new UsageError(
-    `--${flag}=${value}: attestations are not supported: images have none (--${flag}=false)`,
-  );
 }
 
 /** What is to become of a build. */

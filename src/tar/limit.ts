@@ -15,3 +15,6 @@ export const MAX_METADATA_BYTES = 512 * 1024 * 1024;
 
 /** Runs of data of all sparse files of one archive. */
 export const MAX_SPARSE_EXTENTS = 1_000_000;
+
+/** Holes of all sparse files of one archive: readers go through them. The largest file of ext4. */
+export const MAX_HOLE_BYTES = 2 ** 44;

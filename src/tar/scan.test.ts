@@ -258,6 +258,17 @@ describe("sparse files", () => {
     assert.deepEqual([one?.path, one?.size, one?.extents], ["s", 8192, wanted]);
   });
 
+  test("holes have an end, in one file and in all of them together", () => {
+    const claiming = (size: number) => [
+      pax(["GNU.sparse.size", String(size)], ["GNU.sparse.map", "0,512"]),
+      tarHeader({ path: "s", type: "file", mode: 0o644, size: 512 }),
+      data.subarray(0, 512),
+    ];
+    refuses("limit", /sparse files of more than/, ...claiming(2 ** 50), TAR_END);
+    assert.equal(scan(...claiming(2 ** 43), TAR_END).length, 1);
+    refuses("limit", /sparse files of more than/, ...claiming(2 ** 43), ...claiming(2 ** 43 + 4096), TAR_END);
+  });
+
   test("maps that overlap, leave the file or do not add up are refused", () => {
     const header = tarHeader({ path: "s", type: "file", mode: 0o644, size: 1024 });
     const withMap = (map: string): Buffer => pax(["GNU.sparse.size", "8192"], ["GNU.sparse.map", map]);

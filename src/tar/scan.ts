@@ -4,6 +4,7 @@ import { isZeroBlock } from "./field.ts";
 import { applyPax, decodeHeader, entryTypeOf, FLAG, hasData, type RawHeader } from "./header.ts";
 import {
   MAX_ENTRIES,
+  MAX_HOLE_BYTES,
   MAX_LONG_NAME_BYTES,
   MAX_METADATA_BYTES,
   MAX_PAX_BYTES,
@@ -56,6 +57,7 @@ export function createTarScanner(options: TarScanOptions): TarScanner {
   let entryCount = 0;
   let metadataBytes = 0;
   let extentCount = 0;
+  let holeBytes = 0;
   let lastPath = "";
   /** Whether the header being read has given {@link lastPath}; else it is the entry's before. */
   let isNamed = false;
@@ -103,6 +105,9 @@ export function createTarScanner(options: TarScanOptions): TarScanner {
     if (extents !== undefined) {
       checkSparseMap(extents, realSize ?? 0, storedSize);
       extentCount += extents.length;
+      holeBytes += (realSize ?? 0) - storedSize;
+      if (holeBytes > MAX_HOLE_BYTES)
+        throw new PlyError("limit", `tar: sparse files of more than ${MAX_HOLE_BYTES} bytes`);
       if (extentCount > MAX_SPARSE_EXTENTS)
         throw new PlyError("limit", `tar: more than ${MAX_SPARSE_EXTENTS} runs in sparse files`);
     }

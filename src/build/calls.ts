@@ -1,5 +1,6 @@
 import {
   type LintWarning,
+  lintDockerfile,
   type Outline,
   outlineOf,
   parseDockerfile,
@@ -39,24 +40,20 @@ export function openCalls(parts: BuilderParts): Calls {
     const { graph, ...plan } = planPlatform({ parts, options }, file, options.platforms?.[0]);
     return { file, graph, ...plan, built: new Set(graph.stages.map(({ stage }) => stage.index)) };
   };
+  const checked = async (options: CallOptions): Promise<CheckReport> => {
+    const { file, built, ...plan } = planOf(options);
+    const stages = options.target === undefined ? undefined : built;
+    const { warnings, violation, problem } = await checkDockerfile(file, { parts, options, ...plan }, stages);
+    if (problem !== undefined) return { warnings, error: placed(problem) };
+    return { warnings, ...(violation === undefined ? {} : { error: { message: violation } }) };
+  };
   return {
     async check(options) {
       try {
-        const { file, built, ...plan } = planOf(options);
-        const stages = options.target === undefined ? undefined : built;
-        const { warnings, violation } = await checkDockerfile(file, { parts, options, ...plan }, stages);
-        return { warnings, ...(violation === undefined ? {} : { error: { message: violation } }) };
+        return await checked(options);
       } catch (error) {
         if (!(error instanceof PlyError)) throw error;
-        const { line, endLine } = error.details;
-        return {
-          warnings: [],
-          error: {
-            message: error.message,
-            ...(typeof line === "number" ? { line } : {}),
-            ...(typeof endLine === "number" ? { endLine } : {}),
-          },
-        };
+        return { warnings: await warningsOf(options), error: placed(error) };
       }
     },
     outline(options) {
@@ -69,5 +66,28 @@ export function openCalls(parts: BuilderParts): Calls {
       });
     },
     targets: ({ dockerfile }) => targetsOf(parseDockerfile(dockerfile.text, dockerfile.name)),
+  };
+}
+
+/** Of a Dockerfile that can be read, but not be built: what can be said of it nevertheless. */
+async function warningsOf({ dockerfile, buildArgs = new Map(), ignore }: CallOptions) {
+  try {
+    const file = parseDockerfile(dockerfile.text, dockerfile.name);
+    const { warnings } = await lintDockerfile(file, {
+      buildArgs,
+      ...(ignore === undefined ? {} : { ignore }),
+    });
+    return warnings;
+  } catch (error) {
+    if (error instanceof PlyError) return [];
+    throw error;
+  }
+}
+
+function placed({ message, details: { line, endLine } }: PlyError): NonNullable<CheckReport["error"]> {
+  return {
+    message,
+    ...(typeof line === "number" ? { line } : {}),
+    ...(typeof endLine === "number" ? { endLine } : {}),
   };
 }

@@ -50,6 +50,7 @@ async function factsOf(
     return {
       env: config?.Env ?? [],
       hasShell: (config?.Shell ?? []).length > 0,
+      triggers: config?.OnBuild ?? [],
       platform: { os, architecture },
     };
   } catch (error) {

@@ -1,5 +1,8 @@
+import { PlyError } from "../error.ts";
 import type { Platform } from "../oci/index.ts";
 import type { ArgInstruction, Dockerfile, Instruction, Stage } from "./instruction.ts";
+import { parseTrigger } from "./parse.ts";
+import { dockerfileError } from "./source.ts";
 import { expandText, expandWord, expandWords, type WordOptions } from "./word.ts";
 
 /** A Dockerfile as a build with these arguments would see it. */
@@ -14,6 +17,8 @@ export interface DockerfileFacts {
   readonly globalNames: readonly string[];
   /** All stages. */
   readonly stages: readonly StageFacts[];
+  /** What cannot be expanded, and fails the build. */
+  readonly problems: readonly PlyError[];
 }
 
 export interface FactOptions {
@@ -49,6 +54,8 @@ export interface BaseFacts {
   /** `KEY=value`. */
   readonly env: readonly string[];
   readonly hasShell: boolean;
+  /** Of `ONBUILD`. */
+  readonly triggers: readonly string[];
   readonly platform?: Platform;
 }
 
@@ -80,7 +87,10 @@ export interface DeclaredArg {
 export interface Expansion {
   readonly text: string;
   readonly used: ReadonlySet<string>;
+  /** Those without a value, whether a default stands in for it or not. */
   readonly unset: ReadonlySet<string>;
+  /** Why it stays as written. */
+  readonly error: PlyError | undefined;
 }
 
 type EscapeToken = WordOptions["escapeToken"];
@@ -93,6 +103,7 @@ export async function factsOf(file: Dockerfile, options: FactOptions): Promise<D
   const declared = file.globalArgs.flatMap(({ args }) => args.map(({ name }) => name));
   const stages: StageFacts[] = [];
   const ends: StageEnd[] = [];
+  const problems: PlyError[] = [];
   for (const stage of file.stages) {
     const { from } = stage;
     const values = global ?? platformArgs;
@@ -104,11 +115,13 @@ export async function factsOf(file: Dockerfile, options: FactOptions): Promise<D
     );
     const base = parent === undefined ? await baseOf(stage, image.text, platform?.text, options) : undefined;
     const begin = (parent === undefined ? undefined : ends[parent.index]) ?? beginning(base);
-    const { steps, end } = walk(stage, begin, { buildArgs, global: values, escapeToken });
+    const { steps, end, problems: found } = walk(stage, begin, { buildArgs, global: values, escapeToken });
     ends.push(end);
+    const isLookedAt = options.stages?.has(stage.index) ?? true;
+    if (isLookedAt) problems.push(...found);
     stages.push({
       stage,
-      isLookedAt: options.stages?.has(stage.index) ?? true,
+      isLookedAt,
       image,
       platform,
       base,
@@ -121,11 +134,12 @@ export async function factsOf(file: Dockerfile, options: FactOptions): Promise<D
     defaults: globalValues(file.globalArgs, { platformArgs, buildArgs: new Map(), escapeToken }),
     globalNames: [...new Set([...declared, ...platformArgs.keys()])],
     stages,
+    problems,
   };
 }
 
 /** Every Linux image from nothing has this one. */
-const SCRATCH: BaseFacts = { env: [], hasShell: false };
+const SCRATCH: BaseFacts = { env: [], hasShell: false, triggers: [] };
 
 async function baseOf(
   stage: Stage,
@@ -143,6 +157,7 @@ interface StageEnd {
   readonly isEnvironmentKnown: boolean;
   readonly isWorkdirSet: boolean;
   readonly hasShell: boolean;
+  readonly triggers: readonly string[];
 }
 
 function beginning(base: BaseFacts | undefined): StageEnd {
@@ -157,6 +172,7 @@ function beginning(base: BaseFacts | undefined): StageEnd {
     isEnvironmentKnown: base !== undefined,
     isWorkdirSet: false,
     hasShell: base?.hasShell ?? false,
+    triggers: base?.triggers ?? [],
   };
 }
 
@@ -167,20 +183,25 @@ interface WalkOptions {
 }
 
 function walk(
-  { instructions }: Stage,
+  { from, instructions }: Stage,
   begin: StageEnd,
   { buildArgs, global, escapeToken }: WalkOptions,
-): { readonly steps: StepFacts[]; readonly end: StageEnd } {
+): { readonly steps: StepFacts[]; readonly problems: readonly PlyError[]; readonly end: StageEnd } {
   let { values, isWorkdirSet, hasShell } = begin;
   const { isEnvironmentKnown } = begin;
   const declared = new Set(begin.declared);
   const steps: StepFacts[] = [];
-  for (const instruction of instructions) {
+  const problems: PlyError[] = [];
+  const triggers: string[] = [];
+  const inherited = begin.triggers.flatMap((trigger) => attempt(() => parseTrigger(trigger, from.image), []));
+  for (const instruction of [...inherited, ...instructions]) {
     const before = values;
     const unset = new Set<string>();
     const declares: DeclaredArg[] = [];
-    const note = ({ unset: names }: Expansion): void => {
+    const note = ({ unset: names, error }: Expansion): void => {
       for (const name of names) if (!declared.has(name)) unset.add(name);
+      if (error !== undefined && isEnvironmentKnown)
+        problems.push(dockerfileError(instruction.at, error.message));
     };
     for (const word of wordsOf(instruction)) note(expansionOf(word, before, escapeToken));
     for (const text of inlineTexts(instruction)) note(expansionOf(text, before, escapeToken, expandText));
@@ -218,8 +239,14 @@ function walk(
     });
     if (instruction.op === "workdir") isWorkdirSet = true;
     if (instruction.op === "shell") hasShell = true;
+    if (instruction.op === "onbuild") triggers.push(instruction.trigger);
   }
-  return { steps, end: { values, declared, isEnvironmentKnown, isWorkdirSet, hasShell } };
+  return {
+    // What images bring along is not this file's.
+    steps: steps.slice(inherited.length),
+    problems,
+    end: { values, declared, isEnvironmentKnown, isWorkdirSet, hasShell, triggers },
+  };
 }
 
 /** What of an instruction has its variables put in, one word at a time. */
@@ -289,19 +316,20 @@ function expansionOf(
 ): Expansion {
   const used = new Set<string>();
   const unset = new Set<string>();
-  const options: WordOptions = {
-    escapeToken,
-    lookup(name) {
-      const value = values.get(name);
-      if (value !== undefined) used.add(name);
-      return value;
-    },
-    onUnset: (name) => void unset.add(name),
+  const lookup = (name: string): string | undefined => {
+    const value = values.get(name);
+    (value === undefined ? unset : used).add(name);
+    return value;
   };
-  return { text: attempt(() => expand(word, options), word), used, unset };
+  try {
+    return { text: expand(word, { escapeToken, lookup }), used, unset, error: undefined };
+  } catch (error) {
+    if (!(error instanceof PlyError)) throw error;
+    return { text: word, used, unset, error };
+  }
 }
 
-/** What cannot be expanded fails the build, in its own words: it is no matter of checks. */
+/** What cannot be expanded fails the build, in its own words. */
 function attempt<Value>(make: () => Value, otherwise: Value): Value {
   try {
     return make();

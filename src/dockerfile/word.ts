@@ -8,8 +8,6 @@ export interface WordOptions {
   readonly keepUnset?: boolean;
   /** Quotes and escapes stay in the words. */
   readonly raw?: boolean;
-  /** Told of each variable that is looked up and has no value. */
-  readonly onUnset?: (name: string) => void;
 }
 
 /**
@@ -160,7 +158,7 @@ class Lexer {
     if (this.#peek() !== "{") {
       const name = this.#name();
       if (name === "") return "$";
-      const value = this.#lookup(name);
+      const value = this.#options.lookup(name);
       return value ?? (this.#options.keepUnset ? `$${name}` : "");
     }
     this.#at++;
@@ -178,7 +176,7 @@ class Lexer {
   #modified(name: string): string | undefined {
     let mark = this.#next();
     if (mark === undefined) throw bad("syntax error: missing '}'");
-    if (mark === "}") return this.#lookup(name);
+    if (mark === "}") return this.#options.lookup(name);
     const emptyIsUnset = mark === ":";
     if (emptyIsUnset) mark = this.#next();
     const whole = `${emptyIsUnset ? ":" : ""}${mark ?? ""}`;
@@ -190,7 +188,7 @@ class Lexer {
 
   #defaulted(name: string, mark: "-" | "+" | "?", emptyIsUnset: boolean): string | undefined {
     const word = this.until("}", false).text;
-    const value = mark === "?" ? this.#lookup(name) : this.#options.lookup(name);
+    const value = this.#options.lookup(name);
     if (value === undefined && this.#options.keepUnset) return undefined;
     const isMissing = value === undefined || (emptyIsUnset && value === "");
     if (mark === "-") return isMissing ? word : value;
@@ -202,7 +200,7 @@ class Lexer {
 
   #trimmed(name: string, mark: "#" | "%"): string | undefined {
     const word = this.until("}", true).text;
-    const value = this.#lookup(name);
+    const value = this.#options.lookup(name);
     if (value === undefined) return undefined;
     const isGreedy = word.startsWith(mark);
     const pattern = isGreedy ? word.slice(1) : word;
@@ -214,14 +212,8 @@ class Lexer {
     if (isAll) this.#at++;
     const pattern = this.until("/", true).text;
     const replacement = this.until("}", true).text;
-    const value = this.#lookup(name);
-    return value === undefined ? undefined : replacePattern(value, pattern, replacement, isAll);
-  }
-
-  #lookup(name: string): string | undefined {
     const value = this.#options.lookup(name);
-    if (value === undefined) this.#options.onUnset?.(name);
-    return value;
+    return value === undefined ? undefined : replacePattern(value, pattern, replacement, isAll);
   }
 
   #name(): string {

@@ -10,7 +10,9 @@ const PLATFORM: ReadonlyMap<string, string> = new Map([
   ["TARGETARCH", "amd64"],
   ["BUILDPLATFORM", "linux/amd64"],
 ]);
-const knownBase = (...env: string[]): LintOptions => ({ baseOf: () => ({ env, hasShell: false }) });
+const knownBase = (...env: string[]): LintOptions => ({
+  baseOf: () => ({ env, hasShell: false, triggers: [] }),
+});
 const args = (values: Readonly<Record<string, string>>): LintOptions => ({
   buildArgs: new Map(Object.entries(values)),
 });
@@ -108,12 +110,26 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
       [
         '1 Base image debian was pulled with platform "linux/arm64", expected "linux/amd64" for current build',
       ],
-      { baseOf: () => ({ env: [], hasShell: false, platform: { os: "linux", architecture: "arm64" } }) },
+      {
+        baseOf: () => ({
+          env: [],
+          hasShell: false,
+          triggers: [],
+          platform: { os: "linux", architecture: "arm64" },
+        }),
+      },
     ],
     [
       "FROM --platform=linux/arm64 debian",
       [],
-      { baseOf: () => ({ env: [], hasShell: false, platform: { os: "linux", architecture: "arm64" } }) },
+      {
+        baseOf: () => ({
+          env: [],
+          hasShell: false,
+          triggers: [],
+          platform: { os: "linux", architecture: "arm64" },
+        }),
+      },
     ],
   ],
   JSONArgsRecommended: [
@@ -126,7 +142,7 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
     ],
     ['FROM scratch\nCMD ["a"]', []],
     ['FROM scratch AS a\nSHELL ["/bin/bash", "-c"]\nFROM a\nCMD b', []],
-    ["FROM x\nCMD b", [], { baseOf: () => ({ env: [], hasShell: true }) }],
+    ["FROM x\nCMD b", [], { baseOf: () => ({ env: [], hasShell: true, triggers: [] }) }],
   ],
   MaintainerDeprecated: [
     ["FROM scratch\nMAINTAINER me", ["2 Maintainer instruction is deprecated in favor of using label"]],
@@ -144,7 +160,12 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
   UndefinedVar: [
     ["FROM scratch\nARG DIR\nCOPY $DIRR .", ["3 Usage of undefined variable '$DIRR' (did you mean $DIR?)"]],
     ["FROM scratch\nENV A=$NOTHING", ["2 Usage of undefined variable '$NOTHING'"]],
-    ["FROM scratch\nLABEL a=${NOTHING:-x} b=${OTHER+x} c='$LITERAL' d=\\$ESCAPED", []],
+    [
+      "FROM scratch\nLABEL a=${NOTHING:-x} b=${OTHER+x} c='$LITERAL' d=\\$ESCAPED",
+      ["2 Usage of undefined variable '$NOTHING'", "2 Usage of undefined variable '$OTHER'"],
+    ],
+    ["FROM scratch AS a\nONBUILD ARG V=1\nONBUILD ENV E=$NOPE\nFROM a\nLABEL x=$V$E", []],
+    ["FROM x\nLABEL x=$V", [], { baseOf: () => ({ env: [], hasShell: false, triggers: ["ARG V"] }) }],
     ["FROM scratch\nRUN echo $SHELL_OF_ITS_OWN\nCMD echo $X", []],
     [
       "FROM scratch\nRUN --mount=type=cache,target=/c/$WHICH true",
@@ -319,7 +340,13 @@ describe("what a check looks at", () => {
     );
   });
 
-  test("what cannot be expanded is no matter of checks", async () => {
+  test("what cannot be expanded is no matter of checks, but told, where all is known", async () => {
+    const problem = async (given: string) => (await lint(given)).problem?.message;
+    assert.equal(
+      await problem("FROM scratch\nENV A=${N:?missing}"),
+      "dockerfile parse error on line 2 of Dockerfile: N: missing",
+    );
+    assert.equal(await problem("FROM unknown\nENV A=${N:?missing}"), undefined);
     assert.deepEqual(await rules("ARG A=${B:?}\nFROM debian:$A\nLABEL x=${C:?no} y=${"), []);
   });
 });

@@ -1,3 +1,4 @@
+import type { PlyError } from "../../error.ts";
 import { type FactOptions, factsOf } from "../facts.ts";
 import type { IgnoreFile } from "../ignore.ts";
 import type { Dockerfile } from "../instruction.ts";
@@ -27,6 +28,8 @@ export interface LintResult {
   readonly warnings: readonly LintWarning[];
   /** `error=true` and there are some: what a build fails with. */
   readonly violation: string | undefined;
+  /** What else fails it: something that cannot be expanded. */
+  readonly problem: PlyError | undefined;
 }
 
 /** Every rule there is, as <https://docs.docker.com/reference/build-checks/> lists them. */
@@ -53,6 +56,7 @@ export async function lintDockerfile(file: Dockerfile, options: LintOptions = {}
     warnings,
     violation:
       chosen.isError && rules.length > 0 ? `lint violation found for rules: ${rules.join(", ")}` : undefined,
+    problem: subject.problems[0],
   };
 }
 

@@ -140,7 +140,12 @@ export function compilePattern(pattern: string): RegExp {
       source += literal(quoted);
     } else source += literal(char);
   }
-  return new RegExp(`${source}$`, "su");
+  try {
+    return new RegExp(`${source}$`, "su");
+  } catch {
+    // A class like `[z-a]`.
+    throw bad(`syntax error in pattern ${JSON.stringify(pattern)}`);
+  }
 }
 
 function classEnd(chars: readonly string[], start: number): number {

@@ -5,13 +5,11 @@ import {
   digestOf,
   type Manifest,
   MEDIA_TYPE,
-  type Reference,
 } from "../oci/index.ts";
 import { type ContentHome, type ContentPlace, registryHome } from "./content-home.ts";
 import type { ImageContext } from "./context.ts";
 import { directoryHome } from "./directory-home.ts";
 import type { Content, NewContent, TransferOptions } from "./images.ts";
-import { compressionOf, type LayerCandidate } from "./layer-form.ts";
 import { allOrNone, openLimiter } from "./limiter.ts";
 import { fetchLayer } from "./pull-layers.ts";
 import { once, pushLayer } from "./push-layer.ts";
@@ -57,7 +55,7 @@ export async function putContent(
   const home = homeOf(context, place);
   const limiter = openLimiter(context.limits.pushesAtOnce);
   const { config, compression = "gzip" } = content;
-  const distinct = new Map(content.layers.map((layer) => [layer.diffId, layer]));
+  const distinct = [...new Set(content.layers)];
   const configDescriptor: Descriptor = {
     mediaType: config.mediaType,
     digest: digestOf(config.bytes),
@@ -71,9 +69,7 @@ export async function putContent(
           await home.pushBlob(configDescriptor, () => once(config.bytes), { ...request, signal });
           return undefined;
         },
-        ...[...distinct.values()].map((layer) => (signal: AbortSignal) => {
-          const { diffId } = layer;
-          const outgoing = { ...layer, claimed: claimsOf(layer, home.reference) };
+        ...distinct.map((diffId) => (signal: AbortSignal) => {
           const target = {
             home,
             family: "oci" as const,
@@ -82,10 +78,8 @@ export async function putContent(
             transfer,
             signal,
           };
-          return limiter.run(
-            async () => [diffId, await pushLayer(context, outgoing, target)] as const,
-            signal,
-          );
+          const layer = { diffId, claimed: [] };
+          return limiter.run(async () => [diffId, await pushLayer(context, layer, target)] as const, signal);
         }),
       ],
       transfer.signal,
@@ -96,7 +90,7 @@ export async function putContent(
       mediaType: MEDIA_TYPE.ociManifest,
       artifactType: content.artifactType,
       config: configDescriptor,
-      layers: content.layers.flatMap(({ diffId }) => descriptors.get(diffId) ?? []),
+      layers: content.layers.flatMap((diffId) => descriptors.get(diffId) ?? []),
     };
     const bytes = new TextEncoder().encode(JSON.stringify(manifest));
     const digest = digestOf(bytes);
@@ -110,15 +104,4 @@ export async function putContent(
 
 function homeOf({ registry }: ImageContext, place: ContentPlace): ContentHome {
   return "reference" in place ? registryHome(registry, place.reference) : directoryHome(place);
-}
-
-/** Repositories of one registry can be mounted from. */
-function claimsOf(
-  { diffId, claimed }: NewContent["layers"][number],
-  to: Reference | undefined,
-): LayerCandidate[] {
-  if (claimed === undefined || compressionOf(claimed.descriptor.mediaType) === undefined) return [];
-  const { descriptor, from } = claimed;
-  const repositories = from.domain === to?.domain ? [from.path] : [];
-  return [{ diffId, descriptor, repositories, verified: false }];
 }

@@ -221,13 +221,8 @@ export interface Content {
 export interface NewContent {
   readonly artifactType: string;
   readonly config: { readonly mediaType: string; readonly bytes: Uint8Array };
-  readonly layers: readonly {
-    readonly diffId: DiffId;
-    /** How it is called where it came from, if it is not here: it need not be brought in where the target can have it from there. */
-    readonly claimed?: { readonly descriptor: Descriptor; readonly from: Reference };
-    /** Of a layer that is not here: brings it in when its bytes are wanted. */
-    readonly bring?: (signal: AbortSignal) => Promise<unknown>;
-  }[];
+  /** All here. */
+  readonly layers: readonly DiffId[];
   /** Of layers that the place has in no form yet; gzip when absent. */
   readonly compression?: "gzip" | "zstd";
   /** Layers in another compression are not taken as they are. */

@@ -24,11 +24,9 @@ const MAX_CANDIDATES = 8;
 export type NewCompression = "gzip" | "zstd";
 
 /** A layer on its way out. */
-export interface OutgoingLayer {
+interface OutgoingLayer {
   readonly diffId: DiffId;
   readonly claimed: readonly LayerCandidate[];
-  /** Of a layer that need not be here: brings it in when its bytes are wanted. */
-  readonly bring?: (signal: AbortSignal) => Promise<unknown>;
 }
 
 export interface PushTarget {
@@ -73,7 +71,7 @@ export async function pushLayer(
       return candidate.descriptor;
     }
 
-  await using packed = lazySpool(context, layer, {
+  await using packed = lazySpool(context, diffId, {
     compression,
     level: target.level,
     signal: target.signal,
@@ -173,7 +171,7 @@ interface LazySpool extends AsyncDisposable {
 /** Compresses a layer once, and only when somebody wants it. */
 function lazySpool(
   context: ImageContext,
-  { diffId, bring }: OutgoingLayer,
+  diffId: DiffId,
   options: {
     readonly compression: Compression;
     readonly level: number | undefined;
@@ -185,7 +183,6 @@ function lazySpool(
   let refusal: PlyError | undefined;
   const get = () => {
     spool ??= (async () => {
-      await bring?.(options.signal);
       const total = context.store.layers.get(diffId)?.tarSize ?? 0;
       const tell = throttled((current) => options.onProgress(current, total));
       const tar = counted(openLayer(context, diffId), tell);

@@ -93,7 +93,7 @@ async function sendCache(
     {
       artifactType: CACHE_ARTIFACT_TYPE,
       config: { mediaType: CACHE_CONFIG_TYPE, bytes: encodeCacheConfig(records) },
-      layers: layersOf(records).map((diffId) => ({ diffId })),
+      layers: layersOf(records),
       isCompressionForced,
       ...(compression === undefined ? {} : { compression }),
     },

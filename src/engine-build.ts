@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import {
   type Builder,
+  type CachePolicy,
   openBuilder,
   openCacheMounts,
   openRepositories,
@@ -8,6 +9,7 @@ import {
   type RunSettings,
 } from "./build/index.ts";
 import { type OpenContainers, runStep } from "./container/index.ts";
+import type { EventBus } from "./event/index.ts";
 import type { Images } from "./image/index.ts";
 import { readInterpreters, runsNatively } from "./linux/index.ts";
 import { hostPlatform } from "./oci/index.ts";
@@ -22,13 +24,16 @@ export interface BuilderJoints {
   readonly images: Images;
   readonly snapshots: SnapshotDriver;
   readonly containers: OpenContainers;
+  readonly events: EventBus;
+  readonly policy: CachePolicy | undefined;
+  readonly log: (message: string) => void;
 }
 
 /** The builder, with the containers that run its steps. */
-export function joinBuilder({ root, runRoot, store, images, snapshots, containers }: BuilderJoints): Builder {
+export function joinBuilder(joints: BuilderJoints): Builder {
+  const { root, runRoot, store, images, snapshots, containers, events, policy, log } = joints;
   return openBuilder({
-    store,
-    images,
+    ...{ store, images, events, policy, log },
     view: (stack) => snapshots.view(stack),
     ...(snapshots.viewTree === undefined ? {} : { mountTree: snapshots.viewTree }),
     run: stepsIn(containers),

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { type BuilderGc, parseBuilderGc } from "./engine-build-cache.ts";
 import { messageOf, PlyError } from "./error.ts";
 import { isObject } from "./oci/index.ts";
 import { parseRegistriesConfig, type RegistriesConfig } from "./registry/index.ts";
@@ -8,9 +9,9 @@ import { parseRegistriesConfig, type RegistriesConfig } from "./registry/index.t
 export interface EngineConfig {
   /** See {@link EngineOptions.cgroupFavordynmods}. */
   readonly cgroupFavordynmods?: boolean;
+  /** Of the build cache: `builder.gc`. */
+  readonly builderGc?: BuilderGc;
 }
-
-const FIELD = "cgroupFavordynmods";
 
 /** Of engines that commands start by themselves, too: they get no flags. Throws "invalid", naming the field. */
 export async function readEngineConfig(configDir: string): Promise<EngineConfig> {
@@ -29,13 +30,23 @@ export function parseEngineConfig(text: string): EngineConfig {
     throw new PlyError("invalid", `not JSON: ${messageOf(cause)}`, { cause });
   }
   if (!isObject(document)) throw new PlyError("invalid", "want an object");
-  for (const field of Object.keys(document))
-    if (field !== FIELD && field !== "$schema")
-      throw new PlyError("invalid", `${field}: there is no such field`);
-  const value = document[FIELD];
-  if (value === undefined) return {};
-  if (typeof value !== "boolean") throw new PlyError("invalid", `${FIELD}: want true or false`);
-  return { cgroupFavordynmods: value };
+  const { cgroupFavordynmods, builder, $schema: _schema, ...unknown } = document;
+  const [field] = Object.keys(unknown);
+  if (field !== undefined) throw new PlyError("invalid", `${field}: there is no such field`);
+  if (cgroupFavordynmods !== undefined && typeof cgroupFavordynmods !== "boolean")
+    throw new PlyError("invalid", "cgroupFavordynmods: want true or false");
+  return {
+    ...(cgroupFavordynmods === undefined ? {} : { cgroupFavordynmods }),
+    ...(builder === undefined ? {} : { builderGc: builderGcOf(builder) }),
+  };
+}
+
+function builderGcOf(builder: unknown): BuilderGc {
+  if (!isObject(builder)) throw new PlyError("invalid", "builder: want an object");
+  const { gc = {}, ...unknown } = builder;
+  const [field] = Object.keys(unknown);
+  if (field !== undefined) throw new PlyError("invalid", `builder.${field}: there is no such field`);
+  return parseBuilderGc(gc);
 }
 
 /** Undefined where there is no such file. */

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Builder } from "./build/index.ts";
 import { type Containers, type OpenContainers, openContainers, removeLeftSteps } from "./container/index.ts";
 import { joinBuilder } from "./engine-build.ts";
+import { type BuilderGc, builderPolicy, parseBuilderGc } from "./engine-build-cache.ts";
 import { readEngineConfig, readRegistriesConfig } from "./engine-config.ts";
 import { type Ability, examine } from "./engine-doctor.ts";
 import { joinSessions } from "./engine-sessions.ts";
@@ -40,6 +41,8 @@ export interface EngineOptions {
    * host's, and stays until a reboot. Absent: as `engine.json` says, else true.
    */
   readonly cgroupFavordynmods?: boolean;
+  /** What of the build cache goes by itself. Absent: as `engine.json` says, else bounds that the disk suggests. */
+  readonly builderGc?: BuilderGc;
   /** Told of what went wrong where nobody waits for an answer. */
   readonly onTrouble?: (message: string) => void;
 }
@@ -162,7 +165,13 @@ export async function openEngine(given: EngineOptions): Promise<Engine> {
   );
   known = containers;
   await removeLeftSteps(containers);
-  const builder = joinBuilder({ root, runRoot, store, images, snapshots, containers });
+  const builder = parts.use(
+    joinBuilder({
+      ...{ root, runRoot, store, images, snapshots, containers, events },
+      policy: builderPolicy(parseBuilderGc(options.builderGc ?? {}), root),
+      log: (message) => options.onTrouble?.(message),
+    }),
+  );
   const sessions = parts.use(
     joinSessions({
       ...{ store, images, containers, networks, volumes },

@@ -18,6 +18,8 @@ export interface ServeOptions {
   readonly defaultRuntime?: string;
   /** See {@link EngineOptions.cgroupFavordynmods}. */
   readonly cgroupFavordynmods?: boolean;
+  /** See {@link EngineOptions.builderGc}. */
+  readonly builderGc?: NonNullable<EngineOptions["builderGc"]>;
   /** Folder with `engine.json`, `registries.json` and `certs.d/`. */
   readonly configDir?: string;
   /**
@@ -152,7 +154,7 @@ function endOf(stream: NodeJS.ReadStream): AbortSignal {
 
 async function openEngine(options: ServeOptions, log: (line: string) => void): Promise<Engine> {
   const { openEngine: open, root, runRoot, storageDriver, configDir, usernsRemap } = options;
-  const { runtimes, defaultRuntime, cgroupFavordynmods } = options;
+  const { runtimes, defaultRuntime, cgroupFavordynmods, builderGc } = options;
   for (const [name, path] of Object.entries({
     root,
     runRoot,
@@ -172,6 +174,7 @@ async function openEngine(options: ServeOptions, log: (line: string) => void): P
     ...(runtimes === undefined ? {} : { runtimes }),
     ...(defaultRuntime === undefined ? {} : { defaultRuntime }),
     ...(cgroupFavordynmods === undefined ? {} : { cgroupFavordynmods }),
+    ...(builderGc === undefined ? {} : { builderGc }),
   });
 }
 

@@ -50,8 +50,8 @@ const building = (events: readonly BuildEvent[], outcome: () => void = () => und
           },
           cancel: (id) => id === "known",
           cache: {
-            list: () => [],
-            prune: async (options) => ({ keys: [JSON.stringify(options)], bytesReclaimed: 5 }),
+            entries: async () => [],
+            prune: async (options) => ({ ids: [JSON.stringify(options)], bytesReclaimed: 5 }),
           },
         },
       }),
@@ -200,7 +200,7 @@ describe("the classic build API", () => {
     assert.equal((await api.call("POST", "/build/cancel?id=known")).status, 204);
     assert.equal((await api.call("POST", "/build/cancel")).status, 400);
     assert.deepEqual((await api.call("POST", "/build/prune?all=1&keep-storage=9")).json(), {
-      CachesDeleted: [JSON.stringify({ all: true, keepBytes: 9 })],
+      CachesDeleted: [JSON.stringify({ all: true, selection: {}, limits: { reservedSpace: 9 } })],
       SpaceReclaimed: 5,
     });
   });

@@ -1,19 +1,15 @@
 import { isPlyError, messageOf, PlyError } from "../error.ts";
 import { buildLines } from "./build-lines.ts";
 import { parseBuildRequest } from "./build-request.ts";
-import { bodyStream, type Exchange, sendEmpty, sendJson } from "./exchange.ts";
+import { bodyStream, type Exchange, sendEmpty } from "./exchange.ts";
 import { fetchOptions } from "./fetch-options.ts";
-import { filterValue, parseFilters } from "./filters.ts";
 import { openLineStream } from "./line-stream.ts";
-import { queryBoolean, queryInteger } from "./query.ts";
 import type { ApiRoute, Service } from "./service.ts";
 import { claimImage, inSession } from "./session-routes.ts";
-import { parseTimestamp } from "./timestamp.ts";
 
 export const buildRoutes: readonly ApiRoute[] = [
   { method: "POST", path: "/build", handler: inSession(build) },
   { method: "POST", path: "/build/cancel", handler: cancel },
-  { method: "POST", path: "/build/prune", handler: prune },
 ];
 
 /** The classic builder's API: a context in the body, lines of JSON in the answer. */
@@ -71,37 +67,4 @@ function cancel(exchange: Exchange, { engine }: Service): void {
   if (id === null || id === "") throw new PlyError("invalid", "build ID not specified");
   engine.builder.cancel(id);
   sendEmpty(exchange, 204);
-}
-
-const PRUNE_FILTERS = [
-  "label",
-  "label!",
-  "until",
-  "unused-for",
-  "id",
-  "parent",
-  "type",
-  "description",
-  "inuse",
-  "shared",
-  "private",
-];
-
-async function prune(exchange: Exchange, { engine, clock }: Service): Promise<void> {
-  const { query } = exchange;
-  const filters = parseFilters(query, PRUNE_FILTERS);
-  const until = filterValue(filters, "until") ?? filterValue(filters, "unused-for");
-  const keepBytes =
-    queryInteger(query, "keep-storage") ??
-    queryInteger(query, "reserved-space") ??
-    queryInteger(query, "max-used-space");
-  const { keys, bytesReclaimed } = await engine.builder.cache.prune({
-    all: queryBoolean(query, "all"),
-    ...(until === undefined ? {} : { unusedSince: Number(parseTimestamp(until, clock()) / 1_000_000n) }),
-    ...(keepBytes === undefined || keepBytes === 0 ? {} : { keepBytes }),
-  });
-  sendJson(exchange, 200, {
-    CachesDeleted: keys.length === 0 ? null : keys,
-    SpaceReclaimed: bytesReclaimed,
-  });
 }

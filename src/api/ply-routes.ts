@@ -25,6 +25,7 @@ import type {
   PlyPushMessage,
   PlyTags,
 } from "../wire/index.ts";
+import { dockerBuildCache } from "./builder-cache-routes.ts";
 import { sizesOf } from "./container-routes.ts";
 import { credentialsByHost, credentialsOf } from "./credentials.ts";
 import {
@@ -223,6 +224,7 @@ async function diskUsage(exchange: Exchange, service: Service): Promise<void> {
       size: UsageData?.Size ?? 0,
       users: UsageData?.RefCount ?? 0,
     })),
+    buildCache: (await engine.builder.cache.entries()).map(dockerBuildCache),
     ...(count === 0 ? {} : { snapshots: { count, size: await engine.containers.snapshots.bytesHeld() } }),
   };
   sendJson(exchange, 200, body);

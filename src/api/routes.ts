@@ -2,6 +2,7 @@ import { absentRoutes } from "./absent-routes.ts";
 import { archiveRoutes } from "./archive-routes.ts";
 import { attachRoutes } from "./attach-routes.ts";
 import { buildRoutes } from "./build-routes.ts";
+import { builderCacheRoutes } from "./builder-cache-routes.ts";
 import { cacheRoutes } from "./cache-routes.ts";
 import { containerRoutes } from "./container-routes.ts";
 import { controlRoutes } from "./control-routes.ts";
@@ -37,6 +38,7 @@ export const routes: readonly ApiRoute[] = [
   ...volumeRoutes,
   ...pruneRoutes,
   ...buildRoutes,
+  ...builderCacheRoutes,
   ...plyBuildRoutes,
   ...cacheRoutes,
   ...snapshotRoutes,

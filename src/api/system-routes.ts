@@ -1,12 +1,20 @@
 import { posix } from "node:path";
+import { privateSize } from "../build/index.ts";
 import { type ContainerStatus, isActive } from "../container/index.ts";
 import type { Engine } from "../engine.ts";
 import { isPlyError, PlyError } from "../error.ts";
 import { DEFAULT_DOMAIN, hostPlatform } from "../oci/index.ts";
 import { findInit } from "../runtime/index.ts";
 import { VERSION } from "../version.ts";
-import type { DockerAuthResponse, DockerDiskUsage, DockerInfo, DockerVersion } from "../wire/index.ts";
+import type {
+  DockerAuthResponse,
+  DockerBuildCache,
+  DockerDiskUsage,
+  DockerInfo,
+  DockerVersion,
+} from "../wire/index.ts";
 import { API_VERSION, MIN_API_VERSION } from "./api-version.ts";
+import { dockerBuildCache } from "./builder-cache-routes.ts";
 import { sizesOf } from "./container-routes.ts";
 import { dockerContainerSummary } from "./container-view.ts";
 import { registryHost, toCredentials } from "./credentials.ts";
@@ -237,6 +245,7 @@ async function diskUsage(exchange: Exchange, service: Service): Promise<void> {
   const wants = (type: string) => types.length === 0 || types.includes(type);
   const usage = wants("image") ? await engine.images.diskUsage() : undefined;
   const containers = wants("container") ? await containersWithSizes(service) : null;
+  const cache = wants("build-cache") ? await engine.builder.cache.entries() : undefined;
   const images =
     usage?.images.map((image) =>
       dockerImageSummary(image, { apiMinor: exchange.apiMinor, sharedSize: true, containers: true }),
@@ -254,10 +263,16 @@ async function diskUsage(exchange: Exchange, service: Service): Promise<void> {
         }),
       ) ?? null,
     Volumes: wants("volume") ? await volumesWithUsage(service) : null,
-    BuildCache: wants("build-cache") ? [] : null,
-    ...(exchange.apiMinor < 43 ? { BuilderSize: 0 } : {}),
+    BuildCache: cache?.map((entry) => ofVersion(dockerBuildCache(entry), exchange.apiMinor)) ?? null,
+    ...(exchange.apiMinor < 43 ? { BuilderSize: privateSize(cache ?? []) } : {}),
   };
   sendJson(exchange, 200, body);
+}
+
+/** Before API 1.42 there was one parent. */
+function ofVersion(entry: DockerBuildCache, apiMinor: number): DockerBuildCache {
+  const { Parents = [], ...rest } = entry;
+  return apiMinor < 42 ? { ...rest, Parent: Parents[0] ?? "" } : entry;
 }
 
 async function containersWithSizes(service: Service) {

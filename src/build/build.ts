@@ -4,7 +4,7 @@ import type { Descriptor, ImageId, Platform, ProcessConfig, Reference } from "..
 import type { Credentials } from "../registry/index.ts";
 import type { Resources } from "../runtime/index.ts";
 import type { LayerStack } from "../store/index.ts";
-import type { CachedStep } from "./cache.ts";
+import type { CacheKeeper } from "./cache-keeper.ts";
 import type { CacheMounts } from "./cache-mounts.ts";
 import type { Calls } from "./calls.ts";
 import type {
@@ -170,15 +170,15 @@ export type BuildEvent =
 export interface BuildResult {
   /** Of the first platform. */
   readonly imageId: ImageId;
+  /** Familiar names it was given. */
+  readonly names: readonly string[];
   /** It is in the list of images. */
   readonly isStored: boolean;
   /** Of the manifest or index that was written to an archive or pushed. */
   readonly descriptor?: Descriptor;
-  /** Familiar names it was given. */
-  readonly names: readonly string[];
 }
 
-export interface Builder {
+export interface Builder extends AsyncDisposable {
   readonly calls: Calls;
   /** Throws "invalid" with the place for what is wrong with the Dockerfile, and what steps throw. Nothing is left on failure. */
   build(options: BuildOptions): Promise<BuildResult>;
@@ -190,15 +190,7 @@ export interface Builder {
   openContexts(sources: ContextSources, options: ContextOptions): Promise<BuildContexts>;
   /** What `RUN --mount=type=cache` keeps. */
   readonly cacheMounts: CacheMounts;
-  readonly cache: {
-    list(): CachedStep[];
-    /** Steps that fit; `keepBytes`: the most recently used ones up to this size stay. */
-    prune(options: {
-      readonly all: boolean;
-      readonly unusedSince?: number;
-      readonly keepBytes?: number;
-    }): Promise<{ readonly keys: readonly string[]; readonly bytesReclaimed: number }>;
-  };
+  readonly cache: Pick<CacheKeeper, "entries" | "prune">;
 }
 
 /** A command to run over layers. */

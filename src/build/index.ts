@@ -1,6 +1,8 @@
 export type * from "./build.ts";
-export type { CachedStep } from "./cache.ts";
 export { exportCaches, importCaches } from "./cache-archive.ts";
+export { type CacheLimits, type CacheSelection, privateSize } from "./cache-choice.ts";
+export type { CacheEntry } from "./cache-entries.ts";
+export type { CachePolicy, PrunedCache } from "./cache-keeper.ts";
 export { type CacheMount, openCacheMounts } from "./cache-mounts.ts";
 export type * from "./calls.ts";
 export type * from "./context.ts";
@@ -9,5 +11,5 @@ export type { Times } from "./layer-plan.ts";
 export { openBuilder } from "./open-builder.ts";
 export type { AnnotationPlace, BuildAnnotation, BuildOutput } from "./output.ts";
 export type { BuilderParts } from "./parts.ts";
-export { openRepositories } from "./repositories.ts";
 export type { CachePlace, CacheSource, CacheTarget } from "./remote-cache/place.ts";
+export { openRepositories } from "./repositories.ts";

@@ -4,6 +4,7 @@ import { PlyError, throwIfAborted } from "../error.ts";
 import { unmountBelow } from "../overlay/index.ts";
 import type { Builder, BuildOptions, BuildResult } from "./build.ts";
 import { type BuildCache, openBuildCache } from "./cache.ts";
+import { openCacheKeeper } from "./cache-keeper.ts";
 import { openCalls } from "./calls.ts";
 import { withChecks } from "./checks.ts";
 import { openBuildContext, openBuildContexts } from "./context.ts";
@@ -44,6 +45,8 @@ export function openBuilder(parts: BuilderParts): Builder {
     shelf: openTraceShelf(parts.traces),
     projects: openProjects(store.records("build-project"), parts.clock),
   };
+  const keeper = openCacheKeeper({ ...parts, cache, memory });
+  keeper.keepToPolicy();
   return {
     calls: openCalls(parts),
     async build(options) {
@@ -51,9 +54,11 @@ export function openBuilder(parts: BuilderParts): Builder {
       const { id = randomUUID() } = options;
       underway.set(id, stop);
       try {
-        return await buildImage(parts, { cache, memory }, options, stop);
+        using used = cache.forBuild();
+        return await buildImage(parts, { cache: used, memory }, options, stop);
       } finally {
         underway.delete(id);
+        keeper.keepToPolicy();
       }
     },
     cancel(id) {
@@ -64,30 +69,9 @@ export function openBuilder(parts: BuilderParts): Builder {
     cacheMounts: parts.cacheMounts,
     openContext: (source, options) => openBuildContext(contextParts, source, options),
     openContexts: (sources, options) => openBuildContexts(contextParts, sources, options),
-    cache: {
-      list: cache.list,
-      async prune({ all, unusedSince, keepBytes }) {
-        const steps = cache.list().sort((a, b) => b.lastUsedAt - a.lastUsedAt);
-        let kept = 0;
-        const doomed = steps.filter((step) => {
-          if (unusedSince !== undefined && step.lastUsedAt > unusedSince) return false;
-          if (keepBytes !== undefined) {
-            kept += step.size;
-            if (kept <= keepBytes) return false;
-          }
-          // Without `all`, as with BuildKit, what an image has too stays: it costs nothing.
-          return all || !isInImage(parts, step.diffId);
-        });
-        for (const { key } of doomed) cache.remove(key);
-        const { bytesFreed } = await store.collectGarbage();
-        return { keys: doomed.map(({ key }) => key), bytesReclaimed: bytesFreed };
-      },
-    },
+    cache: keeper,
+    [Symbol.asyncDispose]: () => keeper[Symbol.asyncDispose](),
   };
-}
-
-function isInImage({ store }: BuilderParts, diffId: string | null): boolean {
-  return store.images.list().some((image) => image.diffIds.some((each) => each === diffId));
 }
 
 async function buildImage(

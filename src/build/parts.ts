@@ -1,9 +1,11 @@
+import type { EventBus } from "../event/index.ts";
 import type { Images } from "../image/index.ts";
 import type { TreeNode } from "../layer/index.ts";
 import type { Interpreter } from "../linux/index.ts";
 import type { Platform } from "../oci/index.ts";
 import type { LayerStack, Store } from "../store/index.ts";
 import type { RunCommand } from "./build.ts";
+import type { CachePolicy } from "./cache-keeper.ts";
 import type { CacheMounts } from "./cache-mounts.ts";
 import type { Repositories } from "./repositories.ts";
 
@@ -42,6 +44,11 @@ export interface BuilderParts {
     /** Asked anew each time: emulators come and go. */
     find(head: Uint8Array): Pick<Interpreter, "path" | "isOpened"> | undefined;
   };
+  /** What of the cache goes by itself; undefined: nothing. */
+  readonly policy: CachePolicy | undefined;
+  readonly events: Pick<EventBus, "emit">;
+  /** Told of what goes by itself, and of what went wrong where nobody waits. */
+  readonly log: (message: string) => void;
   /** What this machine is. */
   readonly platform: Platform;
   readonly clock: () => number;

@@ -50,6 +50,13 @@ export function keep(
   made: MadeOf,
   layer: LayerRecord | undefined,
 ): void {
-  cache.put({ key: made.key, diffId: layer?.diffId ?? null, text: step.text, size: layer?.contentSize ?? 0 });
+  const parent = trace.parentOf(step);
+  cache.put({
+    key: made.key,
+    diffId: layer?.diffId ?? null,
+    text: step.text,
+    size: layer?.contentSize ?? 0,
+    ...(parent === undefined ? {} : { parent }),
+  });
   trace.kept(step, made);
 }

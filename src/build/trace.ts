@@ -45,6 +45,8 @@ export interface StageTrace {
   ): void;
   /** The instructions that layers are of so far, in their order. */
   readonly layers: readonly string[];
+  /** The key of the layer step before this one. */
+  parentOf(step: BuildStep): string | undefined;
 }
 
 /** What is remembered of earlier builds. */
@@ -76,6 +78,7 @@ export function createTrace({ shelf, projects }: BuildMemory, options: BuildOpti
 
       return {
         layers,
+        parentOf: ({ number }) => [...keys].findLast(([before]) => before < number)?.[1],
         async ran(step, made, { noCache }) {
           keys.set(step.number, made.key);
           if (!explains) return;

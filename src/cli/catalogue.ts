@@ -219,6 +219,12 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     load: () => import("./commands/build.ts"),
   },
   {
+    names: ["builder du"],
+    summary: "Show what builds keep, and what it takes",
+    section: "Images",
+    load: () => import("./commands/builder-du.ts"),
+  },
+  {
     names: ["builder prune"],
     summary: "Remove steps of builds that are kept to be used again",
     section: "Images",

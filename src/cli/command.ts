@@ -38,6 +38,8 @@ export interface ServeOptions {
   readonly usernsRemap?: string;
   readonly runtimes?: Readonly<Record<string, string>>;
   readonly defaultRuntime?: string;
+  /** `builder.gc` of `engine.json`. */
+  readonly builderGc?: Readonly<Record<string, string | boolean>>;
   readonly configDir?: string;
   readonly ephemeral?: "containers" | "all";
   /** For tcp:// hosts. */

@@ -11,6 +11,13 @@ export const ABANDONED_LEASE_MS = 24 * 60 * 60 * 1000;
 /** Leases of containers last as long as the container's record: the container room ends them. */
 const LASTING_PREFIX = "container:";
 
+const LAYERS_BESIDE = `
+  SELECT diff_id FROM chain_layers c
+  WHERE EXISTS (SELECT 1 FROM images i WHERE i.chain_id = c.chain_id)
+    OR EXISTS (SELECT 1 FROM lease_refs r WHERE r.kind = 'chain' AND r.ref = c.chain_id)
+  UNION
+  SELECT ref AS diff_id FROM lease_refs WHERE kind = 'layer' AND substr(owner, 1, ?) <> ?`;
+
 /** Leases as the other parts of the store use them. */
 export interface LeaseTable extends Leases {
   /** Adds a reference and pushes the lease's end on by its span; makes the lease anew when it had ended. */
@@ -88,6 +95,12 @@ export function leaseTable(database: Database, clock: () => number): LeaseTable 
         .all("SELECT owner FROM lease_refs WHERE kind = 'image' AND ref = ? ORDER BY owner", id)
         .map((row) => text(row, "owner"));
     },
+    layersBeside: (ownerPrefix) =>
+      new Set(
+        database
+          .all(LAYERS_BESIDE, ownerPrefix.length, ownerPrefix)
+          .map((row) => text(row, "diff_id") as DiffId),
+      ),
     expire(isActive) {
       const over = database.all("SELECT owner, until FROM leases WHERE until <= ?", clock());
       for (const row of over)

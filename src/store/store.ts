@@ -89,6 +89,8 @@ export interface Leases {
   owners(): string[];
   /** Owners of leases on this image: `container:…`. */
   ownersOf(id: ImageId): string[];
+  /** Layers that something else needs than leases whose owners begin so: images, containers, other leases. */
+  layersBeside(ownerPrefix: string): Set<DiffId>;
 }
 
 /** Manifests and configs, as they came, bit for bit. */

@@ -86,7 +86,25 @@ export interface DockerDiskUsage {
   readonly Images: readonly DockerImageSummary[] | null;
   readonly Containers: readonly DockerContainerSummary[] | null;
   readonly Volumes: readonly DockerVolume[] | null;
-  readonly BuildCache: readonly object[] | null;
+  readonly BuildCache: readonly DockerBuildCache[] | null;
+}
+
+/** What builds keep. Times are RFC 3339. */
+export interface DockerBuildCache {
+  readonly ID: string;
+  /** Before API 1.42. */
+  readonly Parent?: string;
+  readonly Parents?: readonly string[];
+  /** "regular": of a step; "exec.cachemount". */
+  readonly Type: string;
+  readonly Description: string;
+  readonly InUse: boolean;
+  /** Its bytes are something else's too: they stay when it goes. */
+  readonly Shared: boolean;
+  readonly Size: number;
+  readonly CreatedAt: string;
+  readonly LastUsedAt: string | null;
+  readonly UsageCount: number;
 }
 
 export interface DockerVolume {

@@ -1,5 +1,6 @@
 import type { ErrorKind } from "../error.ts";
 import type { ImageConfig, Platform } from "../oci/index.ts";
+import type { DockerBuildCache } from "./docker-system.ts";
 
 /**
  * ply's own routes, under `/ply/` (also behind a version prefix). Sizes are bytes, times milliseconds since 1970
@@ -268,6 +269,7 @@ export interface PlyDiskUsage {
     /** How many containers use it. */
     readonly users: number;
   }[];
+  readonly buildCache: readonly DockerBuildCache[];
   /** Of containers; `size`: bytes that nothing else needs. Absent: there are none. */
   readonly snapshots?: { readonly count: number; readonly size: number };
 }

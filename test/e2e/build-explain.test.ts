@@ -6,6 +6,7 @@ import { after, before, describe, test } from "node:test";
 import { importBusybox } from "../support/busybox.ts";
 import { unless } from "../support/needs.ts";
 import { startEngine, type TestEngine } from "../support/ply.ts";
+import { until } from "../support/process.ts";
 import { tarball } from "../support/tarball.ts";
 
 interface Difference {
@@ -252,5 +253,138 @@ RUN true last
     assert.match(await told("--progress", "tty"), /RUN false\n {6}instruction: RUN true → RUN false\n/);
     const quiet = await engine.ply(["build", "--network", "none", "--progress", "plain", directory]);
     assert.doesNotMatch(quiet.stderr, /Why/);
+  });
+});
+
+describe("the build cache, shown and bounded", { skip: unless("root", "docker") }, () => {
+  let engine: TestEngine;
+  let work: string;
+
+  before(async () => {
+    engine = await startEngine();
+    work = mkdtempSync(join(tmpdir(), "ply-build-cache-"));
+    await importBusybox(engine);
+  });
+  after(async () => {
+    await engine[Symbol.asyncDispose]();
+    rmSync(work, { recursive: true, force: true });
+  });
+
+  const MEGABYTE = 1_000_000;
+  /** Builds a layer of a megabyte that begins with this, and gives the image's id. */
+  const build = async (on: TestEngine, word: string, ...flags: string[]): Promise<string> => {
+    writeFileSync(join(work, "Dockerfile"), "FROM bb:1\nCOPY data /data\n");
+    writeFileSync(join(work, "data"), word.padEnd(MEGABYTE, "."));
+    return (await on.must(["build", "-q", "--network", "none", ...flags, work])).stdout.trim();
+  };
+  const records = async (on: TestEngine): Promise<readonly Record<string, unknown>[]> =>
+    (
+      JSON.parse((await on.request("GET", "/v1.50/system/df?type=build-cache")).text) as {
+        BuildCache: readonly Record<string, unknown>[];
+      }
+    ).BuildCache;
+
+  test("Docker's client shows what it costs: shared with an image nothing, alone its bytes; prune takes that", async () => {
+    const image = await build(engine, "one");
+    const [shared] = await records(engine);
+    assert.deepEqual(
+      { ...shared, ID: "", CreatedAt: "", LastUsedAt: "", Size: 0 },
+      {
+        ID: "",
+        Type: "regular",
+        Description: "COPY data /data",
+        InUse: false,
+        Shared: true,
+        Size: 0,
+        CreatedAt: "",
+        LastUsedAt: "",
+        UsageCount: 0,
+      },
+    );
+    assert.ok(Number(shared?.["Size"]) > MEGABYTE);
+    const summary = async (): Promise<string> =>
+      (await engine.docker(["system", "df"])).stdout
+        .split("\n")
+        .find((line) => line.startsWith("Build Cache")) ?? "";
+    assert.match(await summary(), /^Build Cache\s+1\s+0\s+0B\s+0B/);
+    assert.match((await engine.docker(["builder", "prune", "-f"])).stdout, /Total reclaimed space: 0B/);
+    assert.equal((await records(engine)).length, 1, "what an image has costs nothing and stays");
+
+    await engine.must(["rmi", image]);
+    assert.match(await summary(), /^Build Cache\s+1\s+0\s+1\.\d+MB\s+1\.\d+MB/);
+    const verbose = (await engine.docker(["system", "df", "-v"])).stdout;
+    assert.match(
+      verbose,
+      /Build cache usage: 1\.\d+MB\n\nCACHE ID\s+CACHE TYPE\s+SIZE\s+CREATED\s+LAST USED\s+USAGE\s+SHARED\n[0-9a-f]{12}\s+regular\s+1MB/,
+    );
+    assert.match(
+      (await engine.must(["system", "df"])).stdout,
+      /Build Cache +1 +0 +1\.\d+MB +1\.\d+MB \(100%\)/,
+    );
+    const du = (await engine.must(["builder", "du"])).stdout;
+    assert.match(
+      du,
+      /^CACHE ID +CACHE TYPE +RECLAIMABLE .*\n[0-9a-f]{12} +regular +true +1MB .* COPY data \/data\n\nShared: +0B\nPrivate: +1MB\nReclaimable: +1MB\nTotal: +1MB\n$/,
+    );
+    const pruned = (await engine.docker(["builder", "prune", "-f"])).stdout;
+    assert.match(pruned, /^Deleted build cache objects:\n[0-9a-f]{64}\n\nTotal reclaimed space: 1\.\d+MB\n$/);
+    assert.deepEqual(await records(engine), []);
+    assert.match(
+      (await engine.must(["events", "--since", "1m", "--until", "0s", "--filter", "type=builder"])).stdout,
+      /builder prune .*reclaimed=1\d{6}/,
+    );
+  });
+
+  test("filters choose, limits keep the most recently used, system prune takes the rest", async () => {
+    for (const word of ["a", "b", "c"]) await engine.must(["rmi", await build(engine, word)]);
+    const prune = async (query: string): Promise<number> => {
+      const { status, text } = await engine.request("POST", `/v1.50/build/prune?${query}`);
+      assert.equal(status, 200, text);
+      return (JSON.parse(text) as { CachesDeleted: string[] | null }).CachesDeleted?.length ?? 0;
+    };
+    const filters = (given: Record<string, string[]>): string =>
+      `filters=${encodeURIComponent(JSON.stringify(given))}`;
+    const [first] = await records(engine);
+    assert.equal(await prune(filters({ until: ["1h"] })), 0);
+    assert.equal(await prune(filters({ type: ["exec.cachemount"] })), 0);
+    assert.equal(await prune(filters({ description: ["COPY x /x"] })), 0);
+    assert.equal(await prune(filters({ label: ["a=b"] })), 0);
+    assert.equal(await prune(filters({ id: [`^${first?.["ID"]}$`] })), 1);
+    assert.equal(
+      (await engine.request("POST", `/v1.50/build/prune?${filters({ until: ["1h"], "unused-for": ["1h"] })}`))
+        .status,
+      400,
+    );
+    assert.equal(await prune(`max-used-space=${5 * MEGABYTE}`), 0);
+    assert.equal(await prune(`reserved-space=${1.5 * MEGABYTE}`), 1);
+    assert.equal((await records(engine)).length, 1);
+    const asked = await engine.ply(["system", "prune"], { stdin: "y\n" });
+    assert.match(asked.stdout, / {2}- unused build cache\n/);
+    assert.match(asked.stdout, /Deleted build cache objects:\n[0-9a-f]{64}\n/);
+    assert.deepEqual(await records(engine), []);
+  });
+
+  test("what is beyond the limits goes by itself after builds, and is told", async () => {
+    await using small = await startEngine({
+      args: ["--builder-gc", "maxUsedSpace=2500kB,reservedSpace=1B,minFreeSpace=0"],
+    });
+    await importBusybox(small);
+    for (const word of ["p", "q", "r", "s"]) await small.must(["rmi", await build(small, word)]);
+    await until("the oldest goes", async () => (await records(small)).length === 3);
+    assert.match(small.log(), /build cache: \d of \d records removed, 1\d{6} bytes reclaimed/);
+    assert.match(
+      (await small.must(["events", "--since", "10m", "--until", "0s", "--filter", "type=builder"])).stdout,
+      /builder prune/,
+    );
+    const refused = await engine.ply([
+      "serve",
+      "--root",
+      join(work, "r"),
+      "--run-root",
+      join(work, "rr"),
+      "--builder-gc",
+      "maxUsed=1",
+    ]);
+    assert.match(refused.stderr, /builder\.gc\.maxUsed: there is no such field/);
   });
 });

@@ -1,36 +1,44 @@
 import { command } from "../command.ts";
-import { lines } from "../output/index.ts";
-import { formatSize } from "../output/size.ts";
+import { formatSize, lines } from "../output/index.ts";
 import { parseMemorySize } from "./memory-size.ts";
-import { confirm } from "./pruning.ts";
+import { confirm, pruneBuildCache } from "./pruning.ts";
+
+const LIMITS = ["keep-storage", "reserved-space", "max-used-space", "min-free-space"] as const;
 
 export default command({
   args: { usage: "", min: 0, max: 0 },
   flags: {
-    all: { kind: "bool", short: "a", help: "Also steps that images have" },
-    filter: { kind: "list", value: "FILTER", help: "until=24h: not used since" },
+    all: { kind: "bool", short: "a", help: "All that no build has, also what images have" },
+    filter: {
+      kind: "list",
+      value: "NAME=VALUE",
+      help: "Only what fits: until=24h, id, type, description, …",
+    },
     force: { kind: "bool", short: "f", help: "Do not ask" },
-    "keep-storage": { kind: "string", value: "BYTES", help: "Keep the most recently used up to this size" },
+    "keep-storage": { kind: "string", value: "BYTES", help: "Docker's older name of --reserved-space" },
+    "reserved-space": { kind: "string", value: "BYTES", help: "Keep the most recently used up to this size" },
+    "max-used-space": { kind: "string", value: "BYTES", help: "Remove until it takes no more than this" },
+    "min-free-space": { kind: "string", value: "BYTES", help: "Remove until the disk has this much left" },
   },
+  description:
+    "The least recently used goes first; what a build has, never. Filters: until=TIME (unused-for=TIME), id, parent, type=regular|exec.cachemount, description, inuse, shared, private.",
+  examples: [
+    ["ply builder prune -f --filter unused-for=7d", "what nobody used for a week"],
+    ["ply builder prune -af --max-used-space 10g", "down to 10 GiB"],
+  ],
   async run(context, flags) {
     const warning = flags.all
       ? "WARNING! This will remove all build cache."
       : "WARNING! This will remove all dangling build cache.";
     if (!flags.force && !(await confirm(context, warning))) return lines("Nothing was removed.");
-    const keep = flags["keep-storage"];
-    const until = flags.filter.flatMap((text) =>
-      text.startsWith("until=") ? [text.slice("until=".length)] : [],
+    const limits = Object.fromEntries(
+      LIMITS.map((name) => [name, flags[name] === undefined ? undefined : parseMemorySize(flags[name])]),
     );
-    const pruned = await context.engine.json<{
-      CachesDeleted: readonly string[] | null;
-      SpaceReclaimed: number;
-    }>("POST", "/build/prune", {
-      query: {
-        all: flags.all,
-        "keep-storage": keep === undefined ? undefined : parseMemorySize(keep),
-        ...(until.length === 0 ? {} : { filters: JSON.stringify({ until }) }),
-      },
+    const { deleted, bytes } = await pruneBuildCache(context, {
+      all: flags.all,
+      filter: flags.filter,
+      limits,
     });
-    return lines(...(pruned.CachesDeleted ?? []), `Total:\t${formatSize(pruned.SpaceReclaimed)}`);
+    return lines(...deleted, `Total reclaimed space: ${formatSize(bytes, 4)}`);
   },
 });

@@ -22,7 +22,7 @@ export function parseFilters(words: readonly string[], nowMs: number): Filters {
       );
     const name = word.slice(0, equals).trim().toLowerCase();
     const value = word.slice(equals + 1).trim();
-    const isTime = name === "until" || name.endsWith("-until");
+    const isTime = name === "until" || name.endsWith("-until") || name === "unused-for";
     const told = isTime ? toEpochSeconds(parseTime(value, nowMs)) : value;
     filters[name] = [...(filters[name] ?? []), told];
   }

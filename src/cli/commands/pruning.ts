@@ -1,4 +1,5 @@
 import type {
+  DockerBuildPrune,
   DockerContainerPrune,
   DockerNetworkPrune,
   DockerVolumePrune,
@@ -105,6 +106,25 @@ export async function pruneNetworks(
     query: { filters: filtersParameter(parseFilters(filter, Date.now())) },
   });
   return under("Deleted Networks:", NetworksDeleted ?? []);
+}
+
+/** What builds keep; `limits`: bytes, by their names in the query. */
+export async function pruneBuildCache(
+  { engine }: CommandContext,
+  {
+    all,
+    filter,
+    limits = {},
+  }: {
+    readonly all: boolean;
+    readonly filter: readonly string[];
+    readonly limits?: Readonly<Record<string, number | undefined>>;
+  },
+): Promise<Pruned> {
+  const { CachesDeleted, SpaceReclaimed } = await engine.json<DockerBuildPrune>("POST", "/build/prune", {
+    query: { all, ...limits, filters: filtersParameter(parseFilters(filter, Date.now())) },
+  });
+  return { deleted: under("Deleted build cache objects:", CachesDeleted ?? []), bytes: SpaceReclaimed };
 }
 
 function under(heading: string, words: readonly string[]): string[] {

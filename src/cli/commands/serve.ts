@@ -62,6 +62,11 @@ export default command({
       value: "USER[:GROUP]",
       help: "Containers get user namespaces with this user's ids of /etc/subuid; or: default",
     },
+    "builder-gc": {
+      kind: "string",
+      value: "NAME=VALUE,…|false",
+      help: "Bounds of the build cache: keepDuration, reservedSpace, maxUsedSpace, minFreeSpace (60 days; by the disk's size)",
+    },
     "cgroup-favordynmods": {
       kind: "string",
       value: "true|false",
@@ -95,6 +100,7 @@ export default command({
         ...runtimesOf(flags),
         ...(flags["userns-remap"] === undefined ? {} : { usernsRemap: flags["userns-remap"] }),
         ...(favored === undefined ? {} : { cgroupFavordynmods: favored === "true" }),
+        ...(flags["builder-gc"] === undefined ? {} : { builderGc: builderGcOf(flags["builder-gc"]) }),
         ...(ephemeral === undefined ? {} : { ephemeral }),
         ...(tls === undefined ? {} : { tls }),
         allowInsecureTcp: flags["insecure-tcp"],
@@ -113,6 +119,21 @@ export default command({
     return DONE;
   },
 });
+
+/** `false`, or `keepDuration=240h,maxUsedSpace=20GB`; the engine knows the fields. */
+function builderGcOf(text: string): NonNullable<ServeOptions["builderGc"]> {
+  if (text === "true" || text === "false") return { enabled: text === "true" };
+  return Object.fromEntries(
+    text.split(",").map((field) => {
+      const [, name, value] = /^(\w+)=(.+)$/.exec(field) ?? [];
+      if (name === undefined || value === undefined)
+        throw new UsageError(
+          `invalid argument ${JSON.stringify(text)} for "--builder-gc" flag: want true, false or NAME=VALUE,…`,
+        );
+      return [name, value];
+    }),
+  );
+}
 
 function runtimesOf(flags: {
   readonly "add-runtime": readonly string[];

@@ -1,6 +1,7 @@
 import type { PlyDiskUsage, PlyImage } from "../../wire/index.ts";
 import { command } from "../command.ts";
 import { type Column, formatListing, formatSize, listing, type Output } from "../output/index.ts";
+import { buildCacheColumns, buildCacheTotals } from "./build-cache-rows.ts";
 import { LIST_FORMAT_FLAG } from "./format-flag.ts";
 import { shortId } from "./ids.ts";
 import { factsOfPlyImage, imageColumns, imageRows } from "./image-rows.ts";
@@ -31,7 +32,11 @@ const COLUMNS: readonly Column<UsageRow>[] = [
 export default command({
   args: { usage: "", min: 0, max: 0 },
   flags: {
-    verbose: { kind: "bool", short: "v", help: "Each image, container and volume with what it costs" },
+    verbose: {
+      kind: "bool",
+      short: "v",
+      help: "Each image, container, volume and kept step with what it costs",
+    },
     format: LIST_FORMAT_FLAG,
   },
   description:
@@ -48,7 +53,9 @@ export default command({
   },
 });
 
-function usageRows({ images, containers, volumes, layersSize, snapshots }: PlyDiskUsage): UsageRow[] {
+function usageRows(usage: PlyDiskUsage): UsageRow[] {
+  const { images, containers, volumes, layersSize, buildCache, snapshots } = usage;
+  const cacheTotals = buildCacheTotals(buildCache);
   const active = images.filter((image) => image.containers.length > 0);
   const running = containers.filter(({ status }) => status === "running");
   const sum = (sizes: readonly number[]): number => sizes.reduce((all, size) => all + size, 0);
@@ -77,6 +84,14 @@ function usageRows({ images, containers, volumes, layersSize, snapshots }: PlyDi
       active: volumes.length - unusedVolumes.length,
       size: sum(volumes.map(({ size }) => size)),
       reclaimable: sum(unusedVolumes.map(({ size }) => size)),
+    },
+    {
+      type: "Build Cache",
+      total: buildCache.length,
+      active: buildCache.filter(({ InUse }) => InUse).length,
+      // What images have too is counted there.
+      size: cacheTotals.own,
+      reclaimable: cacheTotals.reclaimable,
     },
     // Docker has none.
     ...(snapshots === undefined
@@ -123,6 +138,11 @@ function verboseLines(usage: PlyDiskUsage): string[] {
     rows: usage.volumes,
     shown: ["Name", "Links", "Size"],
   });
+  const cache = listing({
+    columns: buildCacheColumns({ noTrunc: false, nowMs: Date.now() }),
+    rows: usage.buildCache,
+    shown: ["ID", "CacheType", "Size", "CreatedSince", "LastUsedSince", "UsageCount", "Shared"],
+  });
   return [
     "Images space usage:",
     "",
@@ -135,5 +155,9 @@ function verboseLines(usage: PlyDiskUsage): string[] {
     "Local Volumes space usage:",
     "",
     ...formatListing(volumes.listing),
+    "",
+    `Build cache usage: ${formatSize(buildCacheTotals(usage.buildCache).own)}`,
+    "",
+    ...formatListing(cache.listing),
   ];
 }

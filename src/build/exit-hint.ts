@@ -6,11 +6,10 @@ const SIGNALS = 128;
 /** What an exit code says besides itself; `path`: where the step looks for programs. */
 export function exitHint(
   exitCode: number,
-  { path, isOutOfMemory }: { readonly path: string | undefined; readonly isOutOfMemory: boolean },
+  { path, isOutOfMemory }: { readonly path: string; readonly isOutOfMemory: boolean },
 ): string | undefined {
   if (isOutOfMemory) return "memory ran out and the kernel killed it: --memory gives steps more";
-  if (exitCode === 127)
-    return `127: there is no such program${path === undefined ? "" : ` in ${path}`}; install it in a step before`;
+  if (exitCode === 127) return `127: there is no such program in ${path}; install it in a step before`;
   if (exitCode === 126)
     return "126: that file cannot be run: it is not executable, a directory, or its interpreter is missing";
   const signal = Object.entries(constants.signals).find(([, number]) => number === exitCode - SIGNALS);

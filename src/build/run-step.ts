@@ -161,7 +161,7 @@ function failed(
   { exitCode, isOutOfMemory }: { readonly exitCode: number; readonly isOutOfMemory: boolean },
   env: readonly string[],
 ): PlyError {
-  const path = env.find((entry) => entry.startsWith("PATH="));
+  const path = env.find((entry) => entry.startsWith("PATH=")) ?? `PATH=${DEFAULT_PATH}`;
   const hint = exitHint(exitCode, { path, isOutOfMemory });
   return new PlyError("invalid", `The command '${args.join(" ")}' returned a non-zero code: ${exitCode}`, {
     details: { exitCode },

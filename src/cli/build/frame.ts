@@ -23,13 +23,14 @@ const TAIL_LINES = 6;
 export function frame(steps: readonly StepState[], options: FrameOptions): string[] {
   const room = Math.max(0, options.rows - 1);
   const running = steps.filter(({ state }) => state === "running");
-  const said = running.reduce((sum, step) => sum + notesOf(step, TAIL_LINES).length, 0);
-  const left = room - running.length;
-  const perStep =
-    steps.length + said <= room ? TAIL_LINES : Math.max(0, Math.floor(left / Math.max(1, running.length)));
+  const notes = running.map((step) => notesOf(step, TAIL_LINES).length);
+  const speaking = notes.filter((count) => count > 0).length;
+  const isEnough = steps.length + notes.reduce((sum, count) => sum + count, 0) <= room;
+  const share = Math.floor((room - running.length) / Math.max(1, speaking));
+  const perStep = isEnough ? TAIL_LINES : Math.max(0, Math.min(TAIL_LINES, share));
   const groups = steps.map((step) => ({
     step,
-    lines: linesOf(step, Math.min(TAIL_LINES, perStep), options),
+    lines: linesOf(step, perStep, options),
   }));
   let free =
     room - groups.reduce((sum, { step, lines }) => sum + (step.state === "running" ? lines.length : 0), 0);

@@ -1,4 +1,5 @@
 import type { BuildOptions, CachePlace } from "../build/index.ts";
+import { PlyError } from "../error.ts";
 import { parseReference, withDefaultTag } from "../oci/index.ts";
 import type { PlyBuildRequest, PlyCachePlace } from "../wire/index.ts";
 
@@ -15,7 +16,7 @@ export function cachesOf({
         : [
             {
               ...placeOf(target),
-              mode: target.mode,
+              mode: modeOf(target.mode),
               ...(target.compression === undefined ? {} : { compression: target.compression }),
               isCompressionForced: target.forceCompression === true,
               ignoreError: target.ignoreError === true,
@@ -24,6 +25,11 @@ export function cachesOf({
     ),
     hasInlineCache: cacheTo.some(({ kind }) => kind === "inline"),
   };
+}
+
+function modeOf(mode: unknown): "min" | "max" {
+  if (mode === "min" || mode === "max") return mode;
+  throw new PlyError("invalid", "the mode of a cache is min or max");
 }
 
 function placeOf(place: PlyCachePlace): CachePlace {

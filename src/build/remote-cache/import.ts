@@ -1,5 +1,5 @@
 import { isPlyError, messageOf, PlyError } from "../../error.ts";
-import type { ContentPlace, Images } from "../../image/index.ts";
+import type { Content, ContentPlace, Images } from "../../image/index.ts";
 import { canonicalString, type DiffId, type Platform } from "../../oci/index.ts";
 import type { Credentials } from "../../registry/index.ts";
 import type { LayerRecord, Lease, Store } from "../../store/index.ts";
@@ -32,7 +32,8 @@ export interface ImportParts {
   readonly store: Pick<Store, "layers" | "leases" | "images" | "blobs">;
   readonly images: Pick<Images, "readContent">;
   readonly lease: Lease;
-  readonly platform: Platform;
+  /** What is built for: each has an image, with a cache of its own, under one name. */
+  readonly platforms: readonly Platform[];
   readonly credentialsOf: ((domain: string) => Credentials | undefined) | undefined;
   readonly warn: (message: string) => void;
   readonly signal: AbortSignal;
@@ -111,8 +112,8 @@ async function openSource(parts: ImportParts, source: CacheSource): Promise<Open
   const local = await openLocal(parts, source).catch(() => undefined);
   if (local !== undefined && source.isLocalEnough) return [local];
   try {
-    const remote = await openRemote(parts, source);
-    return local === undefined ? [remote] : [remote, local];
+    const remotes = await openRemote(parts, source);
+    return local === undefined ? remotes : [...remotes, local];
   } catch (error) {
     if (local !== undefined) return [local];
     // The build says so itself.
@@ -130,15 +131,23 @@ async function openLocal({ store }: ImportParts, source: CacheSource): Promise<O
   return records === undefined ? undefined : { name: nameOfPlace(source), records };
 }
 
-async function openRemote(parts: ImportParts, source: CacheSource): Promise<Opened> {
+async function openRemote(parts: ImportParts, source: CacheSource): Promise<Opened[]> {
   const place: ContentPlace = await contentPlace(source);
   const credentials =
     source.kind === "reference" ? parts.credentialsOf?.(source.reference.domain) : undefined;
-  const content = await parts.images.readContent(place, {
-    platform: parts.platform,
-    signal: parts.signal,
-    ...(credentials === undefined ? {} : { credentials }),
-  });
+  const contents = new Map<string, Content>();
+  for (const platform of parts.platforms) {
+    const content = await parts.images.readContent(place, {
+      platform,
+      signal: parts.signal,
+      ...(credentials === undefined ? {} : { credentials }),
+    });
+    contents.set(content.digest, content);
+  }
+  return [...contents.values()].map((content) => openContent(parts, source, content));
+}
+
+function openContent({ lease, signal: whole }: ImportParts, source: CacheSource, content: Content): Opened {
   const records = parseRecords(content.config);
   if (records === undefined)
     throw new PlyError("not-found", "it is an image without a cache of its own (--cache-to type=inline)");
@@ -146,8 +155,7 @@ async function openRemote(parts: ImportParts, source: CacheSource): Promise<Open
   const fetch = async (diffId: DiffId, signal: AbortSignal): Promise<LayerRecord> => {
     const descriptor = descriptors.get(diffId);
     if (descriptor === undefined) throw new PlyError("corrupt", `its manifest has no layer for ${diffId}`);
-    return await content.fetchLayer({ descriptor, diffId }, parts.lease, { signal });
+    return await content.fetchLayer({ descriptor, diffId }, lease, { signal });
   };
-  const layers = createFetchAhead(records.diffIds, fetch, parts.signal);
-  return { name: nameOfPlace(source), records, layers };
+  return { name: nameOfPlace(source), records, layers: createFetchAhead(records.diffIds, fetch, whole) };
 }

@@ -35,8 +35,9 @@ export async function openCaches({ parts, options, lease, signal }: CacheJoints)
     },
     cacheTo,
   );
-  const platform = options.platforms?.[0] ?? parts.platform;
-  const imports = openImports({ ...parts, lease, platform, credentialsOf, warn, signal }, cacheFrom);
+  const { platforms: asked = [] } = options;
+  const platforms = asked.length === 0 ? [parts.platform] : asked;
+  const imports = openImports({ ...parts, lease, platforms, credentialsOf, warn, signal }, cacheFrom);
   return {
     imports,
     async hold(built) {

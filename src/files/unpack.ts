@@ -38,7 +38,7 @@ export interface UnpackOptions {
    * somebody hostile may have made, unpacked on the host).
    */
   readonly links: "follow" | "refuse";
-  /** What is made in place of an entry: of the same name and kind, with other attributes. */
+  /** What is made in place of an entry: of the same kind, with another name or other attributes. */
   readonly changed?: (entry: TarEntry) => TarEntry;
   /** Device nodes; they are made unless this says otherwise. */
   readonly devices?: "make" | "leave out";

@@ -41,7 +41,7 @@ describe("what flags say of a build's result", () => {
       "unless told otherwise",
       plan(["type=oci,tar=false,dest=x,compression=zstd,compression-level=19,force-compression=1"]),
       [{ kind: "archive", format: "oci", form: { compression: "zstd", level: 19, force: true } }],
-      [{ kind: "directory", path: "x" }],
+      [{ kind: "layout", path: "x" }],
     ],
     ["docker without a file is the list", plan(["type=docker"]), [stored]],
     ["--push", plan([], { push: true }), [{ ...stored, push: "name" }]],

@@ -12,7 +12,9 @@ import { flagOf, type OutputSpec, parseOutputSpec } from "./output-spec.ts";
 export type Sink =
   | { readonly kind: "stdout" }
   | { readonly kind: "file"; readonly path: string }
-  | { readonly kind: "directory"; readonly path: string };
+  | { readonly kind: "directory"; readonly path: string }
+  /** A directory that is an OCI layout. */
+  | { readonly kind: "layout"; readonly path: string };
 
 export interface PlannedOutputs {
   /** Undefined: nobody said anything, so it is an image of the engine's list. */
@@ -40,6 +42,8 @@ export function readOutputs(flags: BuildFlags, stdio: Pick<Stdio, "isTerminal">)
     hasSeveralPlatforms: platformsOf(flags).length > 1,
     isStdoutTerminal: stdio.isTerminal("stdout"),
   });
+  if (flags.iidfile !== undefined && planned.outputs?.some(({ kind }) => kind === "files"))
+    throw new UsageError("local and tar exporters are incompatible with image ID file");
   return { ...planned, annotations: [...flags.annotation.flatMap(parseAnnotation), ...planned.annotations] };
 }
 
@@ -111,7 +115,9 @@ function planOutput(spec: OutputSpec, wishes: OutputWishes): Planned[] {
     case "cacheonly":
       return [];
     case "local":
-      return [{ output: filesOutput(spec, wishes), sink: directorySink(type, attributes.get("dest")) }];
+      return [
+        { output: filesOutput(spec, wishes), sink: directorySink(type, attributes.get("dest"), "directory") },
+      ];
     case "tar":
       return [{ output: filesOutput(spec, wishes), sink: fileSink(type, attributes.get("dest"), wishes) }];
     case "image":
@@ -140,7 +146,7 @@ function planOutput(spec: OutputSpec, wishes: OutputWishes): Planned[] {
         ...(format === "oci" ? { form: { compression: "gzip" } } : {}),
         ...formOf(spec),
       },
-      sink: isTar ? fileSink(type, dest, wishes) : directorySink(type, dest),
+      sink: isTar ? fileSink(type, dest, wishes) : directorySink(type, dest, "layout"),
     },
   ];
 }
@@ -196,11 +202,11 @@ function formOf(spec: OutputSpec): { readonly form?: PlyLayerForm } {
   };
 }
 
-function directorySink(type: string, dest: string | undefined): Sink {
+function directorySink(type: string, dest: string | undefined, kind: "directory" | "layout"): Sink {
   if (dest === undefined || dest === "") throw new UsageError(`dest is required for ${type} exporter`);
   if (dest === "-") throw new UsageError(`dest cannot be stdout for ${type} exporter`);
   if (kindAt(dest) === "other") throw new UsageError(`destination directory ${dest} is a file`);
-  return { kind: "directory", path: dest };
+  return { kind, path: dest };
 }
 
 function fileSink(type: string, dest: string | undefined, { isStdoutTerminal }: OutputWishes): Sink {

@@ -3,6 +3,7 @@ import { openRoot, unpack } from "../../files/index.ts";
 import type { TarEntry } from "../../tar/index.ts";
 import { writeFileWhole } from "../commands/files.ts";
 import type { Stdio } from "../terminal/index.ts";
+import { mergeLayout, NEW_INDEX } from "./oci-layout.ts";
 import type { Sink } from "./outputs.ts";
 
 /** Writes an output where it goes: a file appears when it is whole, a directory fills as things come. */
@@ -23,13 +24,19 @@ export async function writeOutput(
     owner: "caller",
     links: "refuse",
     devices: "leave out",
-    changed: harmless,
+    changed: sink.kind === "layout" ? withNewIndex : harmless,
     signal,
   });
+  if (sink.kind === "layout") await mergeLayout(sink.path);
 }
 
 /** What an image has for its own root is no good in a directory of ours: a program that ran as its owner would run as the caller. */
 function harmless(entry: TarEntry): TarEntry {
   const xattrs = new Map([...entry.xattrs].filter(([name]) => name.startsWith("user.")));
   return { ...entry, mode: entry.mode & 0o1777, xattrs };
+}
+
+/** The index of a layout comes first, and says what is not there yet. */
+function withNewIndex(entry: TarEntry): TarEntry {
+  return entry.path === "index.json" ? { ...entry, path: NEW_INDEX } : entry;
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { request } from "node:http";
 import { describe, test } from "node:test";
+import type { CacheEntry } from "../build/index.ts";
 import { PlyError } from "../error.ts";
 import type { EngineEvent } from "../event/index.ts";
 import type { Credentials } from "../registry/index.ts";
@@ -76,8 +77,26 @@ describe("system routes", () => {
   });
 
   test("disk usage: all, or the types asked for", async () => {
-    await using api = await testApi();
+    const kept: CacheEntry = {
+      ...{ id: "k1", type: "regular", description: "RUN make", parents: ["k0"] },
+      ...{ isInUse: false, isShared: false, size: 7, createdAt: 0, lastUsedAt: 1000, useCount: 2 },
+    };
+    const cache = { entries: async () => [kept], prune: async () => ({ ids: [], bytesReclaimed: 0 }) };
+    await using api = await testApi({ builder: { cache } });
     const all = (await api.call("GET", "/system/df")).json() as Record<string, unknown[]>;
+    assert.deepEqual(all["BuildCache"], [
+      {
+        ...{ ID: "k1", Parents: ["k0"], Type: "regular", Description: "RUN make" },
+        ...{ InUse: false, Shared: false, Size: 7, UsageCount: 2 },
+        CreatedAt: "1970-01-01T00:00:00.000000000Z",
+        LastUsedAt: "1970-01-01T00:00:01.000000000Z",
+      },
+    ]);
+    const old = (await api.call("GET", "/v1.41/system/df?type=build-cache")).json() as Record<
+      string,
+      unknown
+    >;
+    assert.deepEqual([old["BuilderSize"], (old["BuildCache"] as { Parent: string }[])[0]?.Parent], [7, "k0"]);
     assert.equal(all["LayersSize"] as unknown, 1000);
     assert.deepEqual([all["Images"]?.length, all["Containers"]?.length, all["Volumes"]], [3, 2, []]);
     const image = all["Images"]?.[0] as Record<string, unknown>;

@@ -247,12 +247,13 @@ describe("other commands about images", () => {
     );
   });
 
-  test("system prune takes stopped containers, volumes when asked, then images", async () => {
+  test("system prune takes stopped containers, volumes when asked, then images and what builds keep", async () => {
     await using engine = await startFakeEngine({
       "POST /containers/prune": { json: { ContainersDeleted: ["c1"], SpaceReclaimed: 1000 } },
       "POST /networks/prune": { json: { NetworksDeleted: ["n1"] } },
       "POST /volumes/prune": { json: { VolumesDeleted: null, SpaceReclaimed: 0 } },
       "POST /ply/images/prune": { json: { removed: [{ deleted: "sha256:1" }], bytesReclaimed: 500 } },
+      "POST /build/prune": { json: { CachesDeleted: ["k1"], SpaceReclaimed: 500 } },
     });
     const { stdout, code } = await runPly(["system", "prune", "--volumes", "--filter", "label=a"], {
       engine,
@@ -266,6 +267,7 @@ describe("other commands about images", () => {
   - all networks not used by at least one container
   - all anonymous volumes not used by at least one container
   - all dangling images
+  - unused build cache
 
 Are you sure you want to continue? [y/N] Deleted Containers:
 c1
@@ -276,7 +278,10 @@ n1
 Deleted Images:
 deleted: sha256:1
 
-Total reclaimed space: 1.5kB
+Deleted build cache objects:
+k1
+
+Total reclaimed space: 2kB
 `,
     );
     assert.deepEqual(
@@ -286,6 +291,7 @@ Total reclaimed space: 1.5kB
         ["/networks/prune", '{"label":["a"]}'],
         ["/volumes/prune", '{"label":["a"]}'],
         ["/ply/images/prune", null],
+        ["/build/prune", '{"label":["a"]}'],
       ],
     );
   });
@@ -336,6 +342,17 @@ Total reclaimed space: 1.5kB
     });
   });
 
+  const KEPT = {
+    Type: "regular",
+    Description: "RUN make",
+    InUse: false,
+    Shared: false,
+    Size: 1000,
+    CreatedAt: "2026-01-01T00:00:00Z",
+    LastUsedAt: "2026-01-02T00:00:00Z",
+    UsageCount: 2,
+  };
+
   test("system df counts layers once, system check ends with 1 when something is wrong", async () => {
     await using engine = await startFakeEngine({
       "GET /ply/system/df": {
@@ -346,6 +363,11 @@ Total reclaimed space: 1.5kB
           volumes: [
             { name: "data", size: 3000, users: 1 },
             { name: "old", size: 1000, users: 0 },
+          ],
+          buildCache: [
+            { ...KEPT, ID: "1".repeat(64), Shared: true },
+            { ...KEPT, ID: "2".repeat(64), InUse: true },
+            { ...KEPT, ID: "3".repeat(64), Size: 3000 },
           ],
         },
       },
@@ -364,10 +386,11 @@ Total reclaimed space: 1.5kB
       "Images          2         1         100MB     20MB (20%)",
       "Containers      1         0         5kB       5kB (100%)",
       "Local Volumes   2         1         4kB       1kB (25%)",
+      "Build Cache     3         1         4kB       3kB (75%)",
     ]);
     assert.match(
       (await runPly(["system", "df", "-v"], { engine })).stdout,
-      /Images space usage:\n\nREPOSITORY/,
+      /Images space usage:\n\nREPOSITORY[^]*Build cache usage: 4kB\n\nCACHE ID .*\n1{12} +regular +1kB .* 2 +true\n2{12}\*/,
     );
     const check = await runPly(["system", "check"], { engine });
     assert.equal(check.code, 1);

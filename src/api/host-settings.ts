@@ -1,6 +1,7 @@
 import type { DeviceWish, HostSettings, MountWish, ProcessOptions, Ulimit } from "../container/index.ts";
 import { PlyError } from "../error.ts";
 import type { Healthcheck } from "../oci/index.ts";
+import type { DockerDeviceRequest } from "../wire/index.ts";
 import { type Fields, fieldsOf, flag, integer, objects, stringMap, text, texts } from "./fields.ts";
 
 /** The parts of Docker's HostConfig and Config that say what the host gives a process, there and back. */
@@ -18,6 +19,9 @@ export function parseHostSettings(hostConfig: Fields): HostSettings {
     ulimits: objects(hostConfig, "Ulimits").map(ulimitOf),
     sysctls: stringMap(hostConfig, "Sysctls"),
     devices: objects(hostConfig, "Devices").map(deviceOf),
+    cdiDevices: requestsOf(hostConfig)
+      .filter(isCdi)
+      .flatMap((request) => texts(request, "DeviceIDs") ?? []),
     deviceCgroupRules: texts(hostConfig, "DeviceCgroupRules") ?? [],
     groupAdd: texts(hostConfig, "GroupAdd") ?? [],
     extraHosts: texts(hostConfig, "ExtraHosts") ?? [],
@@ -41,6 +45,20 @@ export function parseHostSettings(hostConfig: Fields): HostSettings {
   });
 }
 
+/** Devices that CDI specifications describe, as Docker asks for them. */
+function cdiRequest(names: readonly string[]): DockerDeviceRequest {
+  return { Driver: "cdi", Count: 0, DeviceIDs: names, Capabilities: [], Options: {} };
+}
+
+function requestsOf(hostConfig: Fields): readonly Fields[] {
+  return objects(hostConfig, "DeviceRequests");
+}
+
+/** The one driver of devices there is; all that it takes are their names. */
+function isCdi(request: Fields): boolean {
+  return text(request, "Driver") === "cdi";
+}
+
 /** Throws in Docker's words for drivers that are not there. */
 function checkDrivers(hostConfig: Fields): void {
   const driver = text(hostConfig, "VolumeDriver");
@@ -54,7 +72,7 @@ function checkDrivers(hostConfig: Fields): void {
         details: { httpStatus: 400 },
       },
     );
-  const [request] = objects(hostConfig, "DeviceRequests");
+  const request = requestsOf(hostConfig).find((each) => !isCdi(each));
   if (request !== undefined) {
     const capabilities = Array.isArray(request["Capabilities"]) ? request["Capabilities"] : [];
     const lists = capabilities.map((list) => (Array.isArray(list) ? `[${list.join(" ")}]` : "[]"));
@@ -174,7 +192,7 @@ const USUAL_SHM_SIZE = 67_108_864;
 
 /** The settings as Docker's inspect has them. */
 export function viewHostSettings(settings: HostSettings = {}) {
-  const { ulimits = [], devices = [], mounts, sysctls, tmpfs, annotations } = settings;
+  const { ulimits = [], devices = [], cdiDevices = [], mounts, sysctls, tmpfs, annotations } = settings;
   const { maskedPaths, readonlyPaths, init, onUnhealthy } = settings;
   return {
     ...(init === undefined ? {} : { Init: init }),
@@ -185,6 +203,7 @@ export function viewHostSettings(settings: HostSettings = {}) {
       PathInContainer: pathInContainer,
       CgroupPermissions: access,
     })),
+    ...(cdiDevices.length === 0 ? {} : { DeviceRequests: [cdiRequest(cdiDevices)] }),
     DeviceCgroupRules: settings.deviceCgroupRules ?? null,
     GroupAdd: settings.groupAdd ?? null,
     ExtraHosts: settings.extraHosts ?? null,

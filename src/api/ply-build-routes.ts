@@ -210,10 +210,17 @@ function optionsOf(request: PlyBuildRequest): Omit<BuildOptions, "dockerfile" | 
       ...stepSettings({ ...hostConfig }),
       allowHostNetwork: allow.includes("network.host"),
       allowInsecure: allow.includes("security.insecure"),
+      allowedDevices: allow.flatMap(deviceRight),
       ...(request.network === undefined ? {} : { network: request.network }),
     },
     warnings: stepWarnings({ ...hostConfig }),
   };
+}
+
+/** `device=NAME`, or `device` for any, as those that are allowed. */
+function deviceRight(right: string): string[] {
+  const match = /^device(?:=(.+))?$/.exec(right);
+  return match === null ? [] : [match[1] ?? "*"];
 }
 
 /** What is passed on as it is. */

@@ -106,6 +106,8 @@ export interface RunSettings {
   /** `security.insecure` was allowed. */
   readonly allowInsecure?: boolean;
   readonly allowHostNetwork?: boolean;
+  /** Devices that steps may have: names, kinds, classes, "*" for any. */
+  readonly allowedDevices?: readonly string[];
 }
 
 /** A step of the build: an instruction of a stage. */
@@ -206,6 +208,8 @@ export interface RunRequest {
   readonly network: string;
   readonly isPrivileged: boolean;
   readonly mounts: readonly HostMount[];
+  /** Names of devices that CDI specifications describe. */
+  readonly cdiDevices: readonly string[];
   readonly settings: RunSettings;
   readonly signal?: AbortSignal;
   readonly onStart: (containerId: string) => void;

@@ -9,10 +9,11 @@ import type { StepInput } from "./cache.ts";
 import type { MountContext, MountPlan, OpenMount, Places } from "./mount-plan.ts";
 import { planBind } from "./run-bind.ts";
 import { planCache } from "./run-cache.ts";
+import { devicesOf } from "./run-devices.ts";
 import { planAgent, planSecret } from "./run-secrets.ts";
 import type { StageWork } from "./session.ts";
 
-/** What `RUN --mount` asks for, nothing of it made yet: a step that is taken from the cache needs none. */
+/** What `RUN --mount` and `--device` ask for, nothing of it made yet: a step that is taken from the cache needs none. */
 export interface RunMounts {
   /** What of the mounts the step's result depends on. */
   readonly inputs: readonly StepInput[];
@@ -24,15 +25,17 @@ export interface OpenMounts extends AsyncDisposable {
   readonly mounts: readonly HostMount[];
   /** Secrets that come as variables, and where the agent's socket is. */
   readonly env: readonly (readonly [string, string])[];
+  /** `RUN --device`, by name. */
+  readonly cdiDevices: readonly string[];
 }
 
 /** Where a heredoc with a `#!` line of its own lies while it runs. */
 export const SCRIPT_PATH = "/dev/pipes/EOF";
 
-/** Looks at the mounts of a `RUN`. Throws "invalid" or "not-found" naming the mount. */
+/** Looks at the mounts and devices of a `RUN`. Throws "invalid" or "not-found" naming the mount. */
 export async function planMounts(
   work: StageWork,
-  { mounts: texts }: RunInstruction,
+  { mounts: texts, devices }: RunInstruction,
   step: BuildStep,
   script: string | undefined,
 ): Promise<RunMounts> {
@@ -40,10 +43,23 @@ export async function planMounts(
   for (const [n, text] of texts.entries())
     plans.push(await planOne(work, parseRunMount(text, work.variables.expand), step, n));
   if (script !== undefined) plans.push(scriptAt(script));
-  return { inputs: plans.flatMap(({ inputs }) => inputs), open: () => openAll(work, plans) };
+  const { expand } = work.variables;
+  const allowed = work.session.options.run?.allowedDevices ?? [];
+  const cdiDevices = await devicesOf(devices, { expand, allowed });
+  return {
+    inputs: [
+      ...plans.flatMap(({ inputs }) => inputs),
+      ...cdiDevices.map((name): StepInput => ["device", name]),
+    ],
+    open: () => openAll(work, plans, cdiDevices),
+  };
 }
 
-async function openAll({ session }: StageWork, plans: readonly MountPlan[]): Promise<OpenMounts> {
+async function openAll(
+  { session }: StageWork,
+  plans: readonly MountPlan[],
+  cdiDevices: readonly string[],
+): Promise<OpenMounts> {
   await using stack = new AsyncDisposableStack();
   const places: Places = {
     stack,
@@ -59,6 +75,7 @@ async function openAll({ session }: StageWork, plans: readonly MountPlan[]): Pro
   return {
     mounts: opened.flatMap(({ mount }) => (mount === undefined ? [] : [mount])),
     env: opened.flatMap(({ env = [] }) => env),
+    cdiDevices,
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
 }

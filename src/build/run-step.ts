@@ -86,6 +86,7 @@ function settingInputs(run: RunSettings = {}): StepInput[] {
     binds: _binds,
     allowInsecure: _insecure,
     allowHostNetwork: _host,
+    allowedDevices: _devices,
     ...seen
   } = run;
   return Object.entries(seen)
@@ -130,6 +131,7 @@ async function execute(
     network: networkOf(work, instruction),
     isPrivileged: instruction.security === "insecure",
     mounts: opened.mounts,
+    cdiDevices: opened.cdiDevices,
     settings: session.options.run ?? {},
     signal: session.signal,
     onStart: (id) => {

@@ -15,6 +15,7 @@ import {
   type SpecOptions,
 } from "../runtime/index.ts";
 import type { Volumes } from "../volume/index.ts";
+import { cdiAdditions } from "./cdi-devices.ts";
 import type { ContainerMount, ContainerRecord, HostOptions } from "./containers.ts";
 import { checkDns, parseExtraHost } from "./etc-files.ts";
 import { checkSysctls, type HostSettings, parseDeviceRule, rlimitOf } from "./host-settings.ts";
@@ -43,6 +44,7 @@ export async function checkSettings(
   checkDns(settings);
   for (const line of settings.extraHosts ?? []) parseExtraHost(line);
   for (const rule of settings.deviceCgroupRules ?? []) parseDeviceRule(rule);
+  await cdiAdditions(settings.cdiDevices ?? []);
   if ((settings.shmSize ?? 0) < 0) throw new PlyError("invalid", "SHM size can not be less than 0");
   warnings.push(...rlimitsOf(settings, capabilities).warnings);
   const score = settings.oomScoreAdj ?? 0;
@@ -61,6 +63,7 @@ type FromSettings = Pick<
   | "rlimits"
   | "devices"
   | "deviceRules"
+  | "hooks"
   | "shared"
   | "domainname"
   | "sysctls"
@@ -72,6 +75,8 @@ type FromSettings = Pick<
 > & {
   /** In front of the command line. */
   readonly before: readonly string[];
+  /** `NAME=value`, of devices. */
+  readonly deviceEnv: readonly string[];
   readonly additionalGids: readonly number[];
   readonly mounts: readonly OciMount[];
 };
@@ -84,8 +89,9 @@ export async function launchSettings(
   const shared = sharedNamespaces(settings);
   const init = settings.init ? await findInit() : undefined;
   const { devices, rules } = privileged ? { devices: [], rules: [] } : await devicesOf(settings);
+  const cdi = await cdiAdditions(settings.cdiDevices ?? []);
   const oomScore = oomScoreOf(settings, own.capabilities).score;
-  const mounts: OciMount[] = [];
+  const mounts: OciMount[] = [...cdi.mounts];
   const bind = (source: string, destination: string, ...options: string[]) =>
     mounts.push({ destination, type: "bind", source, options: ["rbind", "rprivate", ...options] });
   if (init !== undefined) bind(init, INIT_PLACE, "ro");
@@ -94,11 +100,13 @@ export async function launchSettings(
       if (statSync(place, { throwIfNoEntry: false }) !== undefined) bind(place, place);
   return {
     before: init === undefined ? [] : [INIT_PLACE, "--"],
-    additionalGids: await resolveGroups(own.rootfs, settings.groupAdd ?? []),
+    deviceEnv: cdi.env,
+    hooks: cdi.hooks,
+    additionalGids: [...(await resolveGroups(own.rootfs, settings.groupAdd ?? [])), ...cdi.additionalGids],
     mounts,
     rlimits: rlimitsOf(settings, own.capabilities).rlimits,
-    devices,
-    deviceRules: rules,
+    devices: [...devices, ...cdi.devices],
+    deviceRules: [...rules, ...cdi.rules],
     shared,
     shmSize: settings.shmSize || DEFAULT_SHM_SIZE,
     ...(settings.sysctls === undefined ? {} : { sysctls: settings.sysctls }),

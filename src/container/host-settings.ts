@@ -6,6 +6,8 @@ export interface HostSettings {
   readonly ulimits?: readonly Ulimit[];
   readonly sysctls?: Readonly<Record<string, string>>;
   readonly devices?: readonly DeviceWish[];
+  /** Names of devices that CDI specifications of the host describe: `vendor.com/class=name`. */
+  readonly cdiDevices?: readonly string[];
   /** `c 1:3 rwm`. */
   readonly deviceCgroupRules?: readonly string[];
   /** Names of the image's groups, or numbers. */

@@ -115,7 +115,7 @@ export async function prepareLaunch(
     host.privileged ? listHostDevices() : [],
     launchSettings(host, { rootfs: place.rootfs, capabilities: context.capabilities }),
   ]);
-  const { before, additionalGids, mounts: ours, ...settings } = more;
+  const { before, deviceEnv, additionalGids, mounts: ours, ...settings } = more;
   const { rootfs } = place;
   const given = await launchMounts(context, record, { rootfs, idMap });
   const taken = new Set(given.map(({ destination }) => destination));
@@ -143,6 +143,7 @@ export async function prepareLaunch(
         terminal: process.tty,
         linked: place.network.linkedEnv,
       }),
+      deviceEnv,
     ),
     cwd,
     user: {
@@ -166,7 +167,10 @@ export async function prepareLaunch(
     ownCgroupNamespace: ownsCgroupNamespace(host, context.unifiedCgroups),
     controlsDevices: context.limits.devices,
     limits: ociLimits(host.resources ?? NO_LIMITS, context.limits),
-    devices: [...hostDevices, ...settings.devices],
+    devices: [
+      ...hostDevices.filter(({ path }) => !settings.devices.some((device) => device.path === path)),
+      ...settings.devices,
+    ],
   });
 }
 
@@ -196,10 +200,15 @@ function capabilitiesOf(context: LaunchContext, { capAdd, capDrop, privileged }:
   return resolveCapabilities({ add: capAdd, drop: capDrop, privileged, available });
 }
 
-function withSecrets({ secretEnv }: LaunchContext, id: string, env: readonly string[]): string[] {
+function withSecrets(
+  { secretEnv }: LaunchContext,
+  id: string,
+  env: readonly string[],
+  deviceEnv: readonly string[],
+): string[] {
   const secrets = secretEnv.get(id) ?? [];
   secretEnv.delete(id);
-  return mergeEnv(env, secrets);
+  return mergeEnv(env, [...deviceEnv, ...secrets]);
 }
 
 interface Owner {

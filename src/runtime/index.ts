@@ -27,6 +27,7 @@ export {
   DEFAULT_SHM_SIZE,
   type DeviceRule,
   type OciDevice,
+  type OciHook,
   type OciMount,
   type OciProcess,
   type OciRlimit,

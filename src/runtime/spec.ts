@@ -11,14 +11,19 @@ export interface OciSpec {
   readonly process: OciProcess;
   readonly mounts: readonly OciMount[];
   readonly linux: OciLinux;
-  readonly hooks?: { readonly createContainer: readonly OciHook[] };
+  readonly hooks?: OciHooks;
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
-/** A program of the host, run with the container's mounts before its root is its root. */
-interface OciHook {
+/** Programs of the host by when they are run: `createContainer`, with the container's mounts before its root is its root. */
+export type OciHooks = Readonly<Record<string, readonly OciHook[]>>;
+
+export interface OciHook {
   readonly path: string;
   readonly args: readonly string[];
+  readonly env?: readonly string[];
+  /** Seconds. */
+  readonly timeout?: number;
 }
 
 export interface OciProcess {
@@ -126,6 +131,8 @@ export interface SpecOptions {
   readonly devices: readonly OciDevice[];
   /** False: the host has no device cgroup to write rules into. Default true. */
   readonly controlsDevices?: boolean;
+  /** What devices have done to the container by programs of the host. */
+  readonly hooks?: OciHooks;
   /** More of the device cgroup, after the usual ones. */
   readonly deviceRules?: readonly DeviceRule[];
   /** Namespaces that are the host's. */
@@ -238,15 +245,23 @@ export function buildSpec(options: SpecOptions): OciSpec {
       ...(options.sysctls === undefined ? {} : { sysctl: options.sysctls }),
       ...(options.seccomp === null ? {} : { seccomp: options.seccomp }),
     },
-    ...(options.controlsDevices === false && !privileged ? { hooks: withoutDevices(options) } : {}),
+    ...hooksOf(options),
     ...(options.annotations === undefined ? {} : { annotations: options.annotations }),
   };
 }
 
+function hooksOf(options: SpecOptions): { readonly hooks?: OciHooks } {
+  const { hooks = {}, controlsDevices, privileged } = options;
+  const ours = controlsDevices === false && !privileged ? [withoutDevices(options)] : [];
+  const createContainer = [...ours, ...(hooks["createContainer"] ?? [])];
+  const all = { ...hooks, ...(createContainer.length === 0 ? {} : { createContainer }) };
+  return Object.keys(all).length === 0 ? {} : { hooks: all };
+}
+
 /** Nothing else would keep the container from a host's device that its image has a node of. The runtime undoes what we mount so. */
-function withoutDevices({ rootfs, readOnlyRootfs }: SpecOptions): NonNullable<OciSpec["hooks"]> {
+function withoutDevices({ rootfs, readOnlyRootfs }: SpecOptions): OciHook {
   const options = `remount,bind,nodev${readOnlyRootfs ? ",ro" : ""}`;
-  return { createContainer: [{ path: "/bin/mount", args: ["mount", "-o", options, rootfs] }] };
+  return { path: "/bin/mount", args: ["mount", "-o", options, rootfs] };
 }
 
 function namespacesOf(options: SpecOptions): { readonly type: string; readonly path?: string }[] {

@@ -64,7 +64,7 @@ export interface PlyBuildRequest {
   readonly annotations?: readonly PlyBuildAnnotation[];
   /** Say how it came to be, beside what is archived or pushed. */
   readonly provenance?: "min" | "max";
-  /** `network.host`, `security.insecure`. */
+  /** `network.host`, `security.insecure`, `device`, `device=NAME`. */
   readonly allow?: readonly string[];
 }
 

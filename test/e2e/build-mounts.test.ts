@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -280,6 +280,133 @@ RUN --mount=type=secret,id=none ! ls /run/secrets/none 2>/dev/null
     );
     const own = /CapBnd:\s*(\w+)/.exec(readFileSync("/proc/self/status", "utf8"))?.[1];
     assert.deepEqual(await builds.printed(["--allow", "security.insecure", insecure]), [own]);
+  });
+});
+
+describe("devices that vendors describe (CDI)", { skip: unless("root") }, () => {
+  let builds: Builds;
+  const vendor = `ply-test-${process.pid}.example`;
+  const kind = `${vendor}/thing`;
+  const written: string[] = [];
+  const made: string[] = [];
+  const describeDevices = (directory: string, name: string, text: string): void => {
+    const first = mkdirSync(directory, { recursive: true });
+    if (first !== undefined) made.push(first);
+    written.push(join(directory, name));
+    writeFileSync(join(directory, name), text);
+  };
+  before(async () => {
+    builds = await openBuilds("erofs");
+    const hooked = join(builds.work, "hooked");
+    writeContext(builds.work, [{ name: "library", data: "of the vendor\n" }]);
+    const node = (name: string, more: object = {}) => ({
+      name,
+      containerEdits: {
+        env: [`DEVICE_${name}=here`],
+        deviceNodes: [
+          { path: `/dev/ply-${name}`, hostPath: "/dev/zero", fileMode: 0o640, uid: 3, permissions: "r" },
+        ],
+        ...more,
+      },
+    });
+    const first = {
+      cdiVersion: "0.7.0",
+      kind,
+      containerEdits: {
+        env: ["THINGS=1"],
+        mounts: [
+          {
+            hostPath: join(builds.work, "library"),
+            containerPath: "/usr/lib/vendor",
+            options: ["ro", "nosuid"],
+          },
+        ],
+        hooks: [
+          {
+            hookName: "createContainer",
+            path: "/bin/sh",
+            args: ["sh", "-c", `echo $WORD >> ${hooked}`],
+            env: ["WORD=hooked"],
+          },
+        ],
+      },
+      devices: [node("a", { additionalGids: [4321] }), node("b")],
+    };
+    describeDevices("/etc/cdi", `ply-test-${process.pid}.json`, JSON.stringify(first));
+    describeDevices(
+      "/var/run/cdi",
+      `ply-test-${process.pid}.yaml`,
+      `cdiVersion: "0.6.0"\nkind: ${vendor}/free\nannotations:\n  org.mobyproject.buildkit.device.autoallow: "true"\n  org.mobyproject.buildkit.device.class: free-${process.pid}\ndevices:\n- name: x\n  containerEdits:\n    env: [FREE=x]\n`,
+    );
+    describeDevices("/var/run/cdi", `ply-test-${process.pid}-broken.yaml`, "cdiVersion: [\n");
+  });
+  after(async () => {
+    for (const path of [...written, ...made.reverse()]) rmSync(path, { recursive: true, force: true });
+    await builds[Symbol.asyncDispose]();
+  });
+  const look =
+    "stat -c '%n %t:%T %a %u' /dev/ply-* 2>/dev/null; head -c 3 /dev/ply-a | od -An -tx1; cat /usr/lib/vendor; touch /usr/lib/vendor 2>/dev/null || echo ro; echo $THINGS $DEVICE_a $DEVICE_b; id -G | grep -o 4321";
+  const expected = ["/dev/ply-a 1:5 640 3", " 00 00 00", "of the vendor", "ro", "1 here", "4321"];
+
+  test("run and create give them, docker's client too; unknown ones are named", async () => {
+    const { engine, work } = builds;
+    const device = ["--network", "none", "--device", `${kind}=a`];
+    const lines = (text: string): string[] => text.trimEnd().split("\n");
+    assert.deepEqual(
+      lines((await engine.must(["run", "--rm", ...device, "bb:1", "sh", "-c", look])).stdout),
+      expected,
+    );
+    const docker = await engine.docker(["run", "--rm", ...device, "bb:1", "sh", "-c", look]);
+    assert.deepEqual(lines(docker.stdout), expected, docker.stderr);
+    assert.equal(readFileSync(join(work, "hooked"), "utf8"), "hooked\nhooked\n");
+    await engine.must([
+      "create",
+      "--name",
+      "held",
+      ...device,
+      "--device",
+      "/dev/full:/dev/other",
+      "bb:1",
+      "true",
+    ]);
+    const { stdout } = await engine.must(["inspect", "-f", "{{json .HostConfig.DeviceRequests}}", "held"]);
+    assert.deepEqual(JSON.parse(stdout), [
+      { Driver: "cdi", Count: 0, DeviceIDs: [`${kind}=a`], Capabilities: [], Options: {} },
+    ]);
+    const unknown = await engine.ply(["run", "--rm", "--device", `${kind}=nope`, "bb:1", "true"]);
+    assert.match(unknown.stderr, new RegExp(`unresolvable CDI devices ${kind}=nope[\\s\\S]*broken.yaml`));
+  });
+
+  test("RUN --device: by name, kind, class, all; only what is allowed; what is required must be there", async () => {
+    const step = (flags: string, command = look) => builds.context(`FROM bb:1\nRUN ${flags} ${command}\n`);
+    const allow = ["--network", "none", "--allow", `device=${kind}=a`];
+    assert.deepEqual(await builds.printed([...allow, step(`--device=${kind}=a`)]), expected);
+    assert.deepEqual(await builds.printed([...allow, step(`--device=${kind}`, "echo $DEVICE_a $DEVICE_b")]), [
+      "here",
+    ]);
+    const all = step(`--device=name=${kind}=*,required`, "ls /dev | grep ply; echo $DEVICE_a $DEVICE_b");
+    assert.match(
+      (await builds.build([...allow, all], { code: 1 })).stderr,
+      new RegExp(`Dockerfile:2[\\s\\S]*device ${kind}=b is requested[\\s\\S]*--allow device=${kind}=b`),
+    );
+    for (const right of ["device", `device=${kind}`])
+      assert.deepEqual(await builds.printed(["--no-cache", "--allow", right, all]), [
+        "ply-a",
+        "ply-b",
+        "here here",
+      ]);
+    const free = step(`--device=free-${process.pid}`, "echo $FREE");
+    assert.deepEqual(await builds.printed([free]), ["x"]);
+    assert.deepEqual(await builds.printed([step(`--device=${kind}=nope`, "echo ran")]), ["ran"]);
+    const required = step(`--device=${kind}=nope,required`);
+    assert.match(
+      (await builds.build([required], { code: 1 })).stderr,
+      /Dockerfile:2[\s\S]*unresolvable CDI devices/,
+    );
+    // Nothing of a device is left in what the step made.
+    await builds.build([...allow, "-t", "device:1", step(`--device=${kind}=a`, "true")]);
+    const { text } = await builds.engine.request("GET", "/images/device:1/json");
+    assert.equal((JSON.parse(text) as { RootFS: { Layers: string[] } }).RootFS.Layers.length, 1);
   });
 });
 

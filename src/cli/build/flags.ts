@@ -6,7 +6,11 @@ import { STEP_FLAGS } from "./step-flags.ts";
 /** What `ply build` takes. */
 export const BUILD_FLAGS = {
   ...OUTPUT_FLAGS,
-  allow: { kind: "list", value: "RIGHT", help: "What steps may ask for: network.host, security.insecure" },
+  allow: {
+    kind: "list",
+    value: "RIGHT",
+    help: "What steps may ask for: network.host, security.insecure, device[=NAME]",
+  },
   "build-arg": {
     kind: "list",
     value: "NAME[=VALUE]",

@@ -1,3 +1,4 @@
+import { isCdiName } from "../../cdi/index.ts";
 import type { DockerDevice, DockerHostConfig, DockerUlimit } from "../../wire/index.ts";
 import { UsageError } from "../failure.ts";
 import type { FlagSpecs, FlagValues } from "../flags.ts";
@@ -24,7 +25,7 @@ export const HOST_FLAGS = {
   "shm-size": { kind: "string", value: "SIZE", help: "Size of /dev/shm (64m)" },
   ulimit: { kind: "list", value: "NAME=SOFT[:HARD]", help: "Limit of a process: nofile, nproc, core…" },
   sysctl: { kind: "list", value: "NAME=VALUE", help: "Kernel setting of its own namespaces" },
-  device: { kind: "list", value: "PATH[:TARGET[:rwm]]", help: "Device of this host" },
+  device: { kind: "list", value: "PATH[:TARGET[:rwm]]|VENDOR/CLASS=NAME", help: "Device of this host" },
   "device-cgroup-rule": { kind: "list", value: "RULE", help: "Rule for devices: 'c 1:3 rwm'" },
   "group-add": { kind: "list", value: "GROUP", help: "More groups of the user, by name or number" },
   "add-host": { kind: "list", value: "NAME:ADDRESS", help: "Line of /etc/hosts; host-gateway is this host" },
@@ -74,7 +75,7 @@ export function hostFlagsHostConfig(flags: HostFlags): DockerHostConfig {
     Mounts: flags.mount.map(parseMountFlag),
     VolumesFrom: flags["volumes-from"],
     Ulimits: flags.ulimit.map(parseUlimit),
-    Devices: flags.device.map(parseDevice),
+    Devices: flags.device.filter((word) => !isCdiName(word)).map(parseDevice),
     DeviceCgroupRules: flags["device-cgroup-rule"],
     GroupAdd: flags["group-add"],
     ExtraHosts: flags["add-host"].map(parseAddHost),

@@ -4,7 +4,7 @@ import { UsageError } from "../failure.ts";
 import { parseGpus, RARE_FLAGS, rareFlagsHostConfig } from "./rare-flags.ts";
 
 const NONE = Object.fromEntries(
-  Object.entries(RARE_FLAGS).map(([name, { kind }]) => [
+  Object.entries({ ...RARE_FLAGS, device: { kind: "list" } }).map(([name, { kind }]) => [
     name,
     kind === "list" ? [] : kind === "bool" ? false : undefined,
   ]),

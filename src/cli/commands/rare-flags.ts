@@ -1,3 +1,4 @@
+import { isCdiName } from "../../cdi/index.ts";
 import type { DockerDeviceLimit, DockerDeviceRequest, DockerHostConfig } from "../../wire/index.ts";
 import { UsageError } from "../failure.ts";
 import type { FlagSpecs, FlagValues } from "../flags.ts";
@@ -25,14 +26,22 @@ export const RARE_FLAGS = {
 type RareFlags = FlagValues<typeof RARE_FLAGS>;
 
 /** Fields of Docker's `HostConfig`, those that were asked for. Throws UsageError in Docker's words. */
-export function rareFlagsHostConfig(flags: RareFlags): DockerHostConfig {
+export function rareFlagsHostConfig(
+  flags: RareFlags & { readonly device: readonly string[] },
+): DockerHostConfig {
+  const described = flags.device.filter(isCdiName);
   const lists = {
     BlkioWeightDevice: flags["blkio-weight-device"].map(weightOf),
     BlkioDeviceReadBps: flags["device-read-bps"].map(bytesRateOf),
     BlkioDeviceWriteBps: flags["device-write-bps"].map(bytesRateOf),
     BlkioDeviceReadIOps: flags["device-read-iops"].map(countRateOf),
     BlkioDeviceWriteIOps: flags["device-write-iops"].map(countRateOf),
-    DeviceRequests: flags.gpus === undefined ? [] : [parseGpus(flags.gpus)],
+    DeviceRequests: [
+      ...(flags.gpus === undefined ? [] : [parseGpus(flags.gpus)]),
+      ...(described.length === 0
+        ? []
+        : [{ Driver: "cdi", Count: 0, DeviceIDs: described, Capabilities: [], Options: {} }]),
+    ],
   };
   const kernelMemory = bytesOf("kernel-memory", flags["kernel-memory"]);
   return {

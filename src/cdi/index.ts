@@ -1,0 +1,2 @@
+export { type CdiDevice, type CdiDevices, isCdiName, readCdiDevices } from "./devices.ts";
+export type * from "./spec.ts";

@@ -229,7 +229,7 @@ describe("ply build --check and what a build shows", {
     ["FROM localhost:1/x:1\n", /Dockerfile:1\n[\s\S]*localhost:1\/x:1: cannot connect to localhost:1/],
     [
       "FROM bb:1\nRUN nosuch\n",
-      / > RUN nosuch:\n[\s\S]*not found\n-{6}\n[\s\S]*code: 127\nHint: 127: there is no such program in PATH=/,
+      / > \[2\/2\] RUN nosuch:\n[\s\S]*not found\n-{6}\n[\s\S]*code: 127\nHint: 127: there is no such program in PATH=/,
     ],
     ["FROM bb:1\nRUN sh -c 'kill -9 $$'; exit $?\n", /code: 137\nHint: 137: it was killed \(SIGKILL\)/],
     [

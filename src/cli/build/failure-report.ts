@@ -1,6 +1,8 @@
 import type { PlyBuildStep } from "../../wire/index.ts";
 import { printable } from "../output/width.ts";
 import { excerpt } from "./excerpt.ts";
+import { shownLine } from "./step-output.ts";
+import { titleOf } from "./step-state.ts";
 
 /** What a failed build says after its steps: the step with all it printed, and its lines in the Dockerfile. */
 export function failureReport(options: {
@@ -15,8 +17,11 @@ export function failureReport(options: {
   if (step !== undefined && output.trim() !== "")
     lines.push(
       "------",
-      ` > ${printable(step.text)}:`,
-      ...output.replace(/\n$/, "").split("\n").map(printable),
+      ` > ${titleOf(step)}:`,
+      ...output
+        .replace(/\n$/, "")
+        .split("\n")
+        .map((row) => printable(shownLine(row))),
       "------",
     );
   if (dockerfile === undefined || line === undefined) return lines;

@@ -3,6 +3,7 @@ import { describe, test } from "node:test";
 import type { PlyBuildMessage, PlyBuildStep } from "../../wire/index.ts";
 import { widthOf } from "../output/width.ts";
 import type { Stdio } from "../terminal/index.ts";
+import { failureReport } from "./failure-report.ts";
 import { frame } from "./frame.ts";
 import { paintOf } from "./paint.ts";
 import { createSteps, type Steps } from "./step-state.ts";
@@ -130,6 +131,24 @@ describe("the log of a build", () => {
     view.close();
     assert.equal(view.failed?.number, 2);
     assert.equal(view.outputOf(step(2, "RUN b")), "why\n");
+  });
+
+  test("a report repeats the end of what the log has, and on a screen all of it", () => {
+    const much = Array.from({ length: 25 }, (_, n) => `line ${n}\n`).join("");
+    const report = (mode: ProgressMode, output: string) => {
+      const { view } = viewOf(mode);
+      view.show(began(1, "RUN a"));
+      view.show(printed(1, output));
+      view.close();
+      const [failed, dockerfile] = [step(1, "RUN a"), { name: "D", text: "RUN a\n" }];
+      return failureReport({ step: failed, output: view.outputOf(failed), dockerfile, line: 1, endLine: 1 });
+    };
+    const logged = report("plain", much);
+    assert.deepEqual(logged.slice(0, 4), ["------", " > [1/6] RUN a:", "… 5 lines above", "line 5"]);
+    assert.deepEqual(logged.slice(-5), ["------", "D:1", "-".repeat(20), "   1 | >>> RUN a", "-".repeat(20)]);
+    assert.equal(report("tty", much).length, 25 + 7);
+    assert.equal(report("plain", "\x1b[31mred\x1b[0m 1%\r99%\n")[2], "99% 1%");
+    assert.deepEqual(report("plain", ""), ["D:1", "-".repeat(20), "   1 | >>> RUN a", "-".repeat(20)]);
   });
 
   test("how to show it: the flag, ply's variable, docker's", () => {

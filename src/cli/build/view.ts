@@ -14,7 +14,7 @@ export interface BuildView {
   show(message: PlyBuildMessage): void;
   /** Always call it at the end; steps that still run are shown as cancelled. */
   close(): void;
-  /** What a step printed, as far as it is kept. */
+  /** What a step printed, for a report: all that is kept, or where a log has it already, the end of it. */
   outputOf(step: PlyBuildStep): string;
   /** The step that failed, once one has. */
   readonly failed: PlyBuildStep | undefined;
@@ -50,9 +50,14 @@ export function progressMode(
   return mode;
 }
 
+/** Of the failed step's output that a log shows a second time. */
+const REPEATED_LINES = 20;
+
 export function createBuildView({ stdio, mode, env, clock = Date.now }: ViewOptions): BuildView {
   const steps = createSteps(clock);
-  const paint = paintOf(isLive(mode, stdio, env) ? env : { NO_COLOR: "1" });
+  const isScreen = isLive(mode, stdio, env);
+  const isLog = !isScreen && (mode === "plain" || mode === "auto");
+  const paint = paintOf(isScreen ? env : { NO_COLOR: "1" });
   const face = faceOf();
   const warnings: Extract<PlyBuildMessage, { readonly type: "warning" }>[] = [];
   let failed: PlyBuildStep | undefined;
@@ -62,14 +67,17 @@ export function createBuildView({ stdio, mode, env, clock = Date.now }: ViewOpti
     if (mode === "quiet") return { show: () => undefined, close: () => undefined };
     if (mode === "rawjson")
       return { show: (message) => stdio.err(`${JSON.stringify(message)}\n`), close: () => undefined };
-    if (isLive(mode, stdio, env)) return liveView({ stdio, steps, clock, paint });
+    if (isScreen) return liveView({ stdio, steps, clock, paint });
     return plainView({ write: (text) => stdio.err(text), clock });
   }
   return {
     get failed() {
       return failed;
     },
-    outputOf: ({ number }) => steps.get(number)?.output.whole() ?? "",
+    outputOf({ number }) {
+      const text = steps.get(number)?.output.whole() ?? "";
+      return isLog ? lastLines(text, REPEATED_LINES) : text;
+    },
     show(message) {
       const state = steps.take(message);
       if (message.type === "step" && message.state === "failed") failed ??= message.step;
@@ -93,4 +101,10 @@ export function createBuildView({ stdio, mode, env, clock = Date.now }: ViewOpti
 
 function isLive(mode: ProgressMode, stdio: Stdio, env: ViewOptions["env"]): boolean {
   return mode === "tty" || (mode === "auto" && stdio.isTerminal("stderr") && env["TERM"] !== "dumb");
+}
+
+function lastLines(text: string, count: number): string {
+  const lines = text.replace(/\n$/, "").split("\n");
+  if (lines.length <= count) return text;
+  return [`… ${lines.length - count} lines above`, ...lines.slice(-count)].join("\n");
 }

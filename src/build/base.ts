@@ -1,4 +1,4 @@
-import { isPlyError, PlyError } from "../error.ts";
+import { PlyError } from "../error.ts";
 import {
   familiarString,
   type Platform,
@@ -9,6 +9,7 @@ import {
 import type { ImageRecord } from "../store/index.ts";
 import { suggest } from "../suggest.ts";
 import type { BuildStep } from "./build.ts";
+import { isNameTaken, localImage } from "./local-image.ts";
 import type { Session } from "./session.ts";
 import { DEFAULT_PATH } from "./settings.ts";
 
@@ -46,35 +47,29 @@ export async function baseImage(
   step: BuildStep,
 ): Promise<ImageRecord> {
   const { images, store } = session.parts;
-  const wanted = platform === undefined ? {} : { platform };
-  const here = (): ImageRecord | undefined => {
-    try {
-      return images.resolve(name, wanted);
-    } catch (error) {
-      if (isPlyError(error, "not-found")) return undefined;
-      throw error;
-    }
-  };
   const isId = /^(?:sha256:)?[0-9a-f]{12,64}$/.test(name);
   const { pull } = session.options;
-  let record = pull === true && !isId ? undefined : here();
+  let record = pull === true && !isId ? undefined : localImage(session.parts, name, platform);
   if (record === undefined && pull === "never")
-    throw new PlyError("not-found", `No such image: ${name}`, { hint: "--pull=never keeps it from being pulled" });
+    throw new PlyError("not-found", `No such image: ${name}`, {
+      hint: "--pull=never keeps it from being pulled",
+    });
   if (record === undefined) {
     const reference = parseReference(name);
     const credentials = session.options.credentialsOf?.(reference.domain);
     try {
-      await images.pull(reference, {
-        ...wanted,
+      const pulled = await images.pull(reference, {
+        ...(platform === undefined ? {} : { platform }),
+        keepsName: isNameTaken(session.parts, name, platform),
         ...(credentials === undefined ? {} : { credentials }),
         onProgress: (progress) => session.emit({ kind: "pull", step, progress }),
         signal: session.signal,
       });
+      record = store.images.get(pulled.id);
     } catch (error) {
       if (!(error instanceof PlyError)) throw error;
       throw unreachable(error, name, session, step);
     }
-    record = here();
     if (record === undefined) throw new PlyError("not-found", `No such image: ${name}`);
   }
   // From now on it may be removed: the build has what it needs.

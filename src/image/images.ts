@@ -55,6 +55,8 @@ export type OnProgress = (progress: ImageProgress) => void;
 export interface TransferOptions {
   readonly credentials?: Credentials;
   readonly platform?: Platform;
+  /** Of a pull: what the name stands for here it goes on to stand for. */
+  readonly keepsName?: boolean;
   readonly onProgress?: OnProgress;
   readonly signal?: AbortSignal;
 }

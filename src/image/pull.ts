@@ -206,7 +206,7 @@ async function pullContent(
     architecture: config.architecture,
     variant: config.variant ?? "",
     builtAt: builtAtOf(config),
-    names: reference.digest === undefined ? [localName(reference)] : [],
+    names: reference.digest === undefined && transfer.keepsName !== true ? [localName(reference)] : [],
     repoDigests: [repoDigest],
     manifests: resolved.path.map(({ digest }) => digest),
     lease,

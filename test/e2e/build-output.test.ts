@@ -291,6 +291,19 @@ describe("what a build gives", { skip }, () => {
         const raw = JSON.parse(await skopeo("inspect", "--raw", `oci:${out}:x`));
         assert.deepEqual(raw.annotations, arch === "arm64" ? { m: "arm" } : undefined);
       }
+    // A base of several platforms: each gets its own, the name stays this machine's, and once they are here nobody is asked.
+    await engine.must(["pull", name]);
+    const onBase = ["--platform", "linux/arm64,linux/amd64", "-o", path("based")];
+    for (const attempt of ["from the registry", "from the store"]) {
+      const base = attempt === "from the store" ? `--pull=never` : `--pull=missing`;
+      await build(`FROM ${name}\nCOPY a /more\n`, ...onBase, base);
+      for (const arch of ["amd64", "arm64"])
+        assert.equal(readFileSync(path(`based/linux_${arch}/arch`), "utf8"), `${arch}\n`, attempt);
+      rmSync(path("based"), { recursive: true });
+    }
+    assert.equal((await engine.must(["inspect", "-f", "{{.Architecture}}", name])).stdout.trim(), "amd64");
+    await engine.must(["rmi", name]);
+
     // What is said about it stands in the index, and changes nothing for who pulls.
     await build(SCRATCH.replace("FROM scratch", "FROM bb:1"), "-t", name, "--push", "--provenance=true");
     const said = JSON.parse(await skopeo("inspect", "--raw", "--tls-verify=false", `docker://${name}`));

@@ -113,6 +113,8 @@ export function openBuildCache({
   const put: BuildCache["put"] = (step) => {
     const now = clock();
     putCount++;
+    // A layer that was kept for the step before goes, unless something else needs it.
+    leases.end(ownerOf(step.key));
     if (step.diffId !== null) leases.addLayer(leases.hold(ownerOf(step.key), now + FOR_EVER_MS), step.diffId);
     layerRecords.put(step.key, { ...step, createdAt: now, lastUsedAt: now, useCount: 0 });
   };

@@ -13,10 +13,13 @@ export async function reuse(work: StageWork, step: BuildStep, made: MadeOf): Pro
   const { session, trace } = work;
   const noCache = session.options.noCache === true;
   if (!noCache) {
-    const here = findHere(session, made.key);
-    if (here !== undefined) trace.kept(step, made);
-    const found = here ?? (await findElsewhere(work, step, made));
-    if (found !== undefined) return found;
+    // Caches elsewhere come first: what stands there over this step was made over that very layer.
+    await takeIn(work, step, made);
+    const found = findHere(session, made.key);
+    if (found !== undefined) {
+      trace.kept(step, made);
+      return found;
+    }
   }
   await trace.ran(step, made, { noCache });
   return undefined;
@@ -30,17 +33,17 @@ function findHere({ parts, cache, lease }: Session, key: string): Reused | undef
   return { layer };
 }
 
-/** What a cache outside of the store has, which the store has from now on too. */
-async function findElsewhere(work: StageWork, step: BuildStep, made: MadeOf): Promise<Reused | undefined> {
-  const { imports } = work.session;
+/** Makes what a cache outside of the store has the store's own. */
+async function takeIn(work: StageWork, step: BuildStep, made: MadeOf): Promise<void> {
+  const { imports, cache } = work.session;
   for (let found = imports.find(made.key); found !== undefined; found = imports.find(made.key)) {
+    const here = cache.find(made.key);
+    if (here !== undefined && here.diffId === (found.layer?.diffId ?? null)) return;
     const layer = await found.layer?.bring();
     // A layer that cannot be had is not offered again; another cache may have it.
     if (found.layer !== undefined && layer === undefined) continue;
-    keep(work, step, made, layer);
-    return { layer };
+    return keep(work, step, made, layer);
   }
-  return undefined;
 }
 
 /** Keeps what a step made for later builds, and what it was made of. */

@@ -177,6 +177,9 @@ describe("build caches elsewhere", { skip: unless("root", "skopeo", "docker") },
       ...["copy", "--src-tls-verify=false", "--dest-tls-verify=false", "--src-creds", creds],
       ...["--dest-creds", creds, `docker://${name}:main`, `docker://${copy}:copied`],
     ]);
+    // Layers of its own for the same steps, which others' layers do not stand on: those that do come along.
+    const own = await built(fresh, checkedOut(context), []);
+    assert.notEqual(own.id, first.id);
     const second = await built(fresh, checkedOut(context), ["--cache-from", `${copy}:copied`]);
     assert.equal(second.id, first.id);
     assert.equal(madeIn(second), 0, second.stderr);

@@ -51,7 +51,7 @@ async function build(exchange: Exchange, { engine }: Service): Promise<void> {
   const given = {
     ...optionsOf(request),
     dockerfile,
-    contexts: namedContexts(request, contexts.named),
+    contexts: await withLayouts(engine, request, namedContexts(request, contexts.named)),
     ...(ignore === undefined ? {} : { ignore }),
   };
   if (request.call !== undefined)
@@ -221,6 +221,22 @@ function optionsOf(request: PlyBuildRequest): Omit<BuildOptions, "dockerfile" | 
 function deviceRight(right: string): string[] {
   const match = /^device(?:=(.+))?$/.exec(right);
   return match === null ? [] : [match[1] ?? "*"];
+}
+
+/** Layouts are images from here on. */
+async function withLayouts(
+  { builder }: Service["engine"],
+  { layouts = {}, platforms = [] }: PlyBuildRequest,
+  contexts: NonNullable<BuildOptions["contexts"]>,
+): Promise<NonNullable<BuildOptions["contexts"]>> {
+  const [platform] = platformsOf(platforms);
+  const images = new Map(contexts);
+  for (const [name, reference] of Object.entries(layouts)) {
+    const layout = contexts.get(name);
+    if (layout === undefined || "image" in layout) continue;
+    images.set(name, { image: await builder.imageOfLayout(layout, reference, platform) });
+  }
+  return images;
 }
 
 /** What is passed on as it is. */

@@ -188,6 +188,8 @@ export interface Builder extends AsyncDisposable {
   cancel(id: string): boolean;
   /** Takes the classic API's one context in. The caller disposes it when the build is over. */
   openContext(source: ContextSource, options: ContextOptions): Promise<BuildContext>;
+  /** The image in an OCI layout, for a context of that kind; "" means `latest`, or the only one. */
+  imageOfLayout(layout: FileTree, reference: string, platform: Platform | undefined): Promise<ImageId>;
   /** Takes several contexts in; `archive` holds those that are members of it. */
   openContexts(sources: ContextSources, options: ContextOptions): Promise<BuildContexts>;
   /** What `RUN --mount=type=cache` keeps. */

@@ -47,7 +47,8 @@ export async function copyStep(
   await using stack = new AsyncDisposableStack();
   const paths = sources.flatMap((source) => (source.kind === "path" ? [source.path] : []));
   const inlines = sources.filter((source) => source.kind === "inline");
-  const plan = instruction.link ? createLonePlan() : createLayerPlan(await root.tree());
+  const below = await root.tree();
+  const plan = instruction.link ? createLonePlan(below) : createLayerPlan(below);
   const createdBy = describe(instruction, { chown, chmod, sources, written });
   if (instruction.op === "add") {
     const adding = { work, instruction, options, plan, stack };

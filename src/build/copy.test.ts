@@ -81,12 +81,13 @@ const OPTIONS: CopyOptions = {
 };
 
 async function planned(
-  target: FileTree | undefined,
+  target: FileTree,
   source: FileTree,
   patterns: readonly string[],
   options: Partial<CopyOptions> = {},
+  isLone = false,
 ): Promise<LayerPlan> {
-  const plan = target === undefined ? createLonePlan() : createLayerPlan(target.root);
+  const plan = isLone ? createLonePlan(target.root) : createLayerPlan(target.root);
   const { keepParents = false } = options;
   const found = patterns.flatMap((pattern) => findSources(source, pattern, "COPY", keepParents));
   await copyFound(plan, found, { ...OPTIONS, ...options });
@@ -105,16 +106,20 @@ test("symlinks of the target are followed within it, whatever they say", async (
   assert.deepEqual(await pathsOf(plan), ["/real/a"]);
 });
 
-test("--link: a layer over nothing, without the directories on its way that are nobody's", async () => {
-  const lone = (options: Partial<CopyOptions>, ...sources: string[]) =>
-    planned(undefined, treeOf("a", "s/b/c"), sources, options).then(pathsOf);
-  assert.deepEqual(await lone({ destination: "/x/y/" }, "a"), ["/x/y/a"]);
-  assert.deepEqual(await lone({ destination: "/x/" }, "s"), ["/x/b", "/x/b/c"]);
-  assert.deepEqual(await lone({ destination: "/x/y/", owner: { uid: 1, gid: 1 } }, "a"), [
-    "/x",
-    "/x/y",
-    "/x/y/a",
-  ]);
+test("--link: a layer over nothing, but directories on its way look as they do below", async () => {
+  const base = treeOf("t/", "real/", "l -> real");
+  const t = base.root.children?.get("t");
+  if (t !== undefined) t.mode = 0o1777;
+  const lone = async (destination: string) =>
+    (await planned(base, treeOf("a"), ["a"], { destination }, true)).inputs();
+  assert.deepEqual(
+    (await lone("/t/")).map(([path, text]) => `${path} ${text.split(" ", 2).join(" ")}`),
+    ["/t directory 1777", "/t/a file 644"],
+  );
+  assert.deepEqual(
+    (await lone("/l/")).map(([path, text]) => `${path} ${text.split(" ", 2).join(" ")}`),
+    ["/l directory 755", "/l/a file 644"],
+  );
 });
 
 test("files and directories are not put over each other", async () => {

@@ -45,6 +45,8 @@ async function checkOut(address: GitAddress, target: string, options: CheckOutOp
       for (const left of [fresh, copy.directory]) await rm(left, { recursive: true, force: true });
       await git("init", "--quiet", "--bare", fresh);
       await git("--git-dir", fresh, "config", "uploadpack.allowAnySHA1InWant", "true");
+      // More would put packs together in no certain way.
+      await git("--git-dir", fresh, "config", "pack.threads", "1");
       await rename(fresh, copy.directory);
     }
     const commit = await bring((...args) => git("--git-dir", copy.directory, ...args), address, options);
@@ -52,19 +54,27 @@ async function checkOut(address: GitAddress, target: string, options: CheckOutOp
       throw new PlyError("corrupt", `expected checksum to match ${checksum}, got ${commit}`);
     await mkdir(target, { recursive: true, mode: 0o700 });
     const own: Git = (...args) => git("-C", target, ...args);
-    await git("init", "--quiet", target);
+    await git("init", "--quiet", "--template=", target);
     await own("remote", "add", "origin", repository);
     await own("-c", "protocol.file.allow=always", "fetch", "--quiet", "--depth", "1", copy.directory, commit);
     await own("checkout", "--quiet", "--detach", "FETCH_HEAD");
     if (address.submodules)
       await own("submodule", "update", "--quiet", "--init", "--recursive", "--depth", "1");
     const committedAt = Number(await own("show", "--no-patch", "--format=%ct", "HEAD"));
-    if (options.keepGitDir) await rm(join(target, ".git/FETCH_HEAD"), { force: true });
+    if (options.keepGitDir) await settle(own, join(target, ".git"));
     else await rm(join(target, ".git"), { recursive: true, force: true });
     return { directory: join(target, directory), commit, committedAt };
   } finally {
     copy.release();
   }
+}
+
+/** Takes out of a `.git` what says when and where it was made: the same commit is the same directory. */
+async function settle(git: Git, directory: string): Promise<void> {
+  for (const name of ["FETCH_HEAD", "ORIG_HEAD", "logs", "index"])
+    await rm(join(directory, name), { recursive: true, force: true });
+  // An index that knows no times of files.
+  await git("read-tree", "HEAD");
 }
 
 /** As {@link checkOut}, as a tree: the same commit is the same tree, times and all. */

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { PlyError } from "../error.ts";
-import { resolveInTree, type TreeNode } from "../layer/index.ts";
+import { lookup, resolveInTree, type TreeNode } from "../layer/index.ts";
 import { TAR_END, tarHeader, tarPadding } from "../tar/index.ts";
 import type { StepInput } from "./cache.ts";
 import { EMPTY_DIGEST, type FileTree, newNode, shownPath } from "./file-tree.ts";
@@ -52,16 +52,19 @@ export interface LayerPlan {
 
 const CHUNK_BYTES = 256 * 1024;
 
-/** A plan over nothing: the same entries whatever it comes to lie on. */
-export function createLonePlan(): LayerPlan {
-  return planOver(newNode({ type: "directory", mode: 0o755 }), true);
+/**
+ * A plan over nothing: no link of what it comes to lie on is followed. Directories on its way that `base` has look as they
+ * do there, so that whoever lays the layer over it changes none of them.
+ */
+export function createLonePlan(base: TreeNode): LayerPlan {
+  return planOver(newNode({ type: "directory", mode: 0o755 }), base);
 }
 
 export function createLayerPlan(target: TreeNode): LayerPlan {
-  return planOver(target, false);
+  return planOver(target, undefined);
 }
 
-function planOver(target: TreeNode, standsAlone: boolean): LayerPlan {
+function planOver(target: TreeNode, base: TreeNode | undefined): LayerPlan {
   const entries = new Map<string, Planned>();
   const byNode = new Map<TreeNode, Planned>();
   const origins: [path: string, source: string][] = [];
@@ -110,15 +113,8 @@ function planOver(target: TreeNode, standsAlone: boolean): LayerPlan {
     insert(path, { node, content, isImplied: false });
   };
 
-  /** What is written: a lone plan leaves the directories on its way to what lies below, or to whoever unpacks it. */
-  const written = (): (readonly [string, Planned])[] =>
-    [...entries].filter(([, { node, isImplied }]) => {
-      const isOnTheWay = isImplied && (node.children?.size ?? 0) > 0 && node.uid === 0 && node.gid === 0;
-      return !standsAlone || !isOnTheWay;
-    });
-
   return {
-    standsAlone,
+    standsAlone: base !== undefined,
     get isEmpty() {
       return entries.size === 0;
     },
@@ -138,7 +134,9 @@ function planOver(target: TreeNode, standsAlone: boolean): LayerPlan {
           directory = next;
           continue;
         }
-        const node = newNode({ type: "directory", ...attributes });
+        const there = base === undefined ? undefined : lookup(base, here);
+        const { mode, uid, gid } = there?.type === "directory" ? there : attributes;
+        const node = newNode({ type: "directory", mode, uid, gid });
         insert(here, { node, content: null, isImplied: true });
         directory = node;
       }
@@ -158,7 +156,7 @@ function planOver(target: TreeNode, standsAlone: boolean): LayerPlan {
     note: (path, source) => origins.push([path, source]),
     async inputs() {
       const inputs: StepInput[] = [];
-      for (const [path, { node, content }] of written()) {
+      for (const [path, { node, content }] of entries) {
         const { type, mode, uid, gid, linkTarget, rdevMajor, rdevMinor } = node;
         let text = `${type} ${mode.toString(8)} ${uid}:${gid}`;
         if (type === "file") {
@@ -172,7 +170,7 @@ function planOver(target: TreeNode, standsAlone: boolean): LayerPlan {
       }
       return inputs;
     },
-    tar: (options) => writeTar(written(), options),
+    tar: (options) => writeTar([...entries], options),
     async contentOf(node) {
       const planned = byNode.get(node);
       return planned === undefined ? undefined : await bytesOf(planned);

@@ -12,6 +12,7 @@ import { type BuiltStage, deliver } from "./deliver.ts";
 import { createFileDigests } from "./file-digests.ts";
 import { buildStages, openSessions } from "./open-session.ts";
 import { checkOutputs } from "./output.ts";
+import { imageOfLayout } from "./layout-context.ts";
 import type { BuilderParts } from "./parts.ts";
 import { openProjects } from "./project.ts";
 import { openCaches } from "./remote-cache/open-caches.ts";
@@ -68,6 +69,8 @@ export function openBuilder(parts: BuilderParts): Builder {
     },
     cacheMounts: parts.cacheMounts,
     openContext: (source, options) => openBuildContext(contextParts, source, options),
+    imageOfLayout: (layout, reference, platform = parts.platform) =>
+      imageOfLayout(parts.images, layout, { reference, platform, signal: new AbortController().signal }),
     openContexts: (sources, options) => openBuildContexts(contextParts, sources, options),
     cache: keeper,
     [Symbol.asyncDispose]: () => keeper[Symbol.asyncDispose](),

@@ -3,6 +3,7 @@ import { type Instruction, parseTrigger, within } from "../dockerfile/index.ts";
 import { PlyError, throwIfAborted } from "../error.ts";
 import { type DiffId, formatPlatform, type HistoryEntry, type Platform } from "../oci/index.ts";
 import { baseImage, platformOfStage, SCRATCH_CONFIG } from "./base.ts";
+import { layerOfContext } from "./base-tree.ts";
 import type { BuildStep } from "./build.ts";
 import { keyOf } from "./cache.ts";
 import { ownerOfUser } from "./copy-owner.ts";
@@ -222,14 +223,11 @@ async function beginStage(session: Session, planned: PlannedStage, step: BuildSt
   if (base.kind === "stage") return await session.stageOf(base.index);
   if (base.kind === "context") {
     const other = session.options.contexts?.get(base.name);
-    if (other === undefined || !("image" in other))
-      throw new PlyError(
-        "unsupported",
-        `the context ${base.name} is a directory: a stage cannot begin with it`,
-        {
-          hint: `COPY --from=${base.name} takes files of it`,
-        },
-      );
+    if (other === undefined) throw new PlyError("internal", `there is no context ${base.name}`);
+    if (!("image" in other)) {
+      const begun = { ...nothing, ...(await layerOfContext(session, other, base.name)) };
+      return { ...begun, base: { ...(nothing.base as Begin["base"]), imageName: base.name } };
+    }
     return beginWithImage(session, other.image, planned, platform, step);
   }
   return within(stage.from.at, () => beginWithImage(session, base.name, planned, platform, step));

@@ -18,6 +18,8 @@ export interface PlyBuildRequest {
   readonly contexts?: Readonly<
     Record<string, PlyBuildContext | { readonly kind: "image"; readonly name: string }>
   >;
+  /** Contexts that are OCI layouts: the tag or digest of the image that is meant; "" for `latest` or the only one. */
+  readonly layouts?: Readonly<Record<string, string>>;
   readonly target?: string;
   /** In place of the first `FROM`'s image. */
   readonly firstBase?: string;

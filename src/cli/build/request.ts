@@ -13,6 +13,8 @@ export interface LocalContext {
   readonly member: string;
   readonly ignore: IgnoreFile;
   readonly rules: string | undefined;
+  /** It is an OCI layout: the tag or digest in it; "" for the usual one. */
+  readonly image?: string;
 }
 
 /** What a command line comes to, before it is known whether the engine reads the directories itself. */
@@ -153,7 +155,18 @@ function localContext(directory: string, member: string, rules: string | undefin
   return { directory, member, rules, ignore: parseIgnoreFile(rules ?? "") };
 }
 
-/** `NAME=PATH|URL|docker-image://REF`. */
+const LAYOUT = "oci-layout://";
+
+/** `DIR[:TAG][@DIGEST]`. */
+function layoutContext(name: string, value: string): LocalContext {
+  const [, path = "", tag = "", digest = ""] = /^(.*?)(?::([\w.-]+))?(?:@(sha256:[0-9a-f]{64}))?$/.exec(value) ?? [];
+  if (!existsSync(join(path, "index.json")))
+    throw new PlyError("not-found", `--build-context ${name}: ${path} is no OCI layout: it has no index.json`);
+  const directory = realpathSync(resolve(path));
+  return { ...localContext(directory, `contexts/${name}`, undefined), image: digest || tag };
+}
+
+/** `NAME=PATH|URL|docker-image://REF|oci-layout://DIR`. */
 function namedContext(
   text: string,
 ): readonly [string, LocalContext | Exclude<NamedContext, { readonly kind: "directory" }>] {
@@ -166,6 +179,7 @@ function namedContext(
     );
   if (value.startsWith("docker-image://"))
     return [name, { kind: "image", name: value.slice("docker-image://".length) }];
+  if (value.startsWith(LAYOUT)) return [name, layoutContext(name, value.slice(LAYOUT.length))];
   if (REMOTE.test(value)) return [name, { kind: "address", address: value }];
   if (!existsSync(value) || !statSync(value).isDirectory())
     throw new PlyError("not-found", `--build-context ${name}: ${value} is not a directory`);

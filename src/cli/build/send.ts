@@ -45,6 +45,11 @@ function requestWith(
     ...("directory" in main && main.rules !== undefined ? { ignore: main.rules } : {}),
     dockerfile,
     context: "directory" in main ? toContext(main) : main,
+    layouts: Object.fromEntries(
+      [...named].flatMap(([name, context]) =>
+        "image" in context && context.image !== undefined ? [[name, context.image]] : [],
+      ),
+    ),
     contexts: Object.fromEntries(
       [...named].map(([name, context]) => [name, "directory" in context ? toContext(context) : context]),
     ),

@@ -22,6 +22,14 @@ export function outputOptions(
   };
 }
 
+/** Names that images of the list are to have. */
+export function storedNames({ outputs, names = [] }: PlyBuildRequest): string[] {
+  if (outputs === undefined) return [...names];
+  return outputs.flatMap((output) =>
+    output.kind === "image" && output.isStored ? [...(output.names ?? names)] : [],
+  );
+}
+
 function outputOf(output: PlyBuildOutput, names: readonly string[]): BuildOutput {
   switch (output.kind) {
     case "files":

@@ -12,7 +12,7 @@ import {
 } from "../oci/index.ts";
 import type { PlyBuildContext, PlyBuildMessage, PlyBuildRequest, PlyBuildStep } from "../wire/index.ts";
 import { cachesOf } from "./build-cache.ts";
-import { contentSender, outputOptions } from "./build-outputs.ts";
+import { contentSender, outputOptions, storedNames } from "./build-outputs.ts";
 import { credentialsByHost } from "./credentials.ts";
 import { bodyStream, type Exchange, sendJson } from "./exchange.ts";
 import { errorBody } from "./failure.ts";
@@ -46,7 +46,7 @@ async function build(exchange: Exchange, { engine }: Service): Promise<void> {
   );
   const dockerfile = "text" in request.dockerfile ? request.dockerfile : contexts.dockerfile;
   if (dockerfile === undefined) throw new PlyError("invalid", "there is no Dockerfile");
-  claimNames(exchange, engine, request.names ?? []);
+  claimNames(exchange, engine, storedNames(request));
   const ignore = request.ignore === undefined ? contexts.ignore : parseIgnoreFile(request.ignore);
   const given = {
     ...optionsOf(request),

@@ -68,7 +68,7 @@ function runSettings(query: URLSearchParams): Pick<BuildOptions, "run" | "warnin
   const hostConfig = {
     ShmSize: queryInteger(query, "shmsize"),
     ExtraHosts: query.getAll("extrahosts").filter((host) => host !== ""),
-    SecurityOpt: json(query, "securityopt"),
+    SecurityOpt: query.getAll("securityopt").filter((option) => option !== ""),
     Ulimits: json(query, "ulimits"),
     CgroupParent: query.get("cgroupparent"),
     Memory: queryInteger(query, "memory"),

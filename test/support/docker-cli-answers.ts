@@ -66,7 +66,6 @@ export const FLAGS: Readonly<Record<string, Readonly<Record<string, string>>>> =
   build: {
     "disable-content-trust": "the client's own",
     isolation: WINDOWS,
-    "security-opt": "refused, as by Docker on Linux",
   },
   pull: { "disable-content-trust": "the client's own" },
   push: { "disable-content-trust": "the client's own" },

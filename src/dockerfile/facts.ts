@@ -1,5 +1,6 @@
 import { PlyError } from "../error.ts";
 import type { Platform } from "../oci/index.ts";
+import { attempt } from "./attempt.ts";
 import type { ArgInstruction, Dockerfile, Instruction, Stage } from "./instruction.ts";
 import { parseTrigger } from "./parse.ts";
 import { dockerfileError } from "./source.ts";
@@ -297,7 +298,7 @@ function globalValues(
     const given = buildArgs.get(name);
     if (given === undefined && value === undefined) continue;
     const options = wordOptions(values, escapeToken);
-    const set = given ?? attempt(() => expandWord(value ?? "", options), undefined);
+    const set = given ?? attempt(() => expandWord(value ?? "", options));
     if (set === undefined) return undefined;
     values.set(name, set);
   }
@@ -326,14 +327,5 @@ function expansionOf(
   } catch (error) {
     if (!(error instanceof PlyError)) throw error;
     return { text: word, used, unset, error };
-  }
-}
-
-/** What cannot be expanded fails the build, in its own words. */
-function attempt<Value>(make: () => Value, otherwise: Value): Value {
-  try {
-    return make();
-  } catch {
-    return otherwise;
   }
 }

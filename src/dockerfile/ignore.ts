@@ -83,13 +83,13 @@ function compile(text: string, line: number): Compiled {
   const isException = text.startsWith("!");
   const body = isException ? text.slice(1).trim() : text;
   if (body === "") throw bad(`illegal exclusion pattern: "!"`);
-  const pattern = clean(body);
+  const pattern = cleanPath(body);
   const regex = pattern === "" ? undefined : compilePattern(pattern);
   return { text, line, isException, pattern, matches: (path) => regex?.test(path) ?? false };
 }
 
 /** Go's filepath.Clean, then without the leading slash; the root itself is "". */
-function clean(pattern: string): string {
+export function cleanPath(pattern: string): string {
   const kept: string[] = [];
   for (const name of pattern.split("/")) {
     if (name === "" || name === ".") continue;

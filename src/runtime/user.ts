@@ -27,7 +27,9 @@ export async function resolveUser(root: string, user: string): Promise<ResolvedU
   const entry =
     users.find(([name]) => name === wanted) ?? users.find(([, , id]) => id === wanted && isId(wanted));
   if (entry === undefined && !isId(wanted))
-    throw new PlyError("invalid", `unable to find user ${wanted}: no matching entries in passwd file`);
+    throw new PlyError("invalid", `unable to find user ${wanted}: no matching entries in passwd file`, {
+      hint: "the image's /etc/passwd does not name it: give a number, or add it in a step before",
+    });
   const uid = numberOf(entry?.[2] ?? wanted, wanted);
   const groups = rows(group, 3);
   if (groupPart !== "") {

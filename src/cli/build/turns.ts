@@ -54,7 +54,11 @@ export function createTurns<Someone extends Speaker>(options: {
   return {
     say(speaker, lines) {
       if (speaker === now) put(lines);
-      else waiting.set(speaker, [...(waiting.get(speaker) ?? []), ...lines]);
+      else {
+        const before = waiting.get(speaker) ?? [];
+        for (const line of lines) before.push(line);
+        waiting.set(speaker, before);
+      }
       drain(false);
     },
     finish: () => drain(true),

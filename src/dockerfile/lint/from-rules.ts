@@ -1,5 +1,6 @@
 import { formatPlatform, parsePlatform, parseReference } from "../../oci/index.ts";
 import { suggest } from "../../suggest.ts";
+import { attempt } from "../attempt.ts";
 import type { Expansion } from "../facts.ts";
 import { expandWord } from "../word.ts";
 import { about, type Finding, type LintRule, type LintSubject } from "./rule.ts";
@@ -97,12 +98,4 @@ function badDefaults({ file, stages, defaults }: LintSubject): Finding[] {
     if (name === undefined || attempt(() => parseReference(name)) !== undefined) return [];
     return [about(from, `Default value for ARG ${from.image} results in empty or invalid base image name`)];
   });
-}
-
-function attempt<Value>(make: () => Value): Value | undefined {
-  try {
-    return make();
-  } catch {
-    return undefined;
-  }
 }

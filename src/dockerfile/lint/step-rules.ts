@@ -1,5 +1,6 @@
 import { suggest } from "../../suggest.ts";
 import type { StepFacts } from "../facts.ts";
+import { cleanPath } from "../ignore.ts";
 import type { Instruction } from "../instruction.ts";
 import { about, type Finding, type LintRule, type LintSubject, stepsOf } from "./rule.ts";
 
@@ -183,15 +184,6 @@ function ignoredSources({ instruction, expand }: StepFacts, { ignore }: LintSubj
     const shown = JSON.stringify(path === "" ? "." : path);
     return isOut ? [`Attempting to ${verb} file ${shown} that is excluded by .dockerignore`] : [];
   });
-}
-
-/** Relative to the context, without `.` and `..`. */
-function cleanPath(path: string): string {
-  const kept: string[] = [];
-  for (const name of path.split("/"))
-    if (name === "..") kept.pop();
-    else if (name !== "" && name !== ".") kept.push(name);
-  return kept.join("/");
 }
 
 function portsOf({ instruction, expandList }: StepFacts): string[] {

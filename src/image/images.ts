@@ -14,7 +14,6 @@ import type { ImageRecord, LayerRecord, LayerStack, Lease } from "../store/index
 import type { Annotations, ImageContent } from "./compose.ts";
 import type { ContentPlace } from "./content-home.ts";
 import type { Publication, PublicationArchive } from "./publication.ts";
-import type { PublishOptions } from "./publish.ts";
 
 /** What a pull, push or load says while it runs. `id` is a short layer id (12 hex of the digest). */
 export type ImageProgress =
@@ -202,6 +201,14 @@ export interface SaveOptions {
   /** docker: both layouts in one archive (`manifest.json` and `index.json`), as Docker 25 and newer write. */
   readonly format: "docker" | "oci";
   readonly platform?: Platform;
+  readonly signal?: AbortSignal;
+}
+
+export interface PublishOptions {
+  readonly credentialsOf?: (domain: string) => Credentials | undefined;
+  /** The tags are left alone: what is pushed is known by its digest. */
+  readonly byDigest?: boolean;
+  readonly onProgress?: OnProgress;
   readonly signal?: AbortSignal;
 }
 

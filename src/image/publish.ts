@@ -1,22 +1,14 @@
 import { PlyError } from "../error.ts";
 import { canonicalName, type Descriptor, type Reference, repositoryOf } from "../oci/index.ts";
-import type { Credentials, FetchedManifest } from "../registry/index.ts";
+import type { FetchedManifest } from "../registry/index.ts";
 import { descriptorOf, indexOver } from "./compose.ts";
 import { emitImageEvent, type ImageContext } from "./context.ts";
-import type { OnProgress, TransferOptions } from "./images.ts";
+import type { PublishOptions, TransferOptions } from "./images.ts";
 import { attestationsOf, entryOf, isIndex, type Publication, type PublishedImage } from "./publication.ts";
 import { pushContent } from "./push.ts";
 import { once } from "./push-layer.ts";
 import { requestOf } from "./request.ts";
 import { pushError } from "./transfer-errors.ts";
-
-export interface PublishOptions {
-  readonly credentialsOf?: (domain: string) => Credentials | undefined;
-  /** The tags are left alone: what is pushed is known by its digest. */
-  readonly byDigest?: boolean;
-  readonly onProgress?: OnProgress;
-  readonly signal?: AbortSignal;
-}
 
 /** Pushes a publication under each of its names; the last one's manifest or index. Throws "invalid" without a name. */
 export async function pushPublication(

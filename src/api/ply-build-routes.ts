@@ -46,7 +46,6 @@ async function build(exchange: Exchange, { engine }: Service): Promise<void> {
   );
   const dockerfile = "text" in request.dockerfile ? request.dockerfile : contexts.dockerfile;
   if (dockerfile === undefined) throw new PlyError("invalid", "there is no Dockerfile");
-  claimNames(exchange, engine, storedNames(request));
   const ignore = request.ignore === undefined ? contexts.ignore : parseIgnoreFile(request.ignore);
   const given = {
     ...optionsOf(request),
@@ -56,6 +55,7 @@ async function build(exchange: Exchange, { engine }: Service): Promise<void> {
   };
   if (request.call !== undefined)
     return sendJson(exchange, 200, await answerCall(engine.builder.calls, request.call, given));
+  claimNames(exchange, engine, storedNames(request));
   const lines = openLineStream(exchange);
   const send = (message: PlyBuildMessage): void => lines.send(message);
   const toMessage = messagesOf();

@@ -8,14 +8,25 @@ export interface BuildLinesOptions {
   readonly clock: () => number;
   /** Nothing but the result. */
   readonly isQuiet: boolean;
+  /** Of the request: the classic builder has them as a step of its own, the last one. */
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface BuildLines {
+  show(event: BuildEvent): void;
+  /** The last step is what the image is. */
+  finish(imageId: string): void;
 }
 
 /**
  * Turns a build's events into the lines of Docker's classic builder. Stages that are built side by side are shown one
  * after the other: what comes of one that is not its turn waits.
  */
-export function buildLines(options: BuildLinesOptions): (event: BuildEvent) => void {
-  if (options.isQuiet) return () => undefined;
+export function buildLines(options: BuildLinesOptions): BuildLines {
+  if (options.isQuiet) return { show: () => undefined, finish: () => undefined };
+  const labels = Object.entries(options.labels).sort(([a], [b]) => (a < b ? -1 : 1));
+  const extra = labels.length === 0 ? 0 : 1;
+  let total = 0;
   const toPullLines = progressLines(options);
   const decoders = new Map<number, TextDecoder>();
   const say = (stream: string): void => options.send({ stream });
@@ -25,8 +36,10 @@ export function buildLines(options: BuildLinesOptions): (event: BuildEvent) => v
     return decoder.decode(bytes, { stream: true });
   };
   const show = (event: BuildEvent): void => {
-    if (event.kind === "step") for (const line of stepLines(event)) say(line);
-    else if (event.kind === "container")
+    if (event.kind === "step") {
+      total = event.step.total + extra;
+      for (const line of stepLines(event, total)) say(line);
+    } else if (event.kind === "container")
       say(
         event.state === "running"
           ? ` ---> Running in ${shortHex(event.id)}\n`
@@ -48,7 +61,7 @@ export function buildLines(options: BuildLinesOptions): (event: BuildEvent) => v
       stages.delete(index);
     }
   };
-  return (event) => {
+  const see = (event: BuildEvent): void => {
     if (event.kind === "stage" && event.state === "begun") {
       stages.set(event.index, { isDone: false, waiting: [] });
       return;
@@ -66,13 +79,29 @@ export function buildLines(options: BuildLinesOptions): (event: BuildEvent) => v
     if (event.kind === "step" && event.state === "failed")
       for (const each of stage.waiting.splice(0)) show(each);
   };
+  return {
+    show: see,
+    finish(imageId) {
+      const words = labels.map(([key, value]) => `${key}=${value}`).join(" ");
+      if (extra > 0) say(`Step ${total}/${total} : LABEL ${words}\n`);
+      say(idLine(imageId.slice("sha256:".length)));
+    },
+  };
 }
 
-function stepLines(event: Extract<BuildEvent, { kind: "step" }>): string[] {
+/** Of the last of all steps without what it comes to: that is the image, which is not known yet. */
+function stepLines(event: Extract<BuildEvent, { kind: "step" }>, total: number): string[] {
   const { step, state } = event;
-  if (state === "running") return [`Step ${step.number}/${step.total} : ${step.text}\n`];
+  if (state === "running") return [`Step ${step.number}/${total} : ${step.text}\n`];
   if (state === "failed" || state === "cancelled") return [];
-  return [...(state === "cached" ? [" ---> Using cache\n"] : []), ` ---> ${shortHex(event.id)}\n`];
+  return [
+    ...(state === "cached" ? [" ---> Using cache\n"] : []),
+    ...(step.number === total ? [] : [idLine(event.id)]),
+  ];
+}
+
+function idLine(id: string): string {
+  return ` ---> ${shortHex(id)}\n`;
 }
 
 function shortHex(id: string): string {

@@ -74,6 +74,8 @@ describe("the classic build API", () => {
       { kind: "output", step: step(2), stream: "stdout", bytes: Buffer.from("hé\n").subarray(2) },
       { kind: "container", step: step(2), id: "c".repeat(64), state: "removed" },
       { ...(ended(2) as object), state: "cached" } as BuildEvent,
+      began(3),
+      ended(3),
     ]);
     await using api = await open();
     const answer = await api.call("POST", "/build?t=a:1");
@@ -89,11 +91,25 @@ describe("the classic build API", () => {
         "Removing intermediate container cccccccccccc\n",
         " ---> Using cache\n",
         " ---> 222222222222\n",
+        "Step 3/3 : STEP 3\n",
+        " ---> aaaaaaaaaaaa\n",
         { aux: { ID } },
         "Successfully built aaaaaaaaaaaa\n",
         "Successfully tagged a:1\n",
       ],
     );
+  });
+
+  test("labels of the request are the last step, and that is the image", async () => {
+    await using api = await building([began(3), ended(3)]).api();
+    const labels = encodeURIComponent(JSON.stringify({ b: "2", a: "1" }));
+    const said = lines((await api.call("POST", `/build?labels=${labels}`)).text) as { stream?: string }[];
+    assert.deepEqual(said.flatMap(({ stream }) => (stream === undefined ? [] : [stream])).slice(0, 4), [
+      "Step 3/4 : STEP 3\n",
+      " ---> 333333333333\n",
+      "Step 4/4 : LABEL a=1 b=2\n",
+      " ---> aaaaaaaaaaaa\n",
+    ]);
   });
 
   test("stages side by side are shown one after the other", async () => {

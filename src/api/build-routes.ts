@@ -28,11 +28,12 @@ async function build(exchange: Exchange, { engine, clock }: Service): Promise<vo
     { dockerfile: dockerfileName, ...fetchOptions(request), signal },
   );
   const lines = openLineStream(exchange);
-  const onEvent = buildLines({
+  const { show, finish } = buildLines({
     send: (line) => lines.send(line),
     isBehind: () => lines.isBehind,
     clock,
     isQuiet,
+    labels: request.labels ?? {},
   });
   try {
     const { imageId, names } = await engine.builder.build({
@@ -40,10 +41,11 @@ async function build(exchange: Exchange, { engine, clock }: Service): Promise<vo
       dockerfile: context.dockerfile,
       context: context.tree,
       ...(context.ignore === undefined ? {} : { ignore: context.ignore }),
-      onEvent,
+      onEvent: show,
       signal,
     });
     claimImage(exchange, engine, imageId);
+    finish(imageId);
     lines.send({ aux: { ID: imageId } });
     if (isQuiet) lines.send({ stream: `${imageId}\n` });
     else {

@@ -234,6 +234,20 @@ RUN true last
     assert.ok(kept.every((bytes) => !bytes.includes("s3cret-value")));
   });
 
+  test("the last step of the classic builder's answer is the image that was built, also with labels", async () => {
+    const directory = contextOf(
+      "FROM bb:1 AS one\nRUN true\nFROM bb:1\nCOPY --from=one /bin/sh /x\nENV A=1\n",
+    );
+    for (const labels of [[], ["--label", "b=2", "--label", "a=1"]]) {
+      const { stdout } = await engine.docker(["build", "--network", "none", ...labels, directory], {
+        env: { DOCKER_BUILDKIT: "0" },
+      });
+      const [, built] = /^Successfully built ([0-9a-f]{12})$/m.exec(stdout) ?? [];
+      assert.equal(stdout.match(/^ ---> ([0-9a-f]{12})$/gm)?.at(-1), ` ---> ${built}`);
+      if (labels.length > 0) assert.match(stdout, /^Step 6\/6 : LABEL a=1 b=2\n ---> /m);
+    }
+  });
+
   test("people read it at the end, whatever the view; also of a build that failed", async () => {
     const directory = contextOf("FROM bb:1\nCOPY a b c d e /x/\nRUN true\n", {
       ...{ a: "1", b: "1", c: "1", d: "1", e: "1" },

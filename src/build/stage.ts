@@ -38,10 +38,13 @@ export async function buildStage(whole: Session, planned: PlannedStage): Promise
     ? { ...whole, options: { ...whole.options, noCache: true } }
     : whole;
   const first = session.firstStep.get(stage.index) ?? 1;
+  const name = stage.from.name ?? (session.graph.all.length > 1 ? `stage-${stage.index}` : undefined);
+  let triggerCount = 0;
   const stepAt = (n: number, { text, at }: Pick<Instruction, "text" | "at">): BuildStep => ({
     number: first + n,
     total: session.total,
-    stage: { index: stage.index, name: stage.from.name },
+    stage: { index: stage.index, name },
+    place: { number: n + 1, total: 1 + triggerCount + stage.instructions.length },
     text,
     at,
   });
@@ -90,6 +93,7 @@ export async function buildStage(whole: Session, planned: PlannedStage): Promise
     parseTrigger(trigger, begin.base.imageName),
   );
   if (triggers.length > 0) {
+    triggerCount = triggers.length;
     const { OnBuild: _done, ...config } = work.config;
     work.config = config;
   }
@@ -272,6 +276,10 @@ async function reporting<Result>(
     return await work();
   } catch (error) {
     const failure = error instanceof PlyError ? placed(error, step) : error;
+    if (session.signal.aborted) {
+      session.emit({ kind: "step", step, state: "cancelled" });
+      throw failure;
+    }
     const message = failure instanceof Error ? failure.message : String(failure);
     session.emit({ kind: "step", step, state: "failed", message, ...whyOf(session, step) });
     throw failure;

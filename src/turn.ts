@@ -19,3 +19,21 @@ export function createTurns(): Turns {
     },
   };
 }
+
+/**
+ * Work that serves all who asked before it began: one at a time, and who asks while it runs shares the next one. What a
+ * caller did before asking is what it can rely on.
+ */
+export function shareTurns(work: () => Promise<void>): () => Promise<void> {
+  let running: Promise<unknown> = Promise.resolve();
+  let next: Promise<void> | undefined;
+  return () => {
+    next ??= running.then(() => {
+      next = undefined;
+      const turn = work();
+      running = turn.catch(() => undefined);
+      return turn;
+    });
+    return next;
+  };
+}

@@ -68,14 +68,23 @@ const HISTORY_TOUCH_MS = 24 * 60 * 60 * 1000;
 /** Some 10 MB of records. */
 const HISTORIES = 50_000;
 
+/** Text is gathered for so long: handing over each input would take longer than hashing it. */
+const HASHED_AT_ONCE = 32 * 1024;
+
 const OWNER_PREFIX = "build-cache:";
 const ownerOf = (key: string): string => `${OWNER_PREFIX}${key}`;
 
 /** The key of a step: the same inputs in the same order. */
 export function keyOf(kind: string, inputs: readonly StepInput[]): string {
-  const hash = createHash("sha256").update(kind);
-  for (const [what, value] of inputs) hash.update(`\0${what.length}:${what}${value.length}:${value}`);
-  return hash.digest("hex");
+  const hash = createHash("sha256");
+  let text = kind;
+  for (const [what, value] of inputs) {
+    text += `\0${what.length}:${what}${value.length}:${value}`;
+    if (text.length < HASHED_AT_ONCE) continue;
+    hash.update(text);
+    text = "";
+  }
+  return hash.update(text).digest("hex");
 }
 
 export function openBuildCache({

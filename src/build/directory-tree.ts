@@ -1,92 +1,131 @@
-import { createHash } from "node:crypto";
-import {
-  type BigIntStats,
-  closeSync,
-  constants,
-  fstatSync,
-  lstatSync,
-  openSync,
-  readdirSync,
-  readlinkSync,
-  readSync,
-} from "node:fs";
+import { createHash, hash } from "node:crypto";
+import { closeSync, constants, openSync, readdirSync, readlinkSync, readSync } from "node:fs";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { IgnoreFile } from "../dockerfile/index.ts";
 import { PlyError } from "../error.ts";
 import type { TreeNode } from "../layer/index.ts";
-import type { FileDigests } from "./file-digests.ts";
+import { type FileLook, type FileStamp, openFileLook } from "../linux/index.ts";
+import { type FileDigests, isSameFile } from "./file-digests.ts";
 import { EMPTY_DIGEST, type FileTree, newNode, shownPath } from "./file-tree.ts";
 
 const CHUNK_BYTES = 256 * 1024;
-const NANOS = 1_000_000_000n;
 /** A file younger than this when it was looked at may change again within the same tick of its clock. */
-const SETTLED_NS = 2_000_000_000n;
+const SETTLED_MS = 2000;
+/** Others get their turn after so long. */
+const TURN_MS = 10;
+/** Files up to this size are kept from when they are hashed until they are copied, up to so much of them. */
+const KEPT_FILE_BYTES = 64 * 1024;
+const KEPT_BYTES = 64 * 1024 * 1024;
 
 export interface DirectoryTreeOptions {
   /** What is left out is not read. */
   readonly ignore?: IgnoreFile;
   /** Digests that are known already. */
   readonly digests?: FileDigests;
+  /** Milliseconds since 1970; the present when absent. */
+  readonly now?: number;
 }
 
 /**
  * A directory of this host as a tree, looked at now; contents are read when they are asked for. Whose the files are here
  * means nothing elsewhere: they belong to root. Sockets and devices are left out.
  */
-export function directoryTree(directory: string, options: DirectoryTreeOptions = {}): FileTree {
-  const walk: Walk = { inodes: new Map(), stats: new Map(), ignore: options.ignore };
-  const root = nodeAt(walk, directory, "");
+export async function directoryTree(
+  directory: string,
+  options: DirectoryTreeOptions = {},
+): Promise<FileTree> {
+  const walk: Walk = {
+    look: openFileLook(),
+    inodes: new Map(),
+    stamps: new Map(),
+    ignore: options.ignore,
+    turnAt: performance.now() + TURN_MS,
+  };
+  const settledBefore = Math.floor(((options.now ?? Date.now()) - SETTLED_MS) / 1000);
+  const root = nodeAt(walk, directory);
   if (root === undefined) throw new PlyError("invalid", `${directory} is not a directory`);
+  await fill(walk, root, directory, "");
   const { digests } = options;
-  const settledBefore = BigInt(Date.now()) * 1_000_000n - SETTLED_NS;
-  const { read, digestOf } = readingBelow(directory, (node) => walk.stats.get(node));
+  const content = readingBelow(directory, walk);
   return {
     root,
-    read,
+    read: content.read,
     digestOf(path, node) {
-      const stat = walk.stats.get(node);
-      if (digests === undefined || stat === undefined) return digestOf(path, node);
-      const stamp = stampOf(stat);
+      const stamp = walk.stamps.get(node);
+      if (digests === undefined || stamp === undefined) return content.digestOf(path, node);
       const known = digests.get(stamp);
       if (known !== undefined) return known;
-      return Promise.resolve(digestOf(path, node)).then((digest) => {
-        if (stat.ctimeNs < settledBefore) digests.put(stamp, digest);
+      const remember = (digest: string): string => {
+        if (stamp.changedSeconds < settledBefore) digests.put(stamp, digest);
         return digest;
-      });
+      };
+      const digest = content.digestOf(path, node);
+      return typeof digest === "string" ? remember(digest) : digest.then(remember);
     },
   };
 }
 
 interface Walk {
+  readonly look: FileLook;
+  /** First nodes of files with several names. */
   readonly inodes: Map<string, TreeNode>;
   /** What each file was when it was looked at. */
-  readonly stats: Map<TreeNode, BigIntStats>;
+  readonly stamps: Map<TreeNode, FileStamp>;
   readonly ignore: IgnoreFile | undefined;
+  /** When others are to get their turn. */
+  turnAt: number;
 }
 
 /** The content of files by their paths below a directory, whose tree is known already. */
 export function readingBelow(
   directory: string,
-  statOf: (node: TreeNode) => BigIntStats | undefined = () => undefined,
+  walk?: Pick<Walk, "look" | "stamps">,
 ): Pick<FileTree, "read" | "digestOf"> {
-  const read = (path: string, node: TreeNode) =>
-    contentAt(fullPath(directory, path), node.size, statOf(node));
+  const kept = new Map<TreeNode, Buffer>();
+  let keptBytes = 0;
+  const open = (path: string, node: TreeNode): OpenFile => {
+    const full = fullPath(directory, path);
+    const stamp = walk?.stamps.get(node);
+    return openFile(full, (descriptor) => {
+      if (walk === undefined || stamp === undefined) return;
+      walk.look.of(descriptor);
+      if (!isSameFile(walk.look.stamp(), stamp)) throw changed(full);
+    });
+  };
   return {
-    read,
-    async digestOf(path, node) {
+    read(path, node) {
+      const bytes = kept.get(node);
+      if (bytes === undefined) return contentOf(() => open(path, node), node.size);
+      kept.delete(node);
+      keptBytes -= bytes.length;
+      return [bytes];
+    },
+    digestOf(path, node) {
       if (node.size === 0) return EMPTY_DIGEST;
-      const hash = createHash("sha256");
-      let chunks = 0;
-      for (const chunk of read(path, node)) {
-        hash.update(chunk);
-        // Others get their turn while a large file is read.
-        if (++chunks % 16 === 0) await new Promise((resolve) => setImmediate(resolve));
+      if (node.size > KEPT_FILE_BYTES) return digestOfLarge(contentOf(() => open(path, node), node.size));
+      const bytes = wholeOf(open(path, node), node.size);
+      if (keptBytes + bytes.length <= KEPT_BYTES && !kept.has(node)) {
+        kept.set(node, bytes);
+        keptBytes += bytes.length;
       }
-      return hash.digest("hex");
+      return hash("sha256", bytes, "hex");
     },
   };
 }
 
-function fullPath(directory: string, path: string): Buffer {
+async function digestOfLarge(content: Iterable<Uint8Array>): Promise<string> {
+  const hashed = createHash("sha256");
+  let chunks = 0;
+  for (const chunk of content) {
+    hashed.update(chunk);
+    if (++chunks % 16 === 0) await nextTurn();
+  }
+  return hashed.digest("hex");
+}
+
+/** Text where it can be, which is faster. */
+function fullPath(directory: string, path: string): string | Buffer {
+  if (isAscii(path)) return `${directory}/${path}`;
   return Buffer.concat([Buffer.from(directory), Buffer.from(`/${path}`, "latin1")]);
 }
 
@@ -97,77 +136,118 @@ const KINDS: ReadonlyMap<number, TreeNode["type"]> = new Map([
   [constants.S_IFIFO, "fifo"],
 ]);
 
-/** `full` is text where all of its names are, which is faster; else bytes. Undefined for what a context cannot hold. */
-function nodeAt(walk: Walk, full: string | Buffer, path: string): TreeNode | undefined {
-  const stat = lstatSync(full, { bigint: true });
-  const mode = Number(stat.mode);
+/** `full` is text where all of its names are; else bytes. Undefined for what a context cannot hold. Directories are empty yet. */
+function nodeAt({ look, inodes, stamps }: Walk, full: string | Buffer): TreeNode | undefined {
+  look.at(full);
+  const { mode } = look;
   const type = KINDS.get(mode & constants.S_IFMT);
   if (type === undefined) return undefined;
-  const inode = stat.nlink > 1n && type !== "directory" ? `${stat.dev}:${stat.ino}` : "";
-  const known = inode === "" ? undefined : walk.inodes.get(inode);
+  const stamp = type === "file" || look.links > 1 ? look.stamp() : undefined;
+  const inode =
+    type === "directory" || stamp === undefined || look.links < 2
+      ? ""
+      : `${stamp.device}:${stamp.inodeHigh}:${stamp.inodeLow}`;
+  const known = inode === "" ? undefined : inodes.get(inode);
   if (known !== undefined) return known;
-  const nanos = Number(((stat.mtimeNs % NANOS) + NANOS) % NANOS);
   const node = newNode({
     type,
     mode: mode & 0o7777,
-    mtimeSeconds: Number((stat.mtimeNs - BigInt(nanos)) / NANOS),
-    mtimeNanos: nanos,
-    size: type === "file" ? Number(stat.size) : 0,
+    mtimeSeconds: look.modifiedSeconds,
+    mtimeNanos: look.modifiedNanos,
+    size: type === "file" ? look.size : 0,
     linkTarget: type === "symlink" ? readlinkSync(full, { encoding: "buffer" }).toString("latin1") : "",
   });
-  if (inode !== "") walk.inodes.set(inode, node);
-  if (type === "file") walk.stats.set(node, stat);
-  if (node.children !== null) fill(walk, node.children, full, path);
+  if (inode !== "") inodes.set(inode, node);
+  if (type === "file" && stamp !== undefined) stamps.set(node, stamp);
   return node;
 }
 
-function fill(walk: Walk, children: Map<string, TreeNode>, full: string | Buffer, path: string): void {
-  for (const bytes of readdirSync(full, { encoding: "buffer" }).sort(Buffer.compare)) {
-    const text = bytes.toString("utf8");
-    const isText = !text.includes("\uFFFD");
-    const child =
-      isText && typeof full === "string"
-        ? `${full}/${text}`
-        : Buffer.concat([Buffer.from(full), SLASH, bytes]);
-    const name = isText && text.length === bytes.length ? text : bytes.toString("latin1");
+async function fill(walk: Walk, { children }: TreeNode, full: string | Buffer, path: string): Promise<void> {
+  if (children === null) return;
+  if (performance.now() > walk.turnAt) {
+    await nextTurn();
+    walk.turnAt = performance.now() + TURN_MS;
+  }
+  for (const { name, child } of namesIn(full)) {
     const here = path === "" ? name : `${path}/${name}`;
     const shown = walk.ignore === undefined ? "" : shownPath(here);
     const isIgnored = walk.ignore?.isIgnored(shown) ?? false;
     if (isIgnored && !walk.ignore?.mayKeepBelow(shown)) continue;
-    const node = nodeAt(walk, child, here);
+    const node = nodeAt(walk, child);
     if (node === undefined) continue;
+    if (node.children !== null) await fill(walk, node, child, here);
     if (!isIgnored || (node.children?.size ?? 0) > 0) children.set(name, node);
   }
 }
 
-const SLASH = Buffer.from("/");
-
-/** A file whose content or attributes change gets another ctime. */
-function stampOf({ dev, ino, size, ctimeNs }: BigIntStats): string {
-  return `${dev}:${ino}:${size}:${ctimeNs}`;
+/** What is in a directory, in the order of bytes. */
+function* namesIn(
+  full: string | Buffer,
+): Generator<{ readonly name: string; readonly child: string | Buffer }> {
+  if (typeof full === "string") {
+    const names = readdirSync(full);
+    if (names.every(isAscii)) {
+      for (const name of names.sort()) yield { name, child: `${full}/${name}` };
+      return;
+    }
+  }
+  const start = Buffer.concat([Buffer.from(full), SLASH]);
+  for (const bytes of readdirSync(full, { encoding: "buffer" }).sort(Buffer.compare))
+    yield { name: bytes.toString("latin1"), child: Buffer.concat([start, bytes]) };
 }
 
-/** Exactly `size` bytes; a file that is not what it was when it was looked at is an error. */
-function* contentAt(full: Buffer, size: number, stat: BigIntStats | undefined): Generator<Uint8Array> {
-  if (size === 0) return;
-  const changed = () =>
-    new PlyError("conflict", `${full.toString()} changed while the build read it`, { hint: "build again" });
+function isAscii(text: string): boolean {
+  return /^[\0-\x7f]*$/.test(text);
+}
+
+const SLASH = Buffer.from("/");
+
+function changed(full: string | Buffer): PlyError {
+  return new PlyError("conflict", `${full.toString()} changed while the build read it`, {
+    hint: "build again",
+  });
+}
+
+interface OpenFile extends Disposable {
+  /** Fills a buffer; throws "conflict" where less is left. */
+  fill(buffer: Buffer): void;
+  /** Throws "conflict" when the file is not what it was when it was looked at. */
+  check(): void;
+}
+
+function openFile(full: string | Buffer, check: (descriptor: number) => void): OpenFile {
   const descriptor = openSync(full, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  try {
-    const buffer = Buffer.allocUnsafe(Math.min(size, CHUNK_BYTES));
-    for (let left = size; left > 0; ) {
-      const count = readSync(descriptor, buffer, 0, Math.min(left, buffer.length), null);
-      if (count === 0) throw changed();
-      left -= count;
-      if (
-        left === 0 &&
-        stat !== undefined &&
-        stampOf(fstatSync(descriptor, { bigint: true })) !== stampOf(stat)
-      )
-        throw changed();
-      yield buffer.subarray(0, count);
-    }
-  } finally {
-    closeSync(descriptor);
+  return {
+    fill(buffer) {
+      for (let at = 0; at < buffer.length; ) {
+        const count = readSync(descriptor, buffer, at, buffer.length - at, null);
+        if (count === 0) throw changed(full);
+        at += count;
+      }
+    },
+    check: () => check(descriptor),
+    [Symbol.dispose]: () => closeSync(descriptor),
+  };
+}
+
+function wholeOf(opened: OpenFile, size: number): Buffer {
+  using file = opened;
+  const bytes = Buffer.allocUnsafeSlow(size);
+  file.fill(bytes);
+  file.check();
+  return bytes;
+}
+
+/** Exactly `size` bytes, piece by piece in one buffer. */
+function* contentOf(open: () => OpenFile, size: number): Generator<Uint8Array> {
+  if (size === 0) return;
+  using file = open();
+  const buffer = Buffer.allocUnsafe(Math.min(size, CHUNK_BYTES));
+  for (let left = size; left > 0; ) {
+    const piece = buffer.subarray(0, Math.min(left, buffer.length));
+    file.fill(piece);
+    left -= piece.length;
+    if (left === 0) file.check();
+    yield piece;
   }
 }

@@ -1,21 +1,44 @@
+import type { FileStamp } from "../linux/index.ts";
+
 /** Digests of files of this host by what changes whenever their content does. */
 export interface FileDigests {
-  get(stamp: string): string | undefined;
-  put(stamp: string, digest: string): void;
+  get(stamp: FileStamp): string | undefined;
+  put(stamp: FileStamp, digest: string): void;
 }
 
-/** Some 15 MB: a few large projects. */
+interface Known extends FileStamp {
+  readonly digest: string;
+}
+
+/** Some 20 MB: a few large projects. */
 const REMEMBERED = 100_000;
 
 export function createFileDigests(): FileDigests {
-  const digests = new Map<string, string>();
+  // By half of the inode's number, which is nearly always all of it.
+  const known = new Map<number, Known>();
   return {
-    get: (stamp) => digests.get(stamp),
+    get(stamp) {
+      const found = known.get(stamp.inodeLow);
+      return found !== undefined && isSameFile(found, stamp) ? found.digest : undefined;
+    },
     put(stamp, digest) {
-      digests.set(stamp, digest);
-      if (digests.size <= REMEMBERED) return;
-      const oldest = digests.keys().next().value;
-      if (oldest !== undefined) digests.delete(oldest);
+      known.delete(stamp.inodeLow);
+      known.set(stamp.inodeLow, { ...stamp, digest });
+      if (known.size <= REMEMBERED) return;
+      const oldest = known.keys().next().value;
+      if (oldest !== undefined) known.delete(oldest);
     },
   };
+}
+
+/** Whether nothing was done to a file between two looks at it. */
+export function isSameFile(one: FileStamp, other: FileStamp): boolean {
+  return (
+    one.inodeLow === other.inodeLow &&
+    one.inodeHigh === other.inodeHigh &&
+    one.device === other.device &&
+    one.size === other.size &&
+    one.changedSeconds === other.changedSeconds &&
+    one.changedNanos === other.changedNanos
+  );
 }

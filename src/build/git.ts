@@ -89,7 +89,7 @@ export async function gitTree(
       "not-found",
       `the repository ${shown(address.repository)} has no directory ${address.directory}`,
     );
-  const tree = directoryTree(directory);
+  const tree = await directoryTree(directory);
   for (const [, node] of walkTree("", tree.root))
     Object.assign(node, { mtimeSeconds: committedAt, mtimeNanos: 0 });
   return tree;

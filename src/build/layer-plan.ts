@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { PlyError } from "../error.ts";
 import { lookup, resolveInTree, type TreeNode } from "../layer/index.ts";
 import { TAR_END, tarHeader, tarPadding } from "../tar/index.ts";
@@ -51,6 +52,8 @@ export interface LayerPlan {
 }
 
 const CHUNK_BYTES = 256 * 1024;
+/** Others get their turn after so long. */
+const TURN_MS = 10;
 
 /**
  * A plan over nothing: no link of what it comes to lie on is followed. Directories on its way that `base` has look as they
@@ -66,17 +69,15 @@ export function createLayerPlan(target: TreeNode): LayerPlan {
 
 function planOver(target: TreeNode, base: TreeNode | undefined): LayerPlan {
   const entries = new Map<string, Planned>();
-  const byNode = new Map<TreeNode, Planned>();
   const origins: [path: string, source: string][] = [];
 
   /** The directory found last: most entries lie beside the one before. */
   let last: { readonly path: string; readonly directory: TreeNode } | undefined;
-  const parentOf = (path: string): TreeNode => {
-    const parent = path.slice(0, Math.max(0, path.lastIndexOf("/")));
-    if (last?.path === parent) return last.directory;
+  const parentOf = (path: string, slash: number): TreeNode => {
+    if (last?.path.length === Math.max(0, slash) && path.startsWith(last.path)) return last.directory;
     let directory = target;
-    const names = path.split("/");
-    for (const name of names.slice(0, -1)) {
+    const parent = path.slice(0, Math.max(0, slash));
+    for (const name of parent === "" ? [] : parent.split("/")) {
       const next = directory.children?.get(name);
       if (next?.children === undefined || next.children === null)
         throw new PlyError("internal", `no directory for ${shownPath(path)}`);
@@ -87,14 +88,14 @@ function planOver(target: TreeNode, base: TreeNode | undefined): LayerPlan {
   };
 
   const insert = (path: string, planned: Planned): void => {
-    const parent = parentOf(path);
-    const name = path.slice(path.lastIndexOf("/") + 1);
+    const slash = path.lastIndexOf("/");
+    const { children } = parentOf(path, slash);
+    const name = path.slice(slash + 1);
     if (planned.node.type === "directory") last = undefined;
     // A later entry for a path comes at its own place in the order: what it replaces may have been a link's target.
-    if (entries.has(path)) entries.delete(path);
+    if (children?.has(name)) entries.delete(path);
     entries.set(path, planned);
-    byNode.set(planned.node, planned);
-    parent.children?.set(name, planned.node);
+    children?.set(name, planned.node);
   };
 
   const put: LayerPlan["put"] = (path, node, content) => {
@@ -103,7 +104,8 @@ function planOver(target: TreeNode, base: TreeNode | undefined): LayerPlan {
       Object.assign(target, { ...node, children: target.children });
       return;
     }
-    const old = parentOf(path).children?.get(path.slice(path.lastIndexOf("/") + 1));
+    const slash = path.lastIndexOf("/");
+    const old = parentOf(path, slash).children?.get(path.slice(slash + 1));
     const isDirectory = node.type === "directory";
     if (old !== undefined && isDirectory && old.type !== "directory")
       throw new PlyError("invalid", `cannot copy to non-directory: /${shownPath(path)}`);
@@ -143,7 +145,7 @@ function planOver(target: TreeNode, base: TreeNode | undefined): LayerPlan {
     },
     makeRoom(path, type) {
       const name = path.slice(path.lastIndexOf("/") + 1);
-      const siblings = parentOf(path).children;
+      const siblings = parentOf(path, path.lastIndexOf("/")).children;
       const old = siblings?.get(name);
       if (path === "" || old === undefined || (old.type === "directory" && type === "directory")) return;
       siblings?.delete(name);
@@ -156,7 +158,13 @@ function planOver(target: TreeNode, base: TreeNode | undefined): LayerPlan {
     note: (path, source) => origins.push([path, source]),
     async inputs() {
       const inputs: StepInput[] = [];
+      let turnAt = performance.now() + TURN_MS;
       for (const [path, { node, content }] of entries) {
+        // Files that were not hashed before are read here.
+        if (inputs.length % 64 === 0 && performance.now() > turnAt) {
+          await nextTurn();
+          turnAt = performance.now() + TURN_MS;
+        }
         const { type, mode, uid, gid, linkTarget, rdevMajor, rdevMinor } = node;
         let text = `${type} ${mode.toString(8)} ${uid}:${gid}`;
         if (type === "file") {
@@ -170,10 +178,13 @@ function planOver(target: TreeNode, base: TreeNode | undefined): LayerPlan {
       }
       return inputs;
     },
-    tar: (options) => writeTar([...entries], options),
+    tar: (options) => writeTar(entries, options),
     async contentOf(node) {
-      const planned = byNode.get(node);
-      return planned === undefined ? undefined : await bytesOf(planned);
+      const planned = entries.values().find((each) => each.node === node);
+      if (planned === undefined) return undefined;
+      if (planned.content !== null && !(planned.content instanceof Uint8Array))
+        await planned.content.tree.ready?.();
+      return bytesOf(planned);
     },
   };
 }
@@ -190,75 +201,83 @@ function digestOf(content: Planned["content"]): Promise<string> | string {
   return content.tree.digestOf(content.path, content.node);
 }
 
-async function bytesOf({ content }: Planned): Promise<Iterable<Uint8Array>> {
+/** A file's bytes, whose tree is ready. */
+function bytesOf({ content }: Planned): Iterable<Uint8Array> {
   if (content === null) return [];
-  if (content instanceof Uint8Array) return [content];
-  await content.tree.ready?.();
-  return content.tree.read(content.path, content.node);
+  return content instanceof Uint8Array ? [content] : content.tree.read(content.path, content.node);
 }
 
+interface TarOptions {
+  readonly times?: Times;
+  readonly now: number;
+}
+
+/** The pieces in chunks that are few and large; others get their turn between them. */
 async function* writeTar(
-  entries: readonly (readonly [string, Planned])[],
-  { times, now }: { readonly times?: Times; readonly now: number },
+  entries: ReadonlyMap<string, Planned>,
+  options: TarOptions,
 ): AsyncGenerator<Uint8Array> {
-  // Directories nobody wrote get the time of the newest thing that was, so that the same files make the same bytes.
-  const newest = entries.reduce(
-    (latest, [, { node, isImplied, content }]) =>
-      isImplied || content instanceof Uint8Array ? latest : Math.max(latest, node.mtimeSeconds),
-    Number.NEGATIVE_INFINITY,
-  );
-  const own = Number.isFinite(newest) ? newest : now;
-  const firstNames = new Map<TreeNode, readonly [path: string, node: TreeNode]>();
+  const trees = new Set<FileTree>();
+  for (const { content } of entries.values())
+    if (content !== null && !(content instanceof Uint8Array)) trees.add(content.tree);
+  for (const tree of trees) await tree.ready?.();
   let chunk = Buffer.allocUnsafe(CHUNK_BYTES);
   let filled = 0;
-  /** Copies as much as there is room for; how much that was. */
-  const take = (bytes: Uint8Array, from: number): number => {
-    const count = Math.min(bytes.length - from, chunk.length - filled);
-    chunk.set(from === 0 && count === bytes.length ? bytes : bytes.subarray(from, from + count), filled);
-    filled += count;
-    return count;
-  };
-  const flush = (): Uint8Array => {
-    const full = chunk.subarray(0, filled);
-    chunk = Buffer.allocUnsafe(CHUNK_BYTES);
-    filled = 0;
-    return full;
-  };
-  function* add(bytes: Uint8Array): Generator<Uint8Array> {
-    for (let from = take(bytes, 0); from < bytes.length; from += take(bytes, from)) yield flush();
-  }
+  let turnAt = performance.now() + TURN_MS;
+  for (const bytes of piecesOf(entries, options))
+    for (let from = 0; from < bytes.length; ) {
+      const count = Math.min(bytes.length - from, chunk.length - filled);
+      chunk.set(count === bytes.length ? bytes : bytes.subarray(from, from + count), filled);
+      filled += count;
+      from += count;
+      if (filled < chunk.length) continue;
+      yield chunk;
+      chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+      filled = 0;
+      if (performance.now() < turnAt) continue;
+      await nextTurn();
+      turnAt = performance.now() + TURN_MS;
+    }
+  yield chunk.subarray(0, filled);
+}
+
+/** Each is valid until the next one is asked for. Times are whole seconds, as Docker has them in layers. */
+function* piecesOf(entries: ReadonlyMap<string, Planned>, { times, now }: TarOptions): Generator<Uint8Array> {
+  // Directories nobody wrote get the time of the newest thing that was, so that the same files make the same bytes.
+  let newest = Number.NEGATIVE_INFINITY;
+  for (const { node, isImplied, content } of entries.values())
+    if (!isImplied && !(content instanceof Uint8Array)) newest = Math.max(newest, node.mtimeSeconds);
+  const own = Number.isFinite(newest) ? newest : now;
+  const firstNames = new Map<TreeNode, readonly [path: string, node: TreeNode]>();
   for (const [path, planned] of entries) {
     const { node, content, isImplied } = planned;
-    const isMadeNow = isImplied || content instanceof Uint8Array;
-    const seconds = isMadeNow ? (isImplied ? own : now) : node.mtimeSeconds;
-    const time = rewritten(seconds, isMadeNow ? 0 : node.mtimeNanos, times);
-    const common = { mode: node.mode, uid: node.uid, gid: node.gid, xattrs: node.xattrs, ...time };
-    const source = content === null || content instanceof Uint8Array ? undefined : content.node;
+    if (node.type === "socket") continue;
+    const isMadeNow = content instanceof Uint8Array;
+    const { mtimeSeconds } = rewritten(isImplied ? own : isMadeNow ? now : node.mtimeSeconds, 0, times);
+    const fields = { path, mode: node.mode, uid: node.uid, gid: node.gid, xattrs: node.xattrs, mtimeSeconds };
+    const source = content === null || isMadeNow ? undefined : content.node;
     const first = source === undefined ? undefined : firstNames.get(source);
     if (first !== undefined && hasSameAttributes(first[1], node)) {
-      yield* add(tarHeader({ ...common, path, type: "hardlink", linkTarget: first[0] }));
+      yield tarHeader({ ...fields, type: "hardlink", linkTarget: first[0] });
       continue;
     }
     if (source !== undefined) firstNames.set(source, [path, node]);
-    const written = path === "" ? "./" : node.type === "directory" ? `${path}/` : path;
-    if (node.type === "socket") continue;
-    yield* add(
-      tarHeader({
-        ...common,
-        path: written,
-        type: node.type,
-        size: node.size,
-        linkTarget: node.linkTarget,
-        devMajor: node.rdevMajor,
-        devMinor: node.rdevMinor,
-      }),
-    );
-    if (node.type !== "file") continue;
-    for (const bytes of await bytesOf(planned)) yield* add(bytes);
-    yield* add(tarPadding(node.size));
+    if (node.type === "file") {
+      yield tarHeader({ ...fields, type: "file", size: node.size });
+      yield* bytesOf(planned);
+      yield tarPadding(node.size);
+      continue;
+    }
+    yield tarHeader({
+      ...fields,
+      path: path === "" ? "./" : node.type === "directory" ? `${path}/` : path,
+      type: node.type,
+      linkTarget: node.linkTarget,
+      devMajor: node.rdevMajor,
+      devMinor: node.rdevMinor,
+    });
   }
-  yield* add(TAR_END);
-  yield flush();
+  yield TAR_END;
 }
 
 /** A link shares everything with the file it is to. */

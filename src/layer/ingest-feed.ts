@@ -69,10 +69,10 @@ async function readPart(path: string, size: number, take: Take, signal: AbortSig
 }
 
 /** Waits for something; undefined if the layer is given up before. */
-type UnlessAborted = <T>(work: Promise<T>) => Promise<T | undefined>;
+export type UnlessAborted = <T>(work: Promise<T>) => Promise<T | undefined>;
 
 /** One listener for all that is waited for: a race with one promise would keep something of every step. */
-function interruptible(signal: AbortSignal): UnlessAborted {
+export function interruptible(signal: AbortSignal): UnlessAborted {
   let wake: (() => void) | undefined;
   signal.addEventListener("abort", () => wake?.(), { once: true });
   return (work) =>
@@ -88,13 +88,8 @@ async function readStream(
   take: Take,
   unlessAborted: UnlessAborted,
 ): Promise<void> {
-  const stream = await unlessAborted(opening);
-  if (stream === undefined) {
-    // It may still open: nobody will read it.
-    opening.then(closeQuietly, () => undefined);
-    return;
-  }
-  const iterator = stream[Symbol.asyncIterator]();
+  const iterator = await openIterator(opening, unlessAborted);
+  if (iterator === undefined) return;
   let isDone = false;
   try {
     for (;;) {
@@ -107,19 +102,36 @@ async function readStream(
       await take(step.value);
     }
   } catch (error) {
-    if (isPlyError(error)) throw error;
-    throw new PlyError("unavailable", `the layer's stream broke: ${messageOf(error)}`, { cause: error });
+    throw brokenStream(error);
   } finally {
     // Not waited for: a stalled stream may never answer.
     if (!isDone) closeIterator(iterator);
   }
 }
 
-function closeQuietly(stream: AsyncIterable<Uint8Array>): void {
-  closeIterator(stream[Symbol.asyncIterator]());
+/** What a stream's failure is to the caller. */
+export function brokenStream(error: unknown): PlyError {
+  if (isPlyError(error)) return error;
+  return new PlyError("unavailable", `the layer's stream broke: ${messageOf(error)}`, { cause: error });
 }
 
-function closeIterator(iterator: AsyncIterator<Uint8Array>): void {
+/** Undefined if the layer is given up before the stream is there. */
+export async function openIterator(
+  opening: Promise<AsyncIterable<Uint8Array>>,
+  unlessAborted: UnlessAborted,
+): Promise<AsyncIterator<Uint8Array> | undefined> {
+  const stream = await unlessAborted(opening);
+  // It may still open: nobody will read it.
+  if (stream === undefined)
+    opening.then(
+      (late) => closeIterator(late[Symbol.asyncIterator]()),
+      () => undefined,
+    );
+  return stream?.[Symbol.asyncIterator]();
+}
+
+/** Not waited for. */
+export function closeIterator(iterator: AsyncIterator<Uint8Array>): void {
   iterator.return?.().catch(() => undefined);
 }
 

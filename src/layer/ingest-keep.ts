@@ -93,6 +93,28 @@ export async function keepLayer(shared: SharedView, options: KeepOptions): Promi
   }
 }
 
+/**
+ * A layer that is an uncompressed tar, in memory, kept as {@link keepLayer} does it. Throws "corrupt", "invalid" and errors of the
+ * file system; files are then left to the caller.
+ */
+export async function keepWhole(job: IngestJob, bytes: Uint8Array): Promise<KeptLayer> {
+  const compressed = openCompressed(job, 0);
+  try {
+    const tar = openTar(job);
+    try {
+      compressed.add(bytes);
+      const digest = compressed.verify();
+      tar.add(bytes);
+      tar.verify();
+      return { ...(await tar.finish()), digest, size: bytes.length };
+    } finally {
+      await tar.close();
+    }
+  } finally {
+    compressed.close();
+  }
+}
+
 /** The stream as it came: its digest, and the part file. */
 function openCompressed(job: IngestJob, partSize: number) {
   const algorithm = job.digest === undefined ? "sha256" : algorithmOf(job.digest);

@@ -2,6 +2,7 @@ import { PlyError, throwIfAborted } from "../error.ts";
 import type { IngestPool } from "./ingest.ts";
 import { DEFAULT_INGEST_LIMITS, type IngestLimits } from "./ingest-limit.ts";
 import { createIngestPipeline, type IngestPipeline } from "./ingest-pipeline.ts";
+import { takeSmall } from "./ingest-small.ts";
 
 export interface IngestPoolOptions {
   /** Layers at once; each has two threads and some 20 to 35 MB. The default is {@link DEFAULT_WORKERS}. */
@@ -72,10 +73,13 @@ export function createIngestPool(options: IngestPoolOptions = {}): IngestPool {
       jobOptions.signal === undefined
         ? disposal.signal
         : AbortSignal.any([jobOptions.signal, disposal.signal]);
+    const small =
+      job.partPath === undefined ? await takeSmall(job, open, { limits, signal, options: jobOptions }) : open;
+    if (typeof small !== "function") return small;
     const pipeline = await acquire(signal);
     let entryCount = 0;
     try {
-      const result = await pipeline.run(job, open, { ...jobOptions, signal });
+      const result = await pipeline.run(job, small, { ...jobOptions, signal });
       entryCount = result.entryCount;
       return result;
     } finally {

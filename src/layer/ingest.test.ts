@@ -202,6 +202,54 @@ describe("a layer", () => {
   });
 });
 
+describe("a small uncompressed layer without a part file", () => {
+  const small = tarOf([{ fields: { path: "etc/hosts", type: "file", mode: 0o644 }, data: noise(700) }]);
+  const plain = (): IngestJob => ({ tarPath: job.tarPath, indexPath: job.indexPath });
+
+  test("is taken in without threads, as with them", async () => {
+    const threadless = createIngestPool({ workerUrl: new URL("file:///nowhere.worker.ts") });
+    const progress: number[] = [];
+    const result = await threadless.ingest(plain(), sourceOf(small, 300).open, {
+      onProgress: (bytes) => progress.push(bytes),
+    });
+    const { tarPath, indexPath, partPath } = job;
+    const kept = { tar: fs.readFileSync(tarPath), index: fs.readFileSync(indexPath) };
+    await threadless[Symbol.asyncDispose]();
+    assert.deepEqual(await pool.ingest({ tarPath, indexPath, partPath }, sourceOf(small).open), result);
+    assert.deepEqual({ tar: fs.readFileSync(tarPath), index: fs.readFileSync(indexPath) }, kept);
+    assert.equal(progress.at(-1), small.length);
+  });
+
+  test("is refused for the same reasons, and nothing kept", async () => {
+    const hostile = tarOf([{ fields: { path: "../etc/passwd", type: "file", mode: 0o644 } }]);
+    await refuses("invalid", /\.\./, pool.ingest(plain(), sourceOf(hostile).open));
+    await refuses("corrupt", /in the data of/, pool.ingest(plain(), sourceOf(small.subarray(0, 900)).open));
+    const digest = parseDigest(sha256(Buffer.from("other")));
+    await refuses("corrupt", /have the digest/, pool.ingest({ ...plain(), digest }, sourceOf(small).open));
+    await refuses("unavailable", /ECONNRESET/, pool.ingest(plain(), brokenSource(small, 600, breakLine)));
+    const nowhere = { tarPath: join(dir, "no", "where.tar"), indexPath: job.indexPath };
+    await refuses("internal", /ENOENT/, pool.ingest(nowhere, sourceOf(small).open));
+    assert.deepEqual(files(), []);
+  });
+
+  test("that turns out to be large, or compressed, is whole all the same", async () => {
+    const large = await pool.ingest(plain(), sourceOf(TAR, 50_000).open);
+    assert.deepEqual([large.diffId, large.tarSize], [sha256(TAR), TAR.length]);
+    const compressed = await pool.ingest(plain(), sourceOf(zlib.gzipSync(small)).open);
+    assert.deepEqual([compressed.diffId, compressed.compression], [sha256(small), "gzip"]);
+  });
+
+  test("can be cancelled while its stream stalls", async () => {
+    const controller = new AbortController();
+    const stalled = brokenSource(small, 600, () => {
+      controller.abort();
+      return new Promise<void>(() => undefined);
+    });
+    await refuses("cancelled", /cancelled/, pool.ingest(plain(), stalled, { signal: controller.signal }));
+    assert.deepEqual(files(), []);
+  });
+});
+
 describe("what is not what it should be", () => {
   test("a wrong digest, DiffID or size is refused and nothing kept", async () => {
     const other = parseDigest(sha256(Buffer.from("other")));

@@ -38,6 +38,7 @@ const NUMBERS = {
     pidfd_open: 434,
     openat2: 437,
     memfd_create: 319,
+    statx: 332,
     mount_setattr: 442,
     pipe2: 293,
   },
@@ -72,6 +73,7 @@ const NUMBERS = {
     pidfd_open: 434,
     openat2: 437,
     memfd_create: 279,
+    statx: 291,
     mount_setattr: 442,
   },
 } as const;
@@ -182,6 +184,27 @@ export function trySystemCall(name: SystemCallName, ...args: SystemCallArgument[
   }
   const result = syscall(...words);
   return result === -1 ? -errno() : result;
+}
+
+/** A system call that is made many thousand times: nothing is put together for each. */
+export interface RepeatedCall {
+  /** A negative result is minus errno. */
+  call(a: number, b: number, c: number, d: number, e: number): number;
+  /** Where bytes are, for as long as the caller keeps them. */
+  addressOf(bytes: Uint8Array): number;
+}
+
+export function repeatedCall(name: SystemCallName): RepeatedCall {
+  loaded ??= loadLibc();
+  const { address, syscall, errno, numbers } = loaded;
+  const number = numbers[name];
+  return {
+    call(a, b, c, d, e) {
+      const result = syscall(number, a, b, c, d, e, 0);
+      return result === -1 ? -errno() : result;
+    },
+    addressOf: address,
+  };
 }
 
 /** Makes a system call; throws {@link systemCallError} about `path` when it fails. */

@@ -1,6 +1,7 @@
 import { open } from "node:fs/promises";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { PlyError } from "../error.ts";
+import { shareTurns } from "../turn.ts";
 import { codeOf } from "./failure.ts";
 import { MIGRATIONS } from "./schema.ts";
 
@@ -92,7 +93,7 @@ function databaseOver(sqlite: DatabaseSync, path: string): Database {
         depth--;
       }
     },
-    async settle() {
+    settle: shareTurns(async () => {
       // SQLite keeps no lock on the WAL file itself, so opening and closing it here is safe.
       try {
         await using wal = await open(`${path}-wal`, "r+");
@@ -100,7 +101,7 @@ function databaseOver(sqlite: DatabaseSync, path: string): Database {
       } catch (error) {
         if (codeOf(error) !== "ENOENT") throw error;
       }
-    },
+    }),
     close() {
       statements.clear();
       sqlite.close();

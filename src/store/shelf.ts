@@ -1,6 +1,7 @@
 import { existsSync, renameSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { shareTurns } from "../turn.ts";
 import type { Database } from "./database.ts";
 import { text } from "./database.ts";
 import { codeOf } from "./failure.ts";
@@ -42,6 +43,14 @@ export function openShelf(root: string, database: Database): Shelf {
   const note = (path: string) => database.run("INSERT OR IGNORE INTO journal VALUES (?)", path);
   const forget = (path: string) => database.run("DELETE FROM journal WHERE path = ?", path);
 
+  /** Names in these directories outlive a power cut. Those who ask at once share one wait for the disk. */
+  const syncs = new Map<string, () => Promise<void>>();
+  const syncShared = (directory: string): Promise<void> => {
+    const sync = syncs.get(directory) ?? shareTurns(() => syncDirectory(directory));
+    syncs.set(directory, sync);
+    return sync();
+  };
+
   /** Moves a path out of sight at once; what it was moved to, to be removed at leisure. */
   const hide = (path: string): string | undefined => {
     const trash = temporaryPath(root, "trash");
@@ -68,7 +77,7 @@ export function openShelf(root: string, database: Database): Shelf {
       leftOver = existsSync(target) ? hide(path) : undefined;
       renameSync(temporary, target);
       moved = true;
-      await syncDirectory(dirname(target));
+      await syncShared(dirname(target));
       database.transaction(() => {
         commit(false);
         forget(path);
@@ -107,7 +116,7 @@ export function openShelf(root: string, database: Database): Shelf {
         if (hidden !== undefined) trash.push(hidden);
         parents.add(join(root, dirname(path)));
       }
-      for (const parent of parents) await syncDirectory(parent);
+      for (const parent of parents) await syncShared(parent);
       database.transaction(() => {
         for (const path of paths) if (!busy.has(path)) forget(path);
       });

@@ -17,11 +17,9 @@ import type {
 import type { Why } from "./difference.ts";
 import type { FileTree } from "./file-tree.ts";
 import type { Times } from "./layer-plan.ts";
-import type { BuildAnnotation, BuildOutput } from "./output.ts";
+import type { BuildAnnotation, BuildOutput, Provenance, Squash } from "./output.ts";
 import type { Overrides } from "./overrides.ts";
-import type { Provenance } from "./provenance.ts";
 import type { CacheSource, CacheTarget } from "./remote-cache/place.ts";
-import type { Squash } from "./squash.ts";
 
 export interface BuildOptions extends Overrides {
   /** By which it can be cancelled. */

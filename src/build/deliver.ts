@@ -1,9 +1,10 @@
 import { PlyError } from "../error.ts";
 import type { ImageContent, Publication } from "../image/index.ts";
 import { type Descriptor, digestOf, familiarString, type ImageConfig, type ImageId } from "../oci/index.ts";
+import { annotationsFor, outputsOf } from "./asked-outputs.ts";
 import type { BuildResult } from "./build.ts";
 import { filesOf } from "./files-output.ts";
-import { annotationsFor, type BuildOutput, outputsOf } from "./output.ts";
+import type { BuildOutput } from "./output.ts";
 import { withoutUnset } from "./overrides.ts";
 import { provenanceOf } from "./provenance.ts";
 import { CACHE_FIELD, carriesCache, encodeRecords } from "./remote-cache/records.ts";

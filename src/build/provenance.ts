@@ -3,9 +3,6 @@ import { canonicalName, formatPlatform, hexOf, parseReference, withDefaultTag } 
 import { VERSION } from "../version.ts";
 import type { Session } from "./session.ts";
 
-/** `min`: what was built of what; `max`: the values of build arguments too. */
-export type Provenance = "min" | "max";
-
 const PREDICATE_TYPE = "https://slsa.dev/provenance/v1";
 const BUILD_TYPE = "urn:ply:build:dockerfile:v1";
 

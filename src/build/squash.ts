@@ -8,9 +8,6 @@ import { newNode, walkTree } from "./file-tree.ts";
 import { createLayerPlan, type LayerPlan } from "./layer-plan.ts";
 import type { Session, StageResult } from "./session.ts";
 
-/** What `--squash` makes one layer of: those of this build, or all. */
-export type Squash = "own" | "all";
-
 /** The stage with one layer in place of those that are to be squashed; itself where there is nothing to do. */
 export async function squash(
   session: Session,

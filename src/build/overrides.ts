@@ -1,5 +1,5 @@
+import { withEnv } from "../dockerfile/index.ts";
 import type { ImageConfig, ProcessConfig } from "../oci/index.ts";
-import { withEnv } from "./variables.ts";
 
 /** What is said of the image besides the Dockerfile. */
 export interface Overrides {

@@ -1,4 +1,11 @@
-import { heredocText, parseHeredoc, type RunInstruction, within } from "../dockerfile/index.ts";
+import {
+  commandArgs,
+  heredocText,
+  parseHeredoc,
+  type RunInstruction,
+  within,
+  withEnv,
+} from "../dockerfile/index.ts";
 import { PlyError } from "../error.ts";
 import { diffUpper } from "../layer/index.ts";
 import type { LayerRecord } from "../store/index.ts";
@@ -9,11 +16,11 @@ import { checkRunnable } from "./foreign.ts";
 import { keep, reuse } from "./reuse.ts";
 import { planMounts, type RunMounts, SCRIPT_PATH } from "./run-mounts.ts";
 import type { StageWork, StepOutcome } from "./session.ts";
-import { commandArgs, DEFAULT_PATH } from "./settings.ts";
+import { DEFAULT_PATH } from "./settings.ts";
 import { stackOf } from "./stage-root.ts";
 import { withTimes } from "./tar-times.ts";
 import type { MadeOf } from "./trace.ts";
-import { nameOfVariable, variableInputs, withEnv } from "./variables.ts";
+import { nameOfVariable, variableInputs } from "./variables.ts";
 
 /** The same one each time, as with BuildKit: what a command makes should not depend on where it ran. */
 const HOSTNAME = "buildkitsandbox";

@@ -1,5 +1,5 @@
 import { posix } from "node:path";
-import { type Instruction, parseTrigger, within } from "../dockerfile/index.ts";
+import { applySettings, type Instruction, parseTrigger, within } from "../dockerfile/index.ts";
 import { PlyError, throwIfAborted } from "../error.ts";
 import { type DiffId, formatPlatform, type HistoryEntry, type Platform } from "../oci/index.ts";
 import { baseImage, platformOfStage, SCRATCH_CONFIG } from "./base.ts";
@@ -19,7 +19,6 @@ import { planLayer } from "./plan-step.ts";
 import type { CacheRecord } from "./remote-cache/records.ts";
 import { runStep } from "./run-step.ts";
 import type { Session, StageResult, StageWork, StepOutcome } from "./session.ts";
-import { applySettings } from "./settings.ts";
 import { createStageRoot, stackOf } from "./stage-root.ts";
 import { createVariables } from "./variables.ts";
 

@@ -120,9 +120,3 @@ export function nameOfVariable(entry: string): string {
   return equals < 0 ? entry : entry.slice(0, equals);
 }
 
-/** Puts `KEY=value` into an environment, in place of what was there. */
-export function withEnv(env: readonly string[], key: string, value: string): string[] {
-  const at = env.findIndex((entry) => entry === key || entry.startsWith(`${key}=`));
-  const entry = `${key}=${value}`;
-  return at < 0 ? [...env, entry] : env.with(at, entry);
-}

@@ -1,4 +1,5 @@
 export { type Directives, syntaxOf } from "./directive.ts";
+export { applySettings, commandArgs, withEnv } from "./apply-settings.ts";
 export { parseDuration } from "./duration.ts";
 export type { BaseFacts } from "./facts.ts";
 export { type Heredoc, heredocText, parseHeredoc } from "./heredoc.ts";
@@ -22,5 +23,6 @@ export {
 export { csvFields, parseRunMount, type RunMount } from "./mount.ts";
 export { type Outline, outlineOf, type Target, targetsOf } from "./outline.ts";
 export { parseDockerfile, parseTrigger } from "./parse.ts";
+export { parseChanges } from "./parse-changes.ts";
 export { dockerfileError, type SourceRange, within } from "./source.ts";
 export { expandText, expandWord, expandWords, type WordOptions } from "./word.ts";

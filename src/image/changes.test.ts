@@ -3,7 +3,6 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { isPlyError } from "../error.ts";
 import type { ProcessConfig } from "../oci/index.ts";
-import { expandWord, splitWords } from "./change-words.ts";
 import { applyChanges } from "./changes.ts";
 
 const base: ProcessConfig = {
@@ -120,20 +119,6 @@ describe("applyChanges", () => {
         } catch (error) {
           assert.ok(isPlyError(error, "invalid"), String(error));
         }
-      }),
-    );
-  });
-});
-
-describe("words", () => {
-  test("a quoted word comes back as it was", () => {
-    fc.assert(
-      fc.property(fc.array(fc.stringMatching(/^[^'\0\r\n]{1,12}$/), { minLength: 1 }), (words) => {
-        const quoted = words.map((word) => `'${word}'`).join(" \t");
-        assert.deepEqual(
-          splitWords(quoted).map((word) => expandWord(word, () => undefined)),
-          words,
-        );
       }),
     );
   });

@@ -53,30 +53,22 @@ export function progressMode(
 /** Of the failed step's output that a log shows a second time. */
 const REPEATED_LINES = 20;
 
-export function createBuildView({ stdio, mode, env, clock = Date.now }: ViewOptions): BuildView {
+export function createBuildView(options: ViewOptions): BuildView {
+  const { stdio, env, clock = Date.now } = options;
+  const look = lookOf(options);
   const steps = createSteps(clock);
-  const isScreen = isLive(mode, stdio, env);
-  const isLog = !isScreen && (mode === "plain" || mode === "auto");
-  const paint = paintOf(isScreen ? env : { NO_COLOR: "1" });
-  const face = faceOf();
+  const paint = paintOf(look === "screen" ? env : { NO_COLOR: "1" });
+  const face = faceOf(look, { stdio, steps, clock, paint });
   const warnings: Extract<PlyBuildMessage, { readonly type: "warning" }>[] = [];
   let failed: PlyBuildStep | undefined;
   let isClosed = false;
-
-  function faceOf(): Face {
-    if (mode === "quiet") return { show: () => undefined, close: () => undefined };
-    if (mode === "rawjson")
-      return { show: (message) => stdio.err(`${JSON.stringify(message)}\n`), close: () => undefined };
-    if (isScreen) return liveView({ stdio, steps, clock, paint });
-    return plainView({ write: (text) => stdio.err(text), clock });
-  }
   return {
     get failed() {
       return failed;
     },
     outputOf({ number }) {
       const text = steps.get(number)?.output.whole() ?? "";
-      return isLog ? lastLines(text, REPEATED_LINES) : text;
+      return look === "log" ? lastLines(text, REPEATED_LINES) : text;
     },
     show(message) {
       const state = steps.take(message);
@@ -93,14 +85,35 @@ export function createBuildView({ stdio, mode, env, clock = Date.now }: ViewOpti
         face.show(message, state);
       }
       face.close();
-      if (mode === "quiet" || mode === "rawjson") return;
+      if (look !== "screen" && look !== "log") return;
       for (const line of warningLines(warnings, paint)) stdio.err(`${line}\n`);
     },
   };
 }
 
-function isLive(mode: ProgressMode, stdio: Stdio, env: ViewOptions["env"]): boolean {
-  return mode === "tty" || (mode === "auto" && stdio.isTerminal("stderr") && env["TERM"] !== "dumb");
+/** What a mode comes to. */
+type Look = "screen" | "log" | "silent" | "raw";
+
+function lookOf({ mode, stdio, env }: ViewOptions): Look {
+  if (mode === "quiet") return "silent";
+  if (mode === "rawjson") return "raw";
+  const isTerminal = stdio.isTerminal("stderr") && env["TERM"] !== "dumb";
+  return mode === "tty" || (mode === "auto" && isTerminal) ? "screen" : "log";
+}
+
+function faceOf(look: Look, parts: Parameters<typeof liveView>[0]): Face {
+  const { stdio, clock } = parts;
+  const close = () => undefined;
+  switch (look) {
+    case "screen":
+      return liveView(parts);
+    case "log":
+      return plainView({ write: (text) => stdio.err(text), clock });
+    case "raw":
+      return { show: (message) => stdio.err(`${JSON.stringify(message)}\n`), close };
+    case "silent":
+      return { show: () => undefined, close };
+  }
 }
 
 function lastLines(text: string, count: number): string {

@@ -51,6 +51,7 @@ export async function spoolTar(
     },
   });
   let size = 0;
+  let root: TreeNode;
   try {
     await using spool = await open(file, "wx", 0o600);
     for await (const chunk of decompress(archive)) {
@@ -62,6 +63,8 @@ export async function spoolTar(
     }
     scanner.end();
     finishFile();
+    // Hard links to nothing, for one, come out here.
+    root = unionOf([{ entries: collector.finish() }]);
   } catch (error) {
     await rm(file, { force: true });
     if (!isPlyError(error, "corrupt")) throw error;
@@ -72,7 +75,7 @@ export async function spoolTar(
   }
   const read = openReader(file, size);
   return {
-    root: unionOf([{ entries: collector.finish() }]),
+    root,
     size,
     packed: file,
     digestOf: (_path, { data }) => (data === null ? EMPTY_DIGEST : (digests.get(data.offset) ?? missing())),

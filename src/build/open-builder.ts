@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { mkdirSync, rmSync } from "node:fs";
-import { PlyError, throwIfAborted } from "../error.ts";
+import { isPlyError, PlyError, throwIfAborted } from "../error.ts";
 import { unmountBelow } from "../overlay/index.ts";
 import { checkOutputs } from "./asked-outputs.ts";
 import type { Builder, BuildOptions, BuildResult } from "./build.ts";
@@ -48,6 +48,8 @@ export function openBuilder(parts: BuilderParts): Builder {
   };
   const keeper = openCacheKeeper({ ...parts, cache, memory });
   keeper.keepToPolicy();
+  // Nobody goes on with what the last engine was building when it was killed.
+  for (const owner of store.leases.owners()) if (/^build(?:-export)?:/.test(owner)) store.leases.end(owner);
   return {
     calls: openCalls(parts),
     async build(options) {
@@ -57,6 +59,9 @@ export function openBuilder(parts: BuilderParts): Builder {
       try {
         using used = cache.forBuild();
         return await buildImage(parts, { cache: used, memory }, options, stop);
+      } catch (error) {
+        // Whatever it was that was interrupted.
+        throw isPlyError(stop.signal.reason, "cancelled") ? stop.signal.reason : error;
       } finally {
         underway.delete(id);
         keeper.keepToPolicy();

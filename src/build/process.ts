@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { PlyError } from "../error.ts";
+import { PlyError, throwIfAborted } from "../error.ts";
 
 /** The last of what a tool says on stderr: enough to know why. */
 const STDERR_BYTES = 4096;
@@ -16,7 +16,7 @@ export async function runTool(
 ): Promise<string> {
   const child = spawn(command, args, {
     stdio: ["ignore", "pipe", "pipe"],
-    signal: options.signal,
+    detached: true,
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     env: { ...process.env, ...options.env },
   });
@@ -26,7 +26,13 @@ export async function runTool(
   child.stderr.on("data", (chunk: Buffer) => {
     errors = (errors + chunk.toString("utf8")).slice(-STDERR_BYTES);
   });
-  const code = await ended(child, command);
+  // With those it has started: git leaves the fetching to others.
+  const stop = (): void => {
+    if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, "SIGKILL");
+  };
+  options.signal.addEventListener("abort", stop, { once: true });
+  const code = await ended(child, command).finally(() => options.signal.removeEventListener("abort", stop));
+  throwIfAborted(options.signal);
   if (code !== 0)
     throw new PlyError(
       "unavailable",

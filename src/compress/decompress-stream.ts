@@ -54,6 +54,10 @@ async function* inflateAll(
         yield* sink.during(decompressor.push(chunk.subarray(at, at + INPUT_BYTES), sink));
     yield* sink.during(decompressor.end(sink));
     yield* sink.rest();
+  } catch (error) {
+    // What was there before the fault may say what it was meant to be.
+    yield* sink.rest();
+    throw error;
   } finally {
     decompressor.close();
   }

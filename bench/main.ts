@@ -10,12 +10,14 @@
  *   npm run bench -- logs     what a container printed, 100 MB of it and a gigabyte
  *   npm run bench -- images   the list of 500 images
  *   npm run bench -- build    30 COPY steps, 20,000 files, ten RUN steps, and all of it cached
+ *   npm run bench -- build-cache  ten RUN steps on a machine that has only the base, from a cache in a registry
  *   npm run bench             all of them
  * Options: --rounds N, --only IMAGE (debian, files, layers) or, of the network, --only run or throughput, --peer PART-OF-A-NAME, --out DIR. Times are whole processes, as a user waits for them.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { benchBuildCache } from "./build-caches.ts";
 import { benchBuild } from "./builds.ts";
 import { benchExec, benchImages, benchPs, benchRun } from "./containers.ts";
 import { option } from "./harness.ts";
@@ -36,6 +38,7 @@ const SUBJECTS = [
   "logs",
   "images",
   "build",
+  "build-cache",
 ] as const;
 type Subject = (typeof SUBJECTS)[number];
 
@@ -50,6 +53,7 @@ const BENCHES: Readonly<Record<Subject, (work: string, rounds: number) => Promis
   logs: benchLogs,
   images: benchImages,
   build: benchBuild,
+  "build-cache": benchBuildCache,
 };
 
 const named = process.argv

@@ -1,5 +1,5 @@
 import { createHash, type Hash } from "node:crypto";
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, openSync, readSync, truncateSync } from "node:fs";
 import { open, rm } from "node:fs/promises";
 import { decompress } from "../compress/index.ts";
 import { isPlyError, PlyError, throwIfAborted } from "../error.ts";
@@ -15,6 +15,7 @@ export interface SpooledTree extends FileTree, Disposable {
 
 /** What is read ahead of a file: small files lie one after the other. */
 const WINDOW_BYTES = 1024 * 1024;
+const BLOCK_BYTES = 512;
 const CHUNK_BYTES = 256 * 1024;
 
 /**
@@ -77,7 +78,11 @@ export async function spoolTar(
   return {
     root,
     size,
-    packed: file,
+    pack(_path, root) {
+      const padded = Math.ceil(size / BLOCK_BYTES) * BLOCK_BYTES;
+      truncateSync(file, padded);
+      return { root, data: { path: file, size: padded }, [Symbol.dispose]: () => undefined };
+    },
     digestOf: (_path, { data }) => (data === null ? EMPTY_DIGEST : (digests.get(data.offset) ?? missing())),
     read: (_path, node) => contentOf(node, read.at),
     [Symbol.dispose]() {

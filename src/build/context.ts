@@ -9,6 +9,7 @@ import { spoolArchive } from "./archive.ts";
 import { directoryTree } from "./directory-tree.ts";
 import { httpAuthorization, type Secrets } from "./fetch-secrets.ts";
 import type { FileDigests } from "./file-digests.ts";
+import type { FilePool } from "./file-pool.ts";
 import { byteString, type FileTree, newNode, shownPath } from "./file-tree.ts";
 import { gitTree } from "./git.ts";
 import { parseGitAddress } from "./git-address.ts";
@@ -70,6 +71,7 @@ export interface ContextParts {
   /** Directory for what is sent and fetched. */
   readonly spool: string;
   readonly digests: FileDigests;
+  readonly pool: FilePool;
   readonly repositories: Repositories;
 }
 
@@ -175,6 +177,7 @@ async function openOne(
     throw new PlyError("conflict", `the engine does not find ${directory} where the client does`);
   return directoryTree(directory, {
     digests: opening.digests,
+    pool: opening.pool,
     ...(ignore === undefined ? {} : { ignore: parseIgnoreFile(ignore) }),
   });
 }

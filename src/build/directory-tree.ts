@@ -6,6 +6,7 @@ import { PlyError } from "../error.ts";
 import type { TreeNode } from "../layer/index.ts";
 import { type FileLook, type FileStamp, openFileLook } from "../linux/index.ts";
 import { type FileDigests, isSameFile } from "./file-digests.ts";
+import type { FilePool } from "./file-pool.ts";
 import { EMPTY_DIGEST, type FileTree, newNode, shownPath } from "./file-tree.ts";
 
 const CHUNK_BYTES = 256 * 1024;
@@ -22,6 +23,8 @@ export interface DirectoryTreeOptions {
   readonly ignore?: IgnoreFile;
   /** Digests that are known already. */
   readonly digests?: FileDigests;
+  /** Contents that were written down already, for mounts. */
+  readonly pool?: FilePool;
   /** Milliseconds since 1970; the present when absent. */
   readonly now?: number;
 }
@@ -45,11 +48,19 @@ export async function directoryTree(
   const root = nodeAt(walk, directory);
   if (root === undefined) throw new PlyError("invalid", `${directory} is not a directory`);
   await fill(walk, root, directory, "");
-  const { digests } = options;
+  const { digests, pool } = options;
   const content = readingBelow(directory, walk);
+  const stampOfSettled = (node: TreeNode): string | undefined => {
+    const stamp = walk.stamps.get(node);
+    if (stamp === undefined || stamp.changedSeconds >= settledBefore) return undefined;
+    return Object.values(stamp).join(":");
+  };
   return {
     root,
     read: content.read,
+    ...(pool === undefined
+      ? {}
+      : { pack: (path, node) => pool.pack({ tree: content, path, node }, stampOfSettled) }),
     digestOf(path, node) {
       const stamp = walk.stamps.get(node);
       if (digests === undefined || stamp === undefined) return content.digestOf(path, node);

@@ -14,8 +14,22 @@ export interface FileTree {
   originOf?(node: TreeNode): string;
   /** The whole tree as a directory of this host, as long as the build lasts. */
   directory?(): Promise<string>;
-  /** A file that the nodes' `data` point into. */
-  readonly packed?: string;
+  /** A directory of it with its files' bytes in one file. */
+  pack?(path: string, node: TreeNode): Promise<PackedTree> | PackedTree;
+}
+
+/** A tree whose files' bytes lie in one file, each from a multiple of 512 on; dispose it when that is not needed any more. */
+export interface PackedTree extends Disposable {
+  readonly root: TreeNode;
+  /** The file, and how much of it there is for this tree, a multiple of 512. */
+  readonly data: { readonly path: string; readonly size: number };
+}
+
+/** A node of a tree: what a mount shows. */
+export interface TreePlace {
+  readonly tree: FileTree;
+  readonly path: string;
+  readonly node: TreeNode;
 }
 
 /** sha256 of nothing. */

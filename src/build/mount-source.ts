@@ -2,26 +2,19 @@ import { resolveInTree, type TreeNode } from "../layer/index.ts";
 import type { BuildStep } from "./build.ts";
 import type { StepInput } from "./cache.ts";
 import { notFound } from "./copy-files.ts";
-import { byteString, type FileTree, walkTree } from "./file-tree.ts";
+import { byteString, type TreePlace, walkTree } from "./file-tree.ts";
 import { contextOf, treeFrom } from "./origin.ts";
 import type { StageWork } from "./session.ts";
-
-/** What a mount shows: a node of a tree, its links followed within that. */
-export interface MountSource {
-  readonly tree: FileTree;
-  readonly path: string;
-  readonly node: TreeNode;
-}
 
 /** More than this is told apart by the layers that brought it, not by reading it. */
 const READ_BYTES = 64 * 1024 * 1024;
 
-/** Finds what `from` and `source` name. Throws "not-found". */
+/** Finds what `from` and `source` name, links followed within their tree. Throws "not-found". */
 export async function sourceOf(
   work: StageWork,
   { from, source }: { readonly from: string | undefined; readonly source: string },
   step: BuildStep,
-): Promise<MountSource> {
+): Promise<TreePlace> {
   const tree = from === undefined ? contextOf(work.session, "RUN --mount") : await treeFrom(work, from, step);
   const { path, node } = resolveInTree(tree.root, byteString(source));
   if (node === undefined) throw notFound("RUN --mount", source);
@@ -29,7 +22,7 @@ export async function sourceOf(
 }
 
 /** What tells these files from others. */
-export async function sourceInputs(target: string, { tree, path, node }: MountSource): Promise<StepInput[]> {
+export async function sourceInputs(target: string, { tree, path, node }: TreePlace): Promise<StepInput[]> {
   const { originOf } = tree;
   const isRead = originOf === undefined || bytesBelow(path, node) <= READ_BYTES;
   const inputs: StepInput[] = [];

@@ -11,6 +11,7 @@ import { withChecks } from "./checks.ts";
 import { openBuildContext, openBuildContexts } from "./context.ts";
 import { type BuiltStage, deliver } from "./deliver.ts";
 import { createFileDigests } from "./file-digests.ts";
+import { createFilePool } from "./file-pool.ts";
 import { imageOfLayout } from "./layout-context.ts";
 import { buildStages, openSessions } from "./open-session.ts";
 import type { BuilderParts } from "./parts.ts";
@@ -33,7 +34,7 @@ export function openBuilder(parts: BuilderParts): Builder {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
   }
   const { spool, repositories } = parts;
-  const contextParts = { spool, repositories, digests: createFileDigests() };
+  const contextParts = { spool, repositories, digests: createFileDigests(), pool: createFilePool(spool) };
   const underway = new Map<string, AbortController>();
   const cache = openBuildCache({
     layerRecords: store.records("build-layer"),

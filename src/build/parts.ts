@@ -19,12 +19,12 @@ export interface BuilderParts {
   /** A stack of layers as a directory, read-only. */
   readonly view: (stack: LayerStack) => Promise<AsyncDisposable & { readonly path: string }>;
   /**
-   * A tree whose files' bytes lie in the file `data`, as a directory, read-only; `place` is for what it takes to do so. Absent:
+   * A tree whose files' bytes lie in the file `data` (its size a multiple of 512), as a directory, read-only; `place` is for what it takes to do so. Absent:
    * this host cannot, it is written out.
    */
   readonly mountTree?: (
     tree: TreeNode,
-    data: string,
+    data: { readonly path: string; readonly size: number },
     place: string,
   ) => Promise<AsyncDisposable & { readonly path: string }>;
   readonly run: RunCommand;

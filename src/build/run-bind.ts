@@ -2,9 +2,9 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { RunMount } from "../dockerfile/index.ts";
 import { copyDirectoryAttributes, mountOverlay, unmountAll } from "../overlay/index.ts";
-import { byteString, shownPath } from "./file-tree.ts";
+import type { TreePlace } from "./file-tree.ts";
 import type { MountContext, MountPlan, Places } from "./mount-plan.ts";
-import { type MountSource, sourceInputs, sourceOf } from "./mount-source.ts";
+import { sourceInputs, sourceOf } from "./mount-source.ts";
 import { writeTree } from "./write-tree.ts";
 
 /** `--mount=type=bind`: files of others, as they are; what a step writes there is gone when it ends. */
@@ -20,22 +20,15 @@ export async function planBind(
       ...(await sourceInputs(target, source)),
     ],
     async open(places) {
-      const directory = await work.session.sources.directoryOf(source.tree);
-      const path = pathBelow(directory, source);
-      const found = path !== undefined && (readOnly || source.node.type === "directory");
-      const shown = !found ? await copied(places, source) : readOnly ? path : writable(places, path);
+      const path = await work.session.sources.pathOf(source);
+      const isThere = path !== undefined && (readOnly || source.node.type === "directory");
+      const shown = !isThere ? await copied(places, source) : readOnly ? path : writable(places, path);
       return { mount: { kind: "bind", source: shown, target, readOnly } };
     },
   };
 }
 
-/** Undefined for a name that is no text: the runtime takes nothing else. */
-function pathBelow(directory: string, { path }: MountSource): string | undefined {
-  const text = shownPath(path);
-  return byteString(text) === path ? join(directory, text) : undefined;
-}
-
-async function copied(places: Places, source: MountSource): Promise<string> {
+async function copied(places: Places, source: TreePlace): Promise<string> {
   const path = places.fresh("spool");
   await writeTree(source, path);
   return path;

@@ -66,7 +66,7 @@ export function openSources(
     };
   };
   return {
-    directoryOf: mounts.directoryOf,
+    pathOf: mounts.pathOf,
     treeOf(diffIds) {
       const key = diffIds.join(" ");
       const known = trees.get(key);

@@ -12,16 +12,13 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import type { TreeNode } from "../layer/index.ts";
-import type { FileTree } from "./file-tree.ts";
+import type { TreePlace } from "./file-tree.ts";
 
 /**
  * Writes a node of a tree, and all below it, to a path of this host that is not there yet, or into a directory that is
  * empty: for mounts. Devices and pipes are left out.
  */
-export async function writeTree(
-  { tree, path, node }: { readonly tree: FileTree; readonly path: string; readonly node: TreeNode },
-  target: string,
-): Promise<void> {
+export async function writeTree({ tree, path, node }: TreePlace, target: string): Promise<void> {
   mkdirSync(dirname(target), { recursive: true });
   const firstNames = new Map<TreeNode, Buffer>();
   let count = 0;

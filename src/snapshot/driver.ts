@@ -47,8 +47,12 @@ export interface SnapshotDriver extends AsyncDisposable {
   remove(chainId: ChainId): Promise<void>;
   /** The image's tree, read-only; dispose to release. */
   view(stack: LayerStack): Promise<View>;
-  /** A tree whose files' bytes lie in the file `data`, read-only; `place`, which is made, holds it. Absent: the driver cannot. */
-  viewTree?(tree: TreeNode, data: string, place: string): Promise<View>;
+  /** A tree whose files' bytes lie in the file `data` (its size a multiple of 512), read-only; `place`, which is made, holds it. Absent: the driver cannot. */
+  viewTree?(
+    tree: TreeNode,
+    data: { readonly path: string; readonly size: number },
+    place: string,
+  ): Promise<View>;
   /** A writable root over the stack (null: over nothing). Upper and work live in `dir` (the container's directory). */
   prepare(dir: string, stack: LayerStack | null, options?: PrepareOptions): Promise<Rootfs>;
   /** Unmounts; the upper stays. Idempotent. */

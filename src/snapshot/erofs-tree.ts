@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { closeSync, mkdirSync, openSync, readSync, statSync, truncateSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readSync } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { writeErofs } from "../erofs/index.ts";
@@ -8,16 +8,18 @@ import { unmountAll } from "../overlay/index.ts";
 import type { View } from "./driver.ts";
 import { type ErofsMode, mountErofs } from "./erofs-mount.ts";
 
-const BLOCK_BYTES = 512;
 const UUID_BYTES = 16;
 
 /** Mounts a tree whose files' bytes lie in `data`, read-only, within `place`, which is made. */
-export async function viewTree(mode: ErofsMode, tree: TreeNode, data: string, place: string): Promise<View> {
-  const size = Math.ceil(statSync(data).size / BLOCK_BYTES) * BLOCK_BYTES;
-  truncateSync(data, size);
+export async function viewTree(
+  mode: ErofsMode,
+  tree: TreeNode,
+  { path, size }: { readonly path: string; readonly size: number },
+  place: string,
+): Promise<View> {
   const [image, target] = [join(place, "image"), join(place, "tree")];
   mkdirSync(target, { recursive: true, mode: 0o755 });
-  const fd = openSync(data, "r");
+  const fd = openSync(path, "r");
   try {
     const readAt = (_device: number, offset: number, length: number) => {
       const bytes = new Uint8Array(length);
@@ -32,7 +34,7 @@ export async function viewTree(mode: ErofsMode, tree: TreeNode, data: string, pl
   } finally {
     closeSync(fd);
   }
-  mountErofs(mode, image, [data], target);
+  mountErofs(mode, image, [path], target);
   return {
     path: target,
     async [Symbol.asyncDispose]() {

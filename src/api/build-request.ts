@@ -51,7 +51,7 @@ export function parseBuildRequest({ query, headers }: Pick<Exchange, "query" | "
 }
 
 /** `SOURCE_DATE_EPOCH`: nothing in the image is younger. */
-function epochOf(args: ReadonlyMap<string, string>): Pick<BuildOptions, "times"> {
+export function epochOf(args: ReadonlyMap<string, string>): Pick<BuildOptions, "times"> {
   const text = args.get("SOURCE_DATE_EPOCH");
   if (text === undefined || text === "") return {};
   if (!/^\d{1,12}$/.test(text))

@@ -13,6 +13,7 @@ import {
 import type { PlyBuildContext, PlyBuildMessage, PlyBuildRequest, PlyBuildStep } from "../wire/index.ts";
 import { cachesOf } from "./build-cache.ts";
 import { contentSender, outputOptions, storedNames } from "./build-outputs.ts";
+import { epochOf } from "./build-request.ts";
 import { credentialsByHost } from "./credentials.ts";
 import { bodyStream, type Exchange, sendJson } from "./exchange.ts";
 import { errorBody } from "./failure.ts";
@@ -184,14 +185,13 @@ function optionsOf(request: PlyBuildRequest): Omit<BuildOptions, "dockerfile" | 
     timestamp,
     platforms,
   } = request;
-  const epoch = buildArgs["SOURCE_DATE_EPOCH"];
   return {
     buildArgs: new Map(Object.entries(buildArgs)),
     references: (request.names ?? []).map((name) => withDefaultTag(parseReference(name))),
     secrets: new Map(Object.entries(secrets).map(([id, value]) => [id, Buffer.from(value, "base64")])),
     ssh: new Map(Object.entries(ssh)),
-    ...outputOptions(request),
     ...cachesOf(request),
+    ...outputOptions(request),
     ...(request.target === undefined ? {} : { target: request.target }),
     ...overridesOf(request),
     ...(request.labels === undefined ? {} : { labels: request.labels }),
@@ -203,9 +203,7 @@ function optionsOf(request: PlyBuildRequest): Omit<BuildOptions, "dockerfile" | 
     ...(request.pull === undefined ? {} : { pull: request.pull }),
     ...(timestamp !== undefined
       ? { times: { all: timestamp } }
-      : epoch !== undefined && /^\d{1,12}$/.test(epoch)
-        ? { times: { atMost: Number(epoch) } }
-        : {}),
+      : epochOf(new Map(Object.entries(buildArgs)))),
     run: {
       ...stepSettings({ ...hostConfig }),
       allowHostNetwork: allow.includes("network.host"),

@@ -12,6 +12,7 @@ import {
 } from "./cache-choice.ts";
 import { type CacheEntry, createEntries } from "./cache-entries.ts";
 import type { CacheMounts } from "./cache-mounts.ts";
+import type { Repositories } from "./repositories.ts";
 import type { BuildMemory } from "./trace.ts";
 
 /** What of the cache goes by itself after builds. */
@@ -46,6 +47,7 @@ export interface KeeperParts {
   readonly store: Pick<Store, "layers" | "collectGarbage" | "root">;
   readonly cache: SharedCache;
   readonly cacheMounts: CacheMounts;
+  readonly repositories: Pick<Repositories, "clear">;
   readonly memory: BuildMemory;
   readonly events: Pick<EventBus, "emit">;
   /** Undefined: nothing goes by itself. */
@@ -125,8 +127,10 @@ export function openCacheKeeper(parts: KeeperParts): CacheKeeper {
     async prune({ selection, all, limits }) {
       const chosen = chooseEntries(await list(), { selection, all, limits, freeSpace: await freeSpace() });
       const pruned = await remove(chosen);
-      if (all && Object.keys(selection).length === 0 && Object.keys(limits).length === 0)
+      if (all && Object.keys(selection).length === 0 && Object.keys(limits).length === 0) {
         cache.forgetHistory(Number.POSITIVE_INFINITY);
+        await parts.repositories.clear();
+      }
       return pruned;
     },
     keepToPolicy() {

@@ -109,7 +109,14 @@ export function planStages(file: Dockerfile, options: GraphOptions): BuildGraph 
     });
   });
   const target = findTarget(file, planned, options.target);
-  return { file, all: planned, target, stages: reachable(planned, options.allStages === true ? planned : [target]), escapeToken, originOf };
+  return {
+    file,
+    all: planned,
+    target,
+    stages: reachable(planned, options.allStages === true ? planned : [target]),
+    escapeToken,
+    originOf,
+  };
 }
 
 /** One name for all that mean the same image: `docker.io/library/alpine:latest` is `alpine`. */

@@ -73,9 +73,13 @@ export function planPlatform(
     global: new Map(),
     used: new Set(),
   };
-  const graph = planStages(file, { target, args, contexts: new Set(options.contexts?.keys()),
+  const graph = planStages(file, {
+    target,
+    args,
+    contexts: new Set(options.contexts?.keys()),
     firstBase: options.firstBase,
-    allStages: options.allStages === true });
+    allStages: options.allStages === true,
+  });
   const stepCount = graph.stages.reduce((sum, { stage }) => sum + 1 + stage.instructions.length, 0);
   return { platform, args, graph, stepCount };
 }

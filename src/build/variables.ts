@@ -119,4 +119,3 @@ export function nameOfVariable(entry: string): string {
   const equals = entry.indexOf("=");
   return equals < 0 ? entry : entry.slice(0, equals);
 }
-

@@ -1,5 +1,9 @@
+export {
+  applySettings,
+  commandArgs,
+  withEnv,
+} from "./apply-settings.ts";
 export { type Directives, syntaxOf } from "./directive.ts";
-export { applySettings, commandArgs, withEnv } from "./apply-settings.ts";
 export { parseDuration } from "./duration.ts";
 export type { BaseFacts } from "./facts.ts";
 export { type Heredoc, heredocText, parseHeredoc } from "./heredoc.ts";

@@ -22,7 +22,6 @@ export const BUILD_FLAGS = {
     help: "One more context, for --from=NAME",
     complete: "directory",
   },
-  explain: { kind: "bool", help: "Say at the end why each step that ran was not cached" },
   call: {
     kind: "string",
     default: "build",
@@ -30,6 +29,7 @@ export const BUILD_FLAGS = {
     help: "Instead of building: check, outline or targets; then ,format=json",
   },
   check: { kind: "bool", help: "Look the Dockerfile over and build nothing (--call=check)" },
+  explain: { kind: "bool", help: "Say at the end why each step that ran was not cached" },
   file: {
     kind: "list",
     short: "f",

@@ -109,9 +109,10 @@ function usualFile(directory: string): string {
   return names.find((path) => existsSync(path)) ?? join(directory, "Dockerfile");
 }
 
-function joined(
-  files: readonly { readonly text: string; readonly name: string }[],
-): { readonly text: string; readonly name: string } {
+function joined(files: readonly { readonly text: string; readonly name: string }[]): {
+  readonly text: string;
+  readonly name: string;
+} {
   return { text: files.map(({ text }) => text).join("\n"), name: files.map(({ name }) => name).join(" + ") };
 }
 
@@ -159,9 +160,13 @@ const LAYOUT = "oci-layout://";
 
 /** `DIR[:TAG][@DIGEST]`. */
 function layoutContext(name: string, value: string): LocalContext {
-  const [, path = "", tag = "", digest = ""] = /^(.*?)(?::([\w.-]+))?(?:@(sha256:[0-9a-f]{64}))?$/.exec(value) ?? [];
+  const [, path = "", tag = "", digest = ""] =
+    /^(.*?)(?::([\w.-]+))?(?:@(sha256:[0-9a-f]{64}))?$/.exec(value) ?? [];
   if (!existsSync(join(path, "index.json")))
-    throw new PlyError("not-found", `--build-context ${name}: ${path} is no OCI layout: it has no index.json`);
+    throw new PlyError(
+      "not-found",
+      `--build-context ${name}: ${path} is no OCI layout: it has no index.json`,
+    );
   const directory = realpathSync(resolve(path));
   return { ...localContext(directory, `contexts/${name}`, undefined), image: digest || tag };
 }

@@ -9,6 +9,7 @@ import { type FileDigests, isSameFile } from "./file-digests.ts";
 import type { FilePool } from "./file-pool.ts";
 import { EMPTY_DIGEST, type FileTree, newNode, shownPath } from "./file-tree.ts";
 
+const O_PATH = 0o10000000;
 const CHUNK_BYTES = 256 * 1024;
 /** A file younger than this when it was looked at may change again within the same tick of its clock. */
 const SETTLED_MS = 2000;
@@ -45,7 +46,7 @@ export async function directoryTree(
     turnAt: performance.now() + TURN_MS,
   };
   const settledBefore = Math.floor(((options.now ?? Date.now()) - SETTLED_MS) / 1000);
-  const root = nodeAt(walk, directory);
+  const root = nodeAt(walk, directory, undefined);
   if (root === undefined) throw new PlyError("invalid", `${directory} is not a directory`);
   await fill(walk, root, directory, "");
   const { digests, pool } = options;
@@ -147,9 +148,20 @@ const KINDS: ReadonlyMap<number, TreeNode["type"]> = new Map([
   [constants.S_IFIFO, "fifo"],
 ]);
 
-/** `full` is text where all of its names are; else bytes. Undefined for what a context cannot hold. Directories are empty yet. */
-function nodeAt({ look, inodes, stamps }: Walk, full: string | Buffer): TreeNode | undefined {
-  look.at(full);
+/** A directory that is being read. */
+interface Place {
+  readonly descriptor: number;
+  /** Text where all of its names are; else bytes. */
+  readonly full: string | Buffer;
+}
+
+/** Undefined for what a context cannot hold. Directories are empty yet. */
+function nodeAt(
+  { look, inodes, stamps }: Walk,
+  name: string | Buffer,
+  place: Place | undefined,
+): TreeNode | undefined {
+  look.at(name, place?.descriptor);
   const { mode } = look;
   const type = KINDS.get(mode & constants.S_IFMT);
   if (type === undefined) return undefined;
@@ -166,11 +178,15 @@ function nodeAt({ look, inodes, stamps }: Walk, full: string | Buffer): TreeNode
     mtimeSeconds: look.modifiedSeconds,
     mtimeNanos: look.modifiedNanos,
     size: type === "file" ? look.size : 0,
-    linkTarget: type === "symlink" ? readlinkSync(full, { encoding: "buffer" }).toString("latin1") : "",
+    linkTarget: type === "symlink" && place !== undefined ? linkTarget(childOf(place.full, name)) : "",
   });
   if (inode !== "") inodes.set(inode, node);
   if (type === "file" && stamp !== undefined) stamps.set(node, stamp);
   return node;
+}
+
+function linkTarget(full: string | Buffer): string {
+  return readlinkSync(full, { encoding: "buffer" }).toString("latin1");
 }
 
 async function fill(walk: Walk, { children }: TreeNode, full: string | Buffer, path: string): Promise<void> {
@@ -179,32 +195,44 @@ async function fill(walk: Walk, { children }: TreeNode, full: string | Buffer, p
     await nextTurn();
     walk.turnAt = performance.now() + TURN_MS;
   }
-  for (const { name, child } of namesIn(full)) {
-    const here = path === "" ? name : `${path}/${name}`;
-    const shown = walk.ignore === undefined ? "" : shownPath(here);
-    const isIgnored = walk.ignore?.isIgnored(shown) ?? false;
-    if (isIgnored && !walk.ignore?.mayKeepBelow(shown)) continue;
-    const node = nodeAt(walk, child);
-    if (node === undefined) continue;
-    if (node.children !== null) await fill(walk, node, child, here);
-    if (!isIgnored || (node.children?.size ?? 0) > 0) children.set(name, node);
+  const below: { readonly node: TreeNode; readonly name: string; readonly full: string | Buffer }[] = [];
+  // Relative to the open directory, each look has one name to go.
+  const descriptor = openSync(full, O_PATH | constants.O_DIRECTORY);
+  try {
+    for (const given of namesIn(full)) {
+      const name = typeof given === "string" ? given : given.toString("latin1");
+      const shown = walk.ignore === undefined ? "" : shownPath(pathBelow(path, name));
+      const isIgnored = walk.ignore?.isIgnored(shown) ?? false;
+      if (isIgnored && !walk.ignore?.mayKeepBelow(shown)) continue;
+      const node = nodeAt(walk, given, { descriptor, full });
+      if (node === undefined || (isIgnored && node.children === null)) continue;
+      children.set(name, node);
+      if (node.children !== null) below.push({ node, name, full: childOf(full, given) });
+    }
+  } finally {
+    closeSync(descriptor);
+  }
+  for (const { node, name, full: child } of below) {
+    const here = pathBelow(path, name);
+    await fill(walk, node, child, here);
+    const isEmpty = (node.children?.size ?? 0) === 0;
+    if (isEmpty && walk.ignore?.isIgnored(shownPath(here))) children.delete(name);
   }
 }
 
-/** What is in a directory, in the order of bytes. */
-function* namesIn(
-  full: string | Buffer,
-): Generator<{ readonly name: string; readonly child: string | Buffer }> {
-  if (typeof full === "string") {
-    const names = readdirSync(full);
-    if (names.every(isAscii)) {
-      for (const name of names.sort()) yield { name, child: `${full}/${name}` };
-      return;
-    }
-  }
-  const start = Buffer.concat([Buffer.from(full), SLASH]);
-  for (const bytes of readdirSync(full, { encoding: "buffer" }).sort(Buffer.compare))
-    yield { name: bytes.toString("latin1"), child: Buffer.concat([start, bytes]) };
+function pathBelow(path: string, name: string): string {
+  return path === "" ? name : `${path}/${name}`;
+}
+
+function childOf(full: string | Buffer, name: string | Buffer): string | Buffer {
+  if (typeof full === "string" && typeof name === "string") return `${full}/${name}`;
+  return Buffer.concat([Buffer.from(full), SLASH, Buffer.from(name)]);
+}
+
+/** What is in a directory, in the order of bytes; text when all of it is ASCII. */
+function namesIn(full: string | Buffer): (string | Buffer)[] {
+  const names = readdirSync(full);
+  return names.every(isAscii) ? names.sort() : readdirSync(full, { encoding: "buffer" }).sort(Buffer.compare);
 }
 
 function isAscii(text: string): boolean {

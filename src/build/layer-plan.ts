@@ -159,6 +159,9 @@ function planOver(target: TreeNode, base: TreeNode | undefined): LayerPlan {
     async inputs() {
       const inputs: StepInput[] = [];
       let turnAt = performance.now() + TURN_MS;
+      // Most entries have what the one before has.
+      let like: TreeNode | undefined;
+      let attributes = "";
       for (const [path, { node, content }] of entries) {
         // Files that were not hashed before are read here.
         if (inputs.length % 64 === 0 && performance.now() > turnAt) {
@@ -166,7 +169,11 @@ function planOver(target: TreeNode, base: TreeNode | undefined): LayerPlan {
           turnAt = performance.now() + TURN_MS;
         }
         const { type, mode, uid, gid, linkTarget, rdevMajor, rdevMinor } = node;
-        let text = `${type} ${mode.toString(8)} ${uid}:${gid}`;
+        if (node.type !== like?.type || mode !== like.mode || uid !== like.uid || gid !== like.gid) {
+          like = node;
+          attributes = `${type} ${mode.toString(8)} ${uid}:${gid}`;
+        }
+        let text = attributes;
         if (type === "file") {
           const digest = digestOf(content);
           text += ` ${typeof digest === "string" ? digest : await digest}`;

@@ -21,8 +21,8 @@ export interface FileStamp {
 
 /** What was looked at last. Times are since 1970, whole seconds rounded down. */
 export interface FileLook {
-  /** Does not follow a link. Throws "not-found" and so on. */
-  at(path: Path): void;
+  /** Does not follow a link; `directory` is an open one that the path begins in. Throws "not-found" and so on. */
+  at(path: Path, directory?: number): void;
   of(descriptor: number): void;
   /** With the bits of its type. */
   readonly mode: number;
@@ -54,12 +54,12 @@ export function openFileLook(): FileLook {
     if (result < 0) throw systemCallError("statx", -result, pathText(what));
   };
   return {
-    at(given) {
+    at(given, directory = AT_FDCWD) {
       let where = path;
       if (typeof given === "string" && given.length < SHORT_UNITS)
         memory[STATX_BYTES + memory.write(given, STATX_BYTES)] = 0;
       else where = addressOf(cString(given));
-      check(call(AT_FDCWD, where, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, answer), given);
+      check(call(directory, where, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, answer), given);
     },
     of: (fd) => check(call(fd, empty, AT_EMPTY_PATH, STATX_BASIC_STATS, answer), `descriptor ${fd}`),
     // Places of the fields as words: struct statx of linux/stat.h.

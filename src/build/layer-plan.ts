@@ -43,7 +43,7 @@ export interface LayerPlan {
   /** What tells this layer from any other, times aside: a line for each entry. */
   inputs(): Promise<StepInput[]>;
   /** The layer as a tar. */
-  tar(options: { readonly times?: Times; readonly now: number }): AsyncIterable<Uint8Array>;
+  tar(options: TarOptions): AsyncIterable<Uint8Array>;
   /** Says, for people, where what lies at or below a path comes from. */
   note(path: string, source: string): void;
   readonly origins: readonly (readonly [path: string, source: string])[];
@@ -217,6 +217,8 @@ function bytesOf({ content }: Planned): Iterable<Uint8Array> {
 interface TarOptions {
   readonly times?: Times;
   readonly now: number;
+  /** Times stay as exact as they are. */
+  readonly keepsNanos?: boolean;
 }
 
 /** The pieces in chunks that are few and large; others get their turn between them. */
@@ -249,7 +251,10 @@ async function* writeTar(
 }
 
 /** Each is valid until the next one is asked for. Times are whole seconds, as Docker has them in layers. */
-function* piecesOf(entries: ReadonlyMap<string, Planned>, { times, now }: TarOptions): Generator<Uint8Array> {
+function* piecesOf(
+  entries: ReadonlyMap<string, Planned>,
+  { times, now, keepsNanos = false }: TarOptions,
+): Generator<Uint8Array> {
   // Directories nobody wrote get the time of the newest thing that was, so that the same files make the same bytes.
   let newest = Number.NEGATIVE_INFINITY;
   for (const { node, isImplied, content } of entries.values())
@@ -260,8 +265,9 @@ function* piecesOf(entries: ReadonlyMap<string, Planned>, { times, now }: TarOpt
     const { node, content, isImplied } = planned;
     if (node.type === "socket") continue;
     const isMadeNow = content instanceof Uint8Array;
-    const { mtimeSeconds } = rewritten(isImplied ? own : isMadeNow ? now : node.mtimeSeconds, 0, times);
-    const fields = { path, mode: node.mode, uid: node.uid, gid: node.gid, xattrs: node.xattrs, mtimeSeconds };
+    const seconds = isImplied ? own : isMadeNow ? now : node.mtimeSeconds;
+    const time = rewritten(seconds, keepsNanos ? node.mtimeNanos : 0, times);
+    const fields = { path, mode: node.mode, uid: node.uid, gid: node.gid, xattrs: node.xattrs, ...time };
     const source = content === null || isMadeNow ? undefined : content.node;
     const first = source === undefined ? undefined : firstNames.get(source);
     if (first !== undefined && hasSameAttributes(first[1], node)) {

@@ -68,9 +68,13 @@ async function squashedLayer(
   const plan = await planSquashed(session, base, own);
   const layer = plan.isEmpty
     ? undefined
-    : await layers.ingest({ resumable: false, open: async () => plan.tar({ now: session.now }) }, lease, {
-        signal,
-      });
+    : await layers.ingest(
+        { resumable: false, open: async () => plan.tar({ now: session.now, keepsNanos: true }) },
+        lease,
+        {
+          signal,
+        },
+      );
   cache.put({ key, diffId: layer?.diffId ?? null, text: "squash", size: layer?.contentSize ?? 0 });
   return layer?.diffId;
 }

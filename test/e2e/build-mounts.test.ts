@@ -75,7 +75,7 @@ for (const storageDriver of ["erofs", "overlay2"])
         { name: ".dockerignore", data: "*/skipped\n" },
       ];
       const dockerfile = `FROM bb:1 AS made
-RUN mkdir -p /o/deep && echo made > /o/deep/f && ln -s /o/deep /o/link && head -c 70000000 /dev/zero > /o/large
+RUN mkdir -p /o/deep && echo made > /o/deep/f && ln -s /o/deep /o/link && dd if=/dev/zero of=/o/large bs=1 count=1 seek=70000000 2>/dev/null
 FROM bb:1
 RUN --mount=target=/c cd /c && cat a/f && stat -c '%a %u:%g %h' a/f && wc -c < a/big && ls -A a && cat odd* && readlink abs; readlink out && ! touch a/f 2>/dev/null
 RUN --mount=target=/c,source=in --mount=target=/d,source=abs cmp /c/big /d/big && stat -c %h /c/f
@@ -117,6 +117,24 @@ RUN --mount=target=/m,from=bb:1,source=/etc/passwd head -n 1 /m
       assert.match(await refused("target=/c,source=../../etc/passwd"), /etc\/passwd/);
       assert.match(await refused("target=/"), /invalid mount target "\/"/);
       assert.match(await refused("target=/c,from=nowhere:1"), /nowhere/);
+    });
+
+    test("an engine that is killed leaves neither mounts nor files of them", async () => {
+      const { engine } = builds;
+      const files: Member[] = [{ name: "a/f", data: "f" }];
+      const text =
+        "FROM bb:1\nRUN --mount=target=/c --mount=target=/d,rw --mount=type=tmpfs,target=/t test -e /c/a/f && sleep 1000\n";
+      const building = engine.ply(["build", "--network", "none", builds.context(text, files)]);
+      const spool = join(engine.root, "build/spool");
+      const mounts = (): string[] =>
+        readFileSync("/proc/self/mountinfo", "utf8")
+          .split("\n")
+          .filter((line) => line.includes(` ${spool}/`));
+      await until("the step runs", async () => (await engine.must(["ps", "-q", "--no-trunc"])).stdout !== "");
+      assert.ok(mounts().length > 0);
+      await engine.restart("SIGKILL");
+      await building;
+      assert.deepEqual([mounts(), readdirSync(spool)], [[], []]);
     });
 
     test("nothing of a mount is left in the layer", async () => {

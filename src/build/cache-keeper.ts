@@ -64,9 +64,10 @@ export function openCacheKeeper(parts: KeeperParts): CacheKeeper {
     return bavail * bsize;
   };
 
-  const remove = async (chosen: readonly CacheEntry[]): Promise<PrunedCache> => {
+  /** `freed`: bytes that have gone already. */
+  const remove = async (chosen: readonly CacheEntry[], freed = 0): Promise<PrunedCache> => {
     const ids: string[] = [];
-    let bytes = 0;
+    let bytes = freed;
     for (const { id, type, size } of chosen)
       if (type === "exec.cachemount") {
         if (!(await removeMount(cacheMounts, id))) continue;
@@ -126,12 +127,10 @@ export function openCacheKeeper(parts: KeeperParts): CacheKeeper {
     entries: async (selection = {}) => (await list()).filter((entry) => isSelected(entry, selection)),
     async prune({ selection, all, limits }) {
       const chosen = chooseEntries(await list(), { selection, all, limits, freeSpace: await freeSpace() });
-      const pruned = await remove(chosen);
-      if (all && Object.keys(selection).length === 0 && Object.keys(limits).length === 0) {
-        cache.forgetHistory(Number.POSITIVE_INFINITY);
-        await parts.repositories.clear();
-      }
-      return pruned;
+      const isWhole = all && Object.keys(selection).length === 0 && Object.keys(limits).length === 0;
+      if (!isWhole) return await remove(chosen);
+      cache.forgetHistory(Number.POSITIVE_INFINITY);
+      return await remove(chosen, await parts.repositories.clear());
     },
     keepToPolicy() {
       // A build that found everything has changed nothing.

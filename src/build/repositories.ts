@@ -2,13 +2,14 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { sizeOfTree } from "../linux/index.ts";
 
 /** Bare copies of repositories, kept between builds: what a build has fetched the next one need not. */
 export interface Repositories {
   /** The copy of a repository, for one at a time; it may not have been made yet. Release it when done. */
   hold(repository: string): Promise<{ readonly directory: string; readonly isNew: boolean; release(): void }>;
-  /** Removes all that nobody holds. */
-  clear(): Promise<void>;
+  /** Removes all that nobody holds; the bytes that were theirs. */
+  clear(): Promise<number>;
 }
 
 export function openRepositories(directory: string): Repositories {
@@ -34,8 +35,13 @@ export function openRepositories(directory: string): Repositories {
     },
     async clear() {
       const names = await readdir(directory).catch(() => []);
-      for (const name of names)
-        if (!queues.has(name)) await rm(join(directory, name), { recursive: true, force: true });
+      let bytes = 0;
+      for (const name of names) {
+        if (queues.has(name)) continue;
+        bytes += await sizeOfTree(join(directory, name));
+        await rm(join(directory, name), { recursive: true, force: true });
+      }
+      return bytes;
     },
   };
 }

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { importBusybox } from "../support/busybox.ts";
 import { unless } from "../support/needs.ts";
-import { startEngine, type TestEngine } from "../support/ply.ts";
+import { PLY_BINARY, startEngine, type TestEngine } from "../support/ply.ts";
 import { until } from "../support/process.ts";
 import { tarball } from "../support/tarball.ts";
 
@@ -375,6 +376,41 @@ describe("the build cache, shown and bounded", { skip: unless("root", "docker") 
     const asked = await engine.ply(["system", "prune"], { stdin: "y\n" });
     assert.match(asked.stdout, / {2}- unused build cache\n/);
     assert.match(asked.stdout, /Deleted build cache objects:\n[0-9a-f]{64}\n/);
+    assert.deepEqual(await records(engine), []);
+  });
+
+  test("what a build has is said to be in use, and no prune takes it; caches of RUN are listed as well", async () => {
+    writeFileSync(
+      join(work, "Dockerfile"),
+      "FROM bb:1\nCOPY data /used\nRUN --mount=type=cache,id=mine,target=/c echo kept > /c/f && echo begun && sleep 1000\n",
+    );
+    writeFileSync(join(work, "data"), "used");
+    const child = spawn(PLY_BINARY, ["build", "--network", "none", "--progress", "plain", work], {
+      env: { ...process.env, PLY_HOST: engine.host },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    let said = "";
+    child.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
+    await until("the step runs", () => /^#\d+ (?:[\d.]+ )?begun$/m.test(said));
+    const inUse = async (): Promise<string[]> =>
+      (await records(engine))
+        .flatMap((each) => (each["InUse"] === true ? [String(each["Type"])] : []))
+        .sort();
+    assert.deepEqual(await inUse(), ["exec.cachemount", "regular"]);
+    await engine.must(["builder", "prune", "-af"]);
+    assert.deepEqual(await inUse(), ["exec.cachemount", "regular"]);
+    assert.match(
+      (await engine.must(["builder", "du", "--filter", "inuse=true"])).stdout,
+      /^[0-9a-f]{12}\* /m,
+    );
+    child.kill("SIGINT");
+    await until("nothing is in use", async () => (await inUse()).length === 0);
+    const [mount] = JSON.parse(
+      `[${(await engine.must(["builder", "du", "--filter", "type=exec.cachemount", "--format", "json"])).stdout.trim().split("\n").join(",")}]`,
+    ) as Record<string, string>[];
+    assert.deepEqual([mount?.["Size"], mount?.["Shared"]], ["5B", "false"]);
+    const { stdout } = await engine.must(["builder", "prune", "-af"]);
+    assert.match(stdout, /^Deleted build cache objects:\n[0-9a-f]+\n[0-9a-f]+\n\n/);
     assert.deepEqual(await records(engine), []);
   });
 

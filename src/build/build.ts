@@ -4,16 +4,6 @@ import type { Descriptor, ImageId, Platform, ProcessConfig, Reference } from "..
 import type { Credentials } from "../registry/index.ts";
 import type { Resources } from "../runtime/index.ts";
 import type { LayerStack } from "../store/index.ts";
-import type { CacheKeeper } from "./cache-keeper.ts";
-import type { CacheMounts } from "./cache-mounts.ts";
-import type { Calls } from "./calls.ts";
-import type {
-  BuildContext,
-  BuildContexts,
-  ContextOptions,
-  ContextSource,
-  ContextSources,
-} from "./context.ts";
 import type { Why } from "./difference.ts";
 import type { FileTree } from "./file-tree.ts";
 import type { Times } from "./layer-plan.ts";
@@ -176,23 +166,6 @@ export interface BuildResult {
   readonly isStored: boolean;
   /** Of the manifest or index that was written to an archive or pushed. */
   readonly descriptor?: Descriptor;
-}
-
-export interface Builder extends AsyncDisposable {
-  readonly calls: Calls;
-  /** Throws "invalid" with the place for what is wrong with the Dockerfile, and what steps throw. Nothing is left on failure. */
-  build(options: BuildOptions): Promise<BuildResult>;
-  /** Stops a build by its id; false when there is none. */
-  cancel(id: string): boolean;
-  /** Takes the classic API's one context in. The caller disposes it when the build is over. */
-  openContext(source: ContextSource, options: ContextOptions): Promise<BuildContext>;
-  /** The image in an OCI layout, for a context of that kind; "" means `latest`, or the only one. */
-  imageOfLayout(layout: FileTree, reference: string, platform: Platform | undefined): Promise<ImageId>;
-  /** Takes several contexts in; `archive` holds those that are members of it. */
-  openContexts(sources: ContextSources, options: ContextOptions): Promise<BuildContexts>;
-  /** What `RUN --mount=type=cache` keeps. */
-  readonly cacheMounts: CacheMounts;
-  readonly cache: Pick<CacheKeeper, "entries" | "prune">;
 }
 
 /** A command to run over layers. */

@@ -1,4 +1,5 @@
 export type * from "./build.ts";
+export type { Builder } from "./builder.ts";
 export { exportCaches, importCaches } from "./cache-archive.ts";
 export { type CacheLimits, type CacheSelection, privateSize } from "./cache-choice.ts";
 export type { CacheEntry } from "./cache-entries.ts";

@@ -69,11 +69,15 @@ export function buildLines(options: BuildLinesOptions): BuildLines {
     if (event.kind === "stage") {
       const stage = stages.get(event.index);
       if (stage !== undefined) stage.isDone = true;
-      return advance();
+      advance();
+      return;
     }
     const index = "step" in event ? event.step.stage.index : undefined;
     const stage = index === undefined ? undefined : stages.get(index);
-    if (stage === undefined || index === shownNow()) return show(event);
+    if (stage === undefined || index === shownNow()) {
+      show(event);
+      return;
+    }
     stage.waiting.push(event);
     // What failed is what is asked for: it does not wait.
     if (event.kind === "step" && event.state === "failed")

@@ -13,7 +13,6 @@ import {
 import { type CacheEntry, createEntries } from "./cache-entries.ts";
 import type { CacheMounts } from "./cache-mounts.ts";
 import type { Repositories } from "./repositories.ts";
-import type { BuildMemory } from "./trace.ts";
 
 /** What of the cache goes by itself after builds. */
 export interface CachePolicy {
@@ -48,7 +47,13 @@ export interface KeeperParts {
   readonly cache: SharedCache;
   readonly cacheMounts: CacheMounts;
   readonly repositories: Pick<Repositories, "clear">;
-  readonly memory: BuildMemory;
+  /** What is known of earlier builds. */
+  readonly memory: {
+    /** Forgets what is beyond its bounds, first of what is cached no more. */
+    trim(isCached: (key: string) => boolean): Promise<void>;
+    /** Resolves when all is written. */
+    idle(): Promise<void>;
+  };
   readonly events: Pick<EventBus, "emit">;
   /** Undefined: nothing goes by itself. */
   readonly policy: CachePolicy | undefined;
@@ -114,8 +119,7 @@ export function openCacheKeeper(parts: KeeperParts): CacheKeeper {
         `build cache: ${ids.length} of ${entries.length} records removed, ${bytesReclaimed} bytes reclaimed, to keep within its limits`,
       );
     }
-    await memory.shelf.trim((key) => cache.has(key));
-    memory.projects.trim();
+    await memory.trim((key) => cache.has(key));
     cache.forgetHistory(unusedSince);
   };
 
@@ -145,7 +149,7 @@ export function openCacheKeeper(parts: KeeperParts): CacheKeeper {
     async [Symbol.asyncDispose]() {
       waiting = true;
       await pass;
-      await memory.shelf.idle();
+      await memory.idle();
     },
   };
 }

@@ -48,7 +48,17 @@ export function openBuilder(parts: BuilderParts): Builder {
     shelf: openTraceShelf(parts.traces),
     projects: openProjects(store.records("build-project"), parts.clock),
   };
-  const keeper = openCacheKeeper({ ...parts, cache, memory });
+  const keeper = openCacheKeeper({
+    ...parts,
+    cache,
+    memory: {
+      async trim(isCached) {
+        await memory.shelf.trim(isCached);
+        memory.projects.trim();
+      },
+      idle: () => memory.shelf.idle(),
+    },
+  });
   keeper.keepToPolicy();
   // Nobody goes on with what the last engine was building when it was killed.
   for (const owner of store.leases.owners()) if (/^build(?:-export)?:/.test(owner)) store.leases.end(owner);

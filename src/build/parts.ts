@@ -14,7 +14,16 @@ export interface BuilderParts {
   readonly store: Store;
   readonly images: Pick<
     Images,
-    "resolve" | "load" | "configOf" | "pull" | "create" | "hold" | "archive" | "publish" | "readContent" | "putContent"
+    | "resolve"
+    | "load"
+    | "configOf"
+    | "pull"
+    | "create"
+    | "hold"
+    | "archive"
+    | "publish"
+    | "readContent"
+    | "putContent"
   >;
   /** A stack of layers as a directory, read-only. */
   readonly view: (stack: LayerStack) => Promise<AsyncDisposable & { readonly path: string }>;

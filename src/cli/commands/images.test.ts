@@ -390,7 +390,7 @@ Total reclaimed space: 2kB
     ]);
     assert.match(
       (await runPly(["system", "df", "-v"], { engine })).stdout,
-      /Images space usage:\n\nREPOSITORY[^]*Build cache usage: 4kB\n\nCACHE ID .*\n1{12} +regular +1kB .* 2 +true\n2{12}\*/,
+      /Images space usage:\n\nREPOSITORY[\s\S]*Build cache usage: 4kB\n\nCACHE ID .*\n1{12} +regular +1kB .* 2 +true\n2{12}\*/,
     );
     const check = await runPly(["system", "check"], { engine });
     assert.equal(check.code, 1);

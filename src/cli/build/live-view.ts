@@ -1,9 +1,9 @@
 import { createPainter } from "../progress/painter.ts";
 import type { Stdio } from "../terminal/index.ts";
+import type { Face } from "./face.ts";
 import { type FrameOptions, frame } from "./frame.ts";
 import type { Paint } from "./paint.ts";
 import type { Steps } from "./step-state.ts";
-import type { Face } from "./view.ts";
 
 /** At most so often, however much is said. */
 const FRAME_MS = 66;

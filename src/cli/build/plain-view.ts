@@ -1,8 +1,8 @@
 import { printable } from "../output/width.ts";
+import type { Face } from "./face.ts";
 import { shownLine } from "./step-output.ts";
 import { type StepState, seconds, titleOf } from "./step-state.ts";
 import { createTurns, type Speaker } from "./turns.ts";
-import type { Face } from "./view.ts";
 
 interface LoggedStep extends Speaker {
   readonly state: StepState;

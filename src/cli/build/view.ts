@@ -1,10 +1,11 @@
 import type { PlyBuildMessage, PlyBuildStep } from "../../wire/index.ts";
 import { UsageError } from "../failure.ts";
 import type { Stdio } from "../terminal/index.ts";
+import type { Face } from "./face.ts";
 import { liveView } from "./live-view.ts";
 import { paintOf } from "./paint.ts";
 import { plainView } from "./plain-view.ts";
-import { createSteps, type StepState } from "./step-state.ts";
+import { createSteps } from "./step-state.ts";
 import { warningLines } from "./warnings.ts";
 
 export { titleOf } from "./step-state.ts";
@@ -22,12 +23,6 @@ export interface BuildView {
 
 export const PROGRESS_MODES = ["auto", "plain", "tty", "quiet", "rawjson"] as const;
 export type ProgressMode = (typeof PROGRESS_MODES)[number];
-
-/** How messages are shown. */
-export interface Face {
-  show(message: PlyBuildMessage, state: StepState | undefined): void;
-  close(): void;
-}
 
 export interface ViewOptions {
   readonly stdio: Stdio;

@@ -31,11 +31,8 @@ async function list(exchange: Exchange, { engine }: Service): Promise<void> {
 async function remove(exchange: Exchange, { engine }: Service): Promise<void> {
   const { cacheMounts } = engine.builder;
   const removed: PlyCacheRemoved["removed"][number][] = [];
-  for (const { id, key } of named(cacheMounts.list(), exchange.query.getAll("name"))) {
-    const size = (await cacheMounts.usageOf(key)).bytes;
-    await cacheMounts.remove(key);
-    removed.push({ id, key, size });
-  }
+  for (const mount of named(cacheMounts.list(), exchange.query.getAll("name")))
+    removed.push(await takeAway(engine, mount));
   const body: PlyCacheRemoved = { removed };
   sendJson(exchange, 200, body);
 }
@@ -49,12 +46,10 @@ async function prune(exchange: Exchange, { engine, clock }: Service): Promise<vo
     until === undefined ? Number.POSITIVE_INFINITY : Number(parseTimestamp(until, clock()) / 1_000_000n);
   const ids = filterValues(filters, "id");
   const removed: PlyCacheRemoved["removed"][number][] = [];
-  for (const { id, key, lastUsedAt } of cacheMounts.list()) {
-    if (lastUsedAt >= before || (ids.length > 0 && !ids.includes(id))) continue;
+  for (const mount of cacheMounts.list()) {
+    if (mount.lastUsedAt >= before || (ids.length > 0 && !ids.includes(mount.id))) continue;
     try {
-      const size = (await cacheMounts.usageOf(key)).bytes;
-      await cacheMounts.remove(key);
-      removed.push({ id, key, size });
+      removed.push(await takeAway(engine, mount));
     } catch (error) {
       // A step has it, or somebody else has removed it.
       if (!isPlyError(error, "conflict") && !isPlyError(error, "not-found")) throw error;
@@ -62,6 +57,15 @@ async function prune(exchange: Exchange, { engine, clock }: Service): Promise<vo
   }
   const body: PlyCacheRemoved = { removed };
   sendJson(exchange, 200, body);
+}
+
+async function takeAway(
+  { builder: { cacheMounts } }: Service["engine"],
+  { id, key }: CacheMount,
+): Promise<PlyCacheRemoved["removed"][number]> {
+  const size = (await cacheMounts.usageOf(key)).bytes;
+  await cacheMounts.remove(key);
+  return { id, key, size };
 }
 
 async function send(exchange: Exchange, { engine }: Service): Promise<void> {

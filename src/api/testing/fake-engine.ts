@@ -144,7 +144,7 @@ export function fakeEngine(parts: FakeParts = {}): FakeEngine {
     registry: orThrow(parts.registry ?? {}, "registry"),
     events: fakeEvents(parts.events ?? []),
     sessions: orThrow({}, "sessions"),
-    builder: orThrow(parts.builder ?? {}, "builder"),
+    builder: orThrow({ cache: NO_CACHE, ...parts.builder }, "builder"),
     networks: orThrow(
       {
         get: noNetwork,
@@ -163,6 +163,11 @@ export function fakeEngine(parts: FakeParts = {}): FakeEngine {
 }
 
 /** No sessions. */
+const NO_CACHE: Engine["builder"]["cache"] = {
+  entries: async () => [],
+  prune: async () => ({ ids: [], bytesReclaimed: 0 }),
+};
+
 const fakeExecs: Execs = {
   create: noExec,
   get: noExec,

@@ -272,7 +272,7 @@ ADD ${address}/repo.git#main:sub /git/
     await engine.restart();
     assert.deepEqual(await states(directory), cached);
     assert.deepEqual(await states(directory, "--no-cache"), ["DONE", "DONE", "DONE", "DONE", "DONE"]);
-    assert.match((await engine.must(["builder", "prune", "-af"])).stdout, /Total:/);
+    assert.match((await engine.must(["builder", "prune", "-af"])).stdout, /Total reclaimed space:/);
     assert.deepEqual((await states(directory)).slice(1, 4), ["DONE", "DONE", "DONE"]);
   });
 

@@ -76,7 +76,7 @@ const NOTES: Readonly<Record<string, string>> = {
   build:
     "the classic builder's API on ply's own builder, which knows all of BuildKit's Dockerfile; with buildx installed, `DOCKER_BUILDKIT=0` or a `docker-container` builder",
   search: "Docker Hub, and any registry that has a catalog when it is named in the term",
-  "builder prune": "of ply's build cache",
+  "builder prune": "of ply's build cache, with all of BuildKit's filters",
   "system df": "layers count once, however many images share them",
 };
 

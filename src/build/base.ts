@@ -1,6 +1,7 @@
 import { PlyError } from "../error.ts";
 import {
   familiarString,
+  formatPlatform,
   type Platform,
   type ProcessConfig,
   parsePlatform,
@@ -23,11 +24,17 @@ export function platformOfStage(session: Session, written: string | undefined): 
 }
 
 /** Says which image it is, and which may be meant. */
-function unreachable(error: PlyError, name: string, { graph, parts }: Session, { at }: BuildStep): PlyError {
+function unreachable(
+  error: PlyError,
+  name: string,
+  { graph, parts, options }: Session,
+  { at }: BuildStep,
+): PlyError {
   const stages = graph.file.stages.flatMap(({ from }) => from.name ?? []);
   const here = parts.store.images.list().flatMap(({ names }) => names);
   const [near] = suggest(name, [...stages, ...here.map((each) => familiarString(parseReference(each)))]);
-  const hint = near === undefined ? error.hint : `did you mean ${near}?`;
+  const other = options.pull === true ? undefined : otherPlatform(parts, name);
+  const hint = other ?? (near === undefined ? error.hint : `did you mean ${near}?`);
   return new PlyError(
     error.kind,
     error.message.includes(name) ? error.message : `${name}: ${error.message}`,
@@ -37,6 +44,16 @@ function unreachable(error: PlyError, name: string, { graph, parts }: Session, {
       ...(hint === undefined ? {} : { hint }),
     },
   );
+}
+
+/** The name is here, but not for what was asked for. */
+function otherPlatform({ images }: Session["parts"], name: string): string | undefined {
+  try {
+    const { os, architecture } = images.resolve(name);
+    return `${name} is here for ${formatPlatform({ os, architecture })} only`;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The image of a name for a platform: the one that is here, else pulled. */

@@ -64,6 +64,7 @@ export const FLAGS: Readonly<Record<string, Readonly<Record<string, string>>>> =
     scope: "`swarm` needs one",
   },
   build: {
+    "cgroup-parent": "left out, with a warning",
     "disable-content-trust": "the client's own",
     isolation: WINDOWS,
   },

@@ -1,191 +1,158 @@
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
-import { readTar } from "../../src/tar/index.ts";
-import { CONTEXT_TIME, type DockerfileCase } from "../corpus/dockerfile-cases.ts";
-import { member } from "./tarball.ts";
+import { createReadStream, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { CONTEXT, CONTEXT_TIME, type DockerfileCase } from "../corpus/dockerfile/index.ts";
+import { type Built, failedBuild, readImage, readTree, settingsOf, volumesOf } from "./built-image.ts";
+import { writeContext } from "./context-directory.ts";
+import { must, run } from "./process.ts";
+import { type Member, tarball } from "./tarball.ts";
 
-/** What came of a Dockerfile: the tree and settings of its image, or why there is none. */
-export interface Built {
-  readonly error?: string;
-  /** Path → what is there, as text that compares. */
-  readonly tree: ReadonlyMap<string, string>;
-  readonly config: Readonly<Record<string, unknown>>;
-  /** Fails unless the tree and settings are what the case says. */
-  expect(each: DockerfileCase): void;
+/** A case laid out for builders that are run: its context, and what else the command line points to. */
+export interface CaseInput {
+  readonly each: DockerfileCase;
+  /** The context's members, the Dockerfile first. */
+  readonly members: readonly Member[];
+  readonly directory: string;
+  /** Flags that all of docker, buildx, ply and buildah know. */
+  readonly flags: readonly string[];
 }
 
-const FIELDS = [
-  "Env",
-  "Cmd",
-  "Entrypoint",
-  "WorkingDir",
-  "User",
-  "ExposedPorts",
-  "Volumes",
-  "Labels",
-  "StopSignal",
-  "Healthcheck",
-  "Shell",
-  "OnBuild",
-];
-/** What engines put there for themselves. */
-const OWN = /^(?:\.dockerenv|dev|proc|sys|etc\/(?:hosts|hostname|resolv\.conf|mtab))(?:\/|$)/;
-/** Longer contents are told by their digest. */
-const SHOWN_BYTES = 64;
+export type Build = (input: CaseInput) => Promise<Built>;
+
+const HAS_FROM = /^[\s#\uFEFF]*FROM\s/im;
+
+/** Writes a case's context below `home`. `server`: where the corpus' files are fetched from. */
+export function layOut(each: DockerfileCase, home: string, server: string): CaseInput {
+  const text = (HAS_FROM.test(each.text) ? each.text : `FROM base\n${each.text}`).replaceAll(
+    "{server}",
+    server,
+  );
+  const members = [
+    { name: "Dockerfile", data: text, mtime: CONTEXT_TIME },
+    ...CONTEXT,
+    ...(each.context ?? []),
+  ];
+  // BuildKit takes what it has of a directory of the same name: files of the same size and time are not sent again.
+  const directory = join(home, `context-of-${basename(home)}`);
+  writeContext(directory, members);
+  const flags = [
+    ...Object.entries(each.args ?? {}).flatMap(([name, value]) => ["--build-arg", `${name}=${value}`]),
+    ...Object.entries(each.labels ?? {}).flatMap(([name, value]) => ["--label", `${name}=${value}`]),
+    ...(each.target === undefined ? [] : ["--target", each.target]),
+  ];
+  for (const [id, value] of Object.entries(each.secrets ?? {})) {
+    const file = join(home, `secret-${id}`);
+    writeFileSync(file, value);
+    flags.push("--secret", `id=${id},src=${file}`);
+  }
+  for (const [name, what] of Object.entries(each.contexts ?? {})) {
+    const path = join(home, `context-${name}`);
+    if (typeof what !== "string") writeContext(path, what);
+    flags.push("--build-context", `${name}=${typeof what === "string" ? what : path}`);
+  }
+  return { each, members, directory, flags };
+}
+
+/** Builds with a program of docker's flags (`argv` ends with `build`), and reads the image back from the engine at `socket`. */
+export function buildByCommand(
+  [program, ...words]: readonly [string, ...string[]],
+  env: Readonly<Record<string, string>>,
+  socket: string,
+): Build {
+  return async ({ directory, flags }) => {
+    const ran = await run(program, [...words, "-q", "--network", "none", ...flags, directory], { env });
+    return ran.code === 0 ? await readImage(socket, ran.stdout.trim()) : failedBuild(ran.stderr.trim());
+  };
+}
 
 interface Line {
-  readonly stream?: string;
   readonly error?: string;
   readonly aux?: { readonly ID?: string };
 }
 
-/** Builds a case through an engine's API and reads its image back. */
-export async function buildWith(
+/** Builds with the classic API: the context is an archive. Returns the image's id, or the error. */
+export async function buildByApi(
   socket: string,
-  each: DockerfileCase,
-  common: readonly Buffer[],
-): Promise<Built> {
-  const text = /^(?:#.*\n|ARG.*\n)*FROM /.test(each.text) ? each.text : `FROM base\n${each.text}`;
-  const body = Buffer.concat([
-    member({ name: "Dockerfile", data: text, mtime: CONTEXT_TIME }),
-    ...common,
-    ...(each.context ?? []).map(member),
-    Buffer.alloc(1024),
-  ]);
+  { each, members }: CaseInput,
+): Promise<{ readonly id: string } | { readonly error: string }> {
   const query = new URLSearchParams({
     version: "1",
     rm: "1",
     networkmode: "none",
     ...(each.args === undefined ? {} : { buildargs: JSON.stringify(each.args) }),
-    ...each.query,
+    ...(each.labels === undefined ? {} : { labels: JSON.stringify(each.labels) }),
+    ...(each.target === undefined ? {} : { target: each.target }),
   });
   const answer = await fetch(`http://x/build?${query}`, {
     method: "POST",
     unix: socket,
     headers: { "Content-Type": "application/x-tar" },
-    body,
+    body: tarball(members),
   });
   const said = await answer.text();
-  if (!answer.ok) return failed((JSON.parse(said) as { message: string }).message);
+  if (!answer.ok) return { error: (JSON.parse(said) as { message: string }).message };
   const lines = said.split("\n").flatMap((line) => (line.trim() === "" ? [] : [JSON.parse(line) as Line]));
   const error = lines.find((line) => line.error !== undefined)?.error;
-  if (error !== undefined) return failed(error);
+  if (error !== undefined) return { error };
   const id = lines.findLast((line) => line.aux?.ID !== undefined)?.aux?.ID;
-  if (id === undefined) return failed(`no image: ${said}`);
-  return await readImage(socket, id);
+  return id === undefined ? { error: `no image: ${said}` } : { id };
 }
 
-/** Makes the image `base` of a root filesystem. */
-buildWith.base = async (socket: string, tar: Buffer): Promise<void> => {
+export function classicBuilder(socket: string): Build {
+  return async (input) => {
+    const built = await buildByApi(socket, input);
+    if ("error" in built) return failedBuild(built.error);
+    // It tells the history in words of its own.
+    const { history: _, ...image } = await readImage(socket, built.id);
+    return image;
+  };
+}
+
+/** Makes the image `base` of a root filesystem, through Docker's API. */
+export async function importBase(socket: string, tar: Buffer): Promise<void> {
   const query = new URLSearchParams({ fromSrc: "-", repo: "base", tag: "latest" });
-  for (const change of ['CMD ["sh"]', "ENV PATH=/bin"]) query.append("changes", change);
+  for (const change of BASE_SETTINGS) query.append("changes", change);
   const answer = await fetch(`http://x/images/create?${query}`, { method: "POST", unix: socket, body: tar });
   const said = await answer.text();
   assert(answer.ok && !said.includes("errorDetail"), said);
-};
+}
 
-function failed(error: string): Built {
-  return {
-    error,
-    tree: new Map(),
-    config: {},
-    expect: () => assert.fail(error),
+const BASE_SETTINGS = ['CMD ["sh"]', "ENV PATH=/bin"];
+
+/** buildah with a store of its own below `home`, and the image `base` in it. */
+export async function buildahBuilder(home: string, base: Buffer): Promise<Build> {
+  const root = join(home, "root");
+  const store = ["--root", root, "--runroot", join(home, "run"), "--storage-driver", "overlay"];
+  mkdirSync(home, { recursive: true });
+  const archive = join(home, "base.tar");
+  writeFileSync(archive, base);
+  const changes = BASE_SETTINGS.flatMap((change) => ["-c", change]);
+  await must("podman", [...store, "import", "-q", ...changes, archive, "base"]);
+  return async ({ directory, flags }) => {
+    const out = `${directory}.tar`;
+    const iid = `${directory}.iid`;
+    const fixed = ["-q", "--isolation", "chroot", "--format", "docker", "--iidfile", iid];
+    const output = ["--output", `type=tar,dest=${out}`];
+    const words = [...store, "build", ...fixed, ...output, ...flags, directory];
+    // Its caches are below TMPDIR.
+    const ran = await run("buildah", words, { env: { TMPDIR: home } });
+    if (ran.code !== 0 || !existsSync(iid)) return failedBuild(ran.stderr.trim());
+    const id = readFileSync(iid, "utf8").trim();
+    // Its store keeps an image's config under the base64 of its digest.
+    const kept = join(
+      root,
+      "overlay-images",
+      id.replace("sha256:", ""),
+      `=${Buffer.from(id).toString("base64")}`,
+    );
+    const { config, author } = JSON.parse(readFileSync(kept, "utf8")) as {
+      config: Record<string, unknown> & { Labels?: Record<string, string> };
+      author?: string;
+    };
+    const { "io.buildah.version": _own, ...Labels } = config.Labels ?? {};
+    const volumes = volumesOf(config);
+    const tree = await readTree(createReadStream(out), volumes);
+    rmSync(out);
+    return { id, tree, config: settingsOf({ ...config, Labels }, author) };
   };
-}
-
-async function readImage(socket: string, id: string): Promise<Built> {
-  const call = (path: string, init: RequestInit = {}) => fetch(`http://x${path}`, { ...init, unix: socket });
-  const inspected = (await (await call(`/images/${id}/json`)).json()) as {
-    Config: Record<string, unknown>;
-    Author?: string;
-  };
-  const created = await call("/containers/create", {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({
-      Image: id,
-      Cmd: ["x"],
-      NetworkDisabled: true,
-      HostConfig: { NetworkMode: "none" },
-    }),
-  });
-  const { Id } = (await created.json()) as { Id: string };
-  const exported = await call(`/containers/${Id}/export`);
-  // Where volumes are mounted is the container's doing.
-  const volumes = new Set(Object.keys(inspected.Config["Volumes"] ?? {}));
-  const tree = await readExport(exported.body as unknown as AsyncIterable<Uint8Array>, volumes);
-  await (await call(`/containers/${Id}?force=1&v=1`, { method: "DELETE" })).text();
-  const config = Object.fromEntries(
-    FIELDS.flatMap((field) => {
-      const value = inspected.Config[field];
-      const isEmpty =
-        value === null ||
-        value === undefined ||
-        value === "" ||
-        JSON.stringify(value) === "{}" ||
-        JSON.stringify(value) === "[]";
-      return isEmpty ? [] : [[field, sorted(value)]];
-    }),
-  );
-  return {
-    tree,
-    config: { ...config, ...(inspected.Author ? { Author: inspected.Author } : {}) },
-    expect(each) {
-      for (const [path, expected] of Object.entries(each.tree ?? {}))
-        assert.equal(withoutTime(tree.get(path)), expected, path);
-      for (const [field, expected] of Object.entries(each.config ?? {}))
-        assert.deepEqual(config[field], expected, field);
-    },
-  };
-}
-
-/** Objects say the same in any order. */
-function sorted(value: unknown): unknown {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
-  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
-}
-
-function withoutTime(entry: string | undefined): string | null {
-  return entry === undefined ? null : entry.replace(/ @\d+$/, "");
-}
-
-async function readExport(
-  tar: AsyncIterable<Uint8Array>,
-  volumes: ReadonlySet<string>,
-): Promise<Map<string, string>> {
-  const tree = new Map<string, string>();
-  for await (const { entry, content } of readTar(tar)) {
-    const path = entry.path.replace(/^\.?\//, "").replace(/\/$/, "");
-    if (path === "" || OWN.test(path) || volumes.has(`/${path}`)) continue;
-    let told = entry.linkTarget.replace(/^\//, entry.type === "hardlink" ? "" : "/");
-    if (entry.type === "file") {
-      const chunks: Uint8Array[] = [];
-      for await (const chunk of content) chunks.push(Buffer.from(chunk));
-      const bytes = Buffer.concat(chunks);
-      told = bytes.length > SHOWN_BYTES ? createHash("sha256").update(bytes).digest("hex") : bytes.toString();
-    }
-    // Times of what the context brought are kept; others are nobody's promise.
-    const time =
-      entry.type === "file" && entry.mtimeSeconds === CONTEXT_TIME ? ` @${entry.mtimeSeconds}` : "";
-    const kind =
-      entry.type === "hardlink"
-        ? "hardlink"
-        : `${entry.type} ${entry.mode.toString(8)} ${entry.uid}:${entry.gid}`;
-    tree.set(path, `${kind}${told === "" ? "" : ` ${told}`}${time}`);
-  }
-  return tree;
-}
-
-/** Every difference between what two engines made of a Dockerfile, in words. */
-export function compareBuilt(own: Built, peer: Built): string[] {
-  const found: string[] = [];
-  for (const path of new Set([...own.tree.keys(), ...peer.tree.keys()])) {
-    const [a, b] = [own.tree.get(path), peer.tree.get(path)];
-    if (a !== b) found.push(`${path}: ${a} ≠ ${b}`);
-  }
-  for (const field of new Set([...Object.keys(own.config), ...Object.keys(peer.config)])) {
-    const [a, b] = [own.config[field], peer.config[field]].map((value) => JSON.stringify(value));
-    if (a !== b) found.push(`${field}: ${a} ≠ ${b}`);
-  }
-  return found;
 }

@@ -40,10 +40,10 @@ export interface BuilderParts {
   readonly cacheMounts: CacheMounts;
   /** Directory for what is fetched and unpacked: on the disk of the store, emptied when an engine starts. */
   readonly spool: string;
-  /** What was fetched of git repositories. */
-  readonly repositories: Repositories;
   /** Directory of what steps were made of. */
   readonly traces: string;
+  /** What was fetched of git repositories. */
+  readonly repositories: Repositories;
   /** Directory for secrets: in memory, where there is such a one. */
   readonly secrets: string;
   /** Who runs programs, by how they begin. */

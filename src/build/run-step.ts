@@ -3,8 +3,8 @@ import {
   heredocText,
   parseHeredoc,
   type RunInstruction,
-  within,
   withEnv,
+  within,
 } from "../dockerfile/index.ts";
 import { PlyError } from "../error.ts";
 import { diffUpper } from "../layer/index.ts";

@@ -148,11 +148,11 @@ describe("digests that are remembered", () => {
     // As young as that it may change again without a sign: it is not remembered.
     assert.equal(await digestOf(digests, "file", 0), sha256("one"));
     assert.equal(await digestOf(digests, "file", 0), sha256("one"));
-    assert.equal(missed(), 2);
+    assert.equal(missed(), 4);
     assert.equal(await digestOf(digests, "file"), sha256("one"));
-    assert.equal(missed(), 3);
+    assert.equal(missed(), 6);
     assert.equal(await digestOf(digests, "file"), sha256("one"));
-    assert.equal(missed(), 3);
+    assert.equal(missed(), 6);
     // The same size and the same time of modification, as tools that hide a change leave it.
     write("file", "two");
     fs.utimesSync(join(dir, "file"), mtime, mtime);
@@ -163,7 +163,7 @@ describe("digests that are remembered", () => {
     const digests = createFileDigests();
     const stamp = { device: 1, inodeLow: 2, inodeHigh: 3, size: 4, changedSeconds: 5, changedNanos: 6 };
     digests.put(stamp, "digest");
-    assert.equal(digests.get({ ...stamp }), "digest");
+    assert.equal(digests.get({ ...stamp })?.digest, "digest");
     for (const key of Object.keys(stamp) as (keyof typeof stamp)[])
       assert.equal(digests.get({ ...stamp, [key]: 99 }), undefined);
     for (let inodeLow = 1000; inodeLow < 101_000; inodeLow++) digests.put({ ...stamp, inodeLow }, "other");

@@ -5,7 +5,7 @@ import type { IgnoreFile } from "../dockerfile/index.ts";
 import { PlyError } from "../error.ts";
 import type { TreeNode } from "../layer/index.ts";
 import { type FileLook, type FileStamp, openFileLook } from "../linux/index.ts";
-import { type FileDigests, isSameFile } from "./file-digests.ts";
+import { type FileDigests, type HashedFile, isSameFile } from "./file-digests.ts";
 import type { FilePool } from "./file-pool.ts";
 import { EMPTY_DIGEST, type FileTree, newNode, shownPath } from "./file-tree.ts";
 
@@ -43,6 +43,7 @@ export async function directoryTree(
     inodes: new Map(),
     stamps: new Map(),
     ignore: options.ignore,
+    digests: options.digests,
     turnAt: performance.now() + TURN_MS,
   };
   const settledBefore = Math.floor(((options.now ?? Date.now()) - SETTLED_MS) / 1000);
@@ -54,7 +55,8 @@ export async function directoryTree(
   const stampOfSettled = (node: TreeNode): string | undefined => {
     const stamp = walk.stamps.get(node);
     if (stamp === undefined || stamp.changedSeconds >= settledBefore) return undefined;
-    return Object.values(stamp).join(":");
+    const { device, inodeHigh, inodeLow, size, changedSeconds, changedNanos } = stamp;
+    return [device, inodeHigh, inodeLow, size, changedSeconds, changedNanos].join(":");
   };
   return {
     root,
@@ -65,8 +67,8 @@ export async function directoryTree(
     digestOf(path, node) {
       const stamp = walk.stamps.get(node);
       if (digests === undefined || stamp === undefined) return content.digestOf(path, node);
-      const known = digests.get(stamp);
-      if (known !== undefined) return known;
+      const known = "digest" in stamp ? stamp : digests.get(stamp);
+      if (known !== undefined) return known.digest;
       const remember = (digest: string): string => {
         if (stamp.changedSeconds < settledBefore) digests.put(stamp, digest);
         return digest;
@@ -81,9 +83,10 @@ interface Walk {
   readonly look: FileLook;
   /** First nodes of files with several names. */
   readonly inodes: Map<string, TreeNode>;
-  /** What each file was when it was looked at. */
-  readonly stamps: Map<TreeNode, FileStamp>;
+  /** What each file was when it was looked at; where its digest is known, as it is remembered. */
+  readonly stamps: Map<TreeNode, FileStamp | HashedFile>;
   readonly ignore: IgnoreFile | undefined;
+  readonly digests: FileDigests | undefined;
   /** When others are to get their turn. */
   turnAt: number;
 }
@@ -101,7 +104,7 @@ export function readingBelow(
     return openFile(full, (descriptor) => {
       if (walk === undefined || stamp === undefined) return;
       walk.look.of(descriptor);
-      if (!isSameFile(walk.look.stamp(), stamp)) throw changed(full);
+      if (!isSameFile(walk.look, stamp)) throw changed(full);
     });
   };
   return {
@@ -157,7 +160,7 @@ interface Place {
 
 /** Undefined for what a context cannot hold. Directories are empty yet. */
 function nodeAt(
-  { look, inodes, stamps }: Walk,
+  { look, inodes, stamps, digests }: Walk,
   name: string | Buffer,
   place: Place | undefined,
 ): TreeNode | undefined {
@@ -165,11 +168,8 @@ function nodeAt(
   const { mode } = look;
   const type = KINDS.get(mode & constants.S_IFMT);
   if (type === undefined) return undefined;
-  const stamp = type === "file" || look.links > 1 ? look.stamp() : undefined;
-  const inode =
-    type === "directory" || stamp === undefined || look.links < 2
-      ? ""
-      : `${stamp.device}:${stamp.inodeHigh}:${stamp.inodeLow}`;
+  const isOneOfSeveral = type !== "directory" && look.links > 1;
+  const inode = isOneOfSeveral ? `${look.device}:${look.inodeHigh}:${look.inodeLow}` : "";
   const known = inode === "" ? undefined : inodes.get(inode);
   if (known !== undefined) return known;
   const node = newNode({
@@ -181,7 +181,7 @@ function nodeAt(
     linkTarget: type === "symlink" && place !== undefined ? linkTarget(childOf(place.full, name)) : "",
   });
   if (inode !== "") inodes.set(inode, node);
-  if (type === "file" && stamp !== undefined) stamps.set(node, stamp);
+  if (type === "file") stamps.set(node, digests?.get(look) ?? look.stamp());
   return node;
 }
 

@@ -1,13 +1,14 @@
 import type { FileStamp } from "../linux/index.ts";
 
-/** Digests of files of this host by what changes whenever their content does. */
-export interface FileDigests {
-  get(stamp: FileStamp): string | undefined;
-  put(stamp: FileStamp, digest: string): void;
+/** A file whose digest is known, as it was when it was hashed. */
+export interface HashedFile extends FileStamp {
+  readonly digest: string;
 }
 
-interface Known extends FileStamp {
-  readonly digest: string;
+/** Digests of files of this host by what changes whenever their content does. */
+export interface FileDigests {
+  get(stamp: FileStamp): HashedFile | undefined;
+  put(stamp: FileStamp, digest: string): void;
 }
 
 /** Some 20 MB: a few large projects. */
@@ -15,11 +16,11 @@ const REMEMBERED = 100_000;
 
 export function createFileDigests(): FileDigests {
   // By half of the inode's number, which is nearly always all of it.
-  const known = new Map<number, Known>();
+  const known = new Map<number, HashedFile>();
   return {
     get(stamp) {
       const found = known.get(stamp.inodeLow);
-      return found !== undefined && isSameFile(found, stamp) ? found.digest : undefined;
+      return found !== undefined && isSameFile(found, stamp) ? found : undefined;
     },
     put(stamp, digest) {
       known.delete(stamp.inodeLow);

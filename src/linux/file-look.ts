@@ -19,17 +19,17 @@ export interface FileStamp {
   readonly changedNanos: number;
 }
 
-/** What was looked at last. Times are since 1970, whole seconds rounded down. */
-export interface FileLook {
+/** What was looked at last, and its stamp until the next look. Times are since 1970, whole seconds rounded down. */
+export interface FileLook extends FileStamp {
   /** Does not follow a link; `directory` is an open one that the path begins in. Throws "not-found" and so on. */
   at(path: Path, directory?: number): void;
   of(descriptor: number): void;
   /** With the bits of its type. */
   readonly mode: number;
   readonly links: number;
-  readonly size: number;
   readonly modifiedSeconds: number;
   readonly modifiedNanos: number;
+  /** One that lasts. */
   stamp(): FileStamp;
 }
 
@@ -78,13 +78,24 @@ export function openFileLook(): FileLook {
     get modifiedNanos() {
       return word(30);
     },
-    stamp: () => ({
-      device: word(34) * HIGH + word(35),
-      inodeLow: word(8),
-      inodeHigh: word(9),
-      size: long(10),
-      changedSeconds: signedLong(24),
-      changedNanos: word(26),
-    }),
+    get device() {
+      return word(34) * HIGH + word(35);
+    },
+    get inodeLow() {
+      return word(8);
+    },
+    get inodeHigh() {
+      return word(9);
+    },
+    get changedSeconds() {
+      return signedLong(24);
+    },
+    get changedNanos() {
+      return word(26);
+    },
+    stamp() {
+      const { device, inodeLow, inodeHigh, size, changedSeconds, changedNanos } = this;
+      return { device, inodeLow, inodeHigh, size, changedSeconds, changedNanos };
+    },
   };
 }

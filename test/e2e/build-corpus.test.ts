@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { startBuildKit } from "../../bench/peers/buildkit.ts";
+import { unmountUnder } from "../../bench/peers/clean.ts";
 import { startDocker } from "../../bench/peers/docker.ts";
 import type { Peer, StartPeer } from "../../bench/peers/peer.ts";
 import { BY_CLIENTS, CASES, type DockerfileCase, type Judge } from "../corpus/dockerfile/index.ts";
@@ -94,6 +95,7 @@ describe("Dockerfiles come to the same with ply and with BuildKit, dockerd's cla
     server?.close();
     for (const peer of peers) await peer[Symbol.asyncDispose]();
     await engine?.[Symbol.asyncDispose]();
+    await unmountUnder(work);
     rmSync(work, { recursive: true, force: true });
   });
 

@@ -1,8 +1,8 @@
 import type { DiffId, HistoryEntry } from "../oci/index.ts";
-import { keyOf } from "./cache.ts";
-import { copyFound } from "./copy-files.ts";
-import { type FileTree, newNode } from "./file-tree.ts";
-import { createLayerPlan } from "./layer-plan.ts";
+import { keyOf } from "./cache/cache.ts";
+import { type FileTree, newNode } from "./context/file-tree.ts";
+import { copyFound } from "./copy/copy-files.ts";
+import { createLayerPlan } from "./copy/layer-plan.ts";
 import type { Session } from "./session.ts";
 
 /** A context's files as the one layer that a stage begins with; `name` is the context's. */

@@ -34,10 +34,17 @@ function unreachable(
   const here = parts.store.images.list().flatMap(({ names }) => names);
   const [near] = suggest(name, [...stages, ...here.map((each) => familiarString(parseReference(each)))]);
   const other = options.pull === true ? undefined : otherPlatform(parts, name);
-  const hint = other ?? (near === undefined ? error.hint : `did you mean ${near}?`);
+  const meant = near === undefined ? error.hint : `did you mean ${near}?`;
+  const hint =
+    other ??
+    (stages.includes(name)
+      ? `the stage ${name} begins further down: stages are built on earlier ones`
+      : meant);
   return new PlyError(
     error.kind,
-    error.message.includes(name) ? error.message : `${name}: ${error.message}`,
+    error.message.split(/[\s"']+/).some((word) => word.replace(/[:,]$/, "") === name)
+      ? error.message
+      : `${name}: ${error.message}`,
     {
       cause: error,
       details: { ...error.details, file: at.file, line: at.start, endLine: at.end },

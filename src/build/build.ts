@@ -4,10 +4,10 @@ import type { Descriptor, ImageId, Platform, ProcessConfig, Reference } from "..
 import type { Credentials } from "../registry/index.ts";
 import type { Resources } from "../runtime/index.ts";
 import type { LayerStack } from "../store/index.ts";
-import type { Why } from "./difference.ts";
-import type { FileTree } from "./file-tree.ts";
-import type { Times } from "./layer-plan.ts";
-import type { BuildAnnotation, BuildOutput, Provenance, Squash } from "./output.ts";
+import type { Why } from "./cache/difference.ts";
+import type { FileTree } from "./context/file-tree.ts";
+import type { Times } from "./copy/layer-plan.ts";
+import type { BuildAnnotation, BuildOutput, Provenance, Squash } from "./output/output.ts";
 import type { Overrides } from "./overrides.ts";
 import type { CacheSource, CacheTarget } from "./remote-cache/place.ts";
 

@@ -1,7 +1,6 @@
 import type { ImageId, Platform } from "../oci/index.ts";
 import type { BuildOptions, BuildResult } from "./build.ts";
-import type { CacheKeeper } from "./cache-keeper.ts";
-import type { CacheMounts } from "./cache-mounts.ts";
+import type { CacheKeeper } from "./cache/cache-keeper.ts";
 import type { Calls } from "./calls.ts";
 import type {
   BuildContext,
@@ -9,8 +8,9 @@ import type {
   ContextOptions,
   ContextSource,
   ContextSources,
-} from "./context.ts";
-import type { FileTree } from "./file-tree.ts";
+} from "./context/context.ts";
+import type { FileTree } from "./context/file-tree.ts";
+import type { CacheMounts } from "./run/cache-mounts.ts";
 
 export interface Builder extends AsyncDisposable {
   readonly calls: Calls;

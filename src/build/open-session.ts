@@ -3,7 +3,8 @@ import { PlyError, throwIfAborted } from "../error.ts";
 import { formatPlatform, type Platform } from "../oci/index.ts";
 import type { Lease } from "../store/index.ts";
 import type { BuildEvent, BuildOptions } from "./build.ts";
-import type { BuildCache } from "./cache.ts";
+import type { BuildCache } from "./cache/cache.ts";
+import type { BuildTrace } from "./cache/trace.ts";
 import { checkFrontend } from "./frontend.ts";
 import { type BuildGraph, planStages } from "./graph.ts";
 import type { BuilderParts } from "./parts.ts";
@@ -11,7 +12,6 @@ import type { CacheImports } from "./remote-cache/import.ts";
 import type { Session, StageResult } from "./session.ts";
 import type { Sources } from "./sources.ts";
 import { buildStage } from "./stage.ts";
-import type { BuildTrace } from "./trace.ts";
 import { type BuildArgs, platformArgs } from "./variables.ts";
 
 /** What the builds for all platforms of one request share. */

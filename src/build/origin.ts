@@ -1,7 +1,7 @@
 import { PlyError } from "../error.ts";
 import { baseImage } from "./base.ts";
 import type { BuildStep } from "./build.ts";
-import type { FileTree } from "./file-tree.ts";
+import type { FileTree } from "./context/file-tree.ts";
 import { tooEarly } from "./graph.ts";
 import type { Session, StageWork } from "./session.ts";
 

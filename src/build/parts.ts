@@ -5,9 +5,9 @@ import type { Interpreter } from "../linux/index.ts";
 import type { Platform } from "../oci/index.ts";
 import type { LayerStack, Store } from "../store/index.ts";
 import type { RunCommand } from "./build.ts";
-import type { CachePolicy } from "./cache-keeper.ts";
-import type { CacheMounts } from "./cache-mounts.ts";
-import type { Repositories } from "./repositories.ts";
+import type { CachePolicy } from "./cache/cache-keeper.ts";
+import type { Repositories } from "./context/repositories.ts";
+import type { CacheMounts } from "./run/cache-mounts.ts";
 
 /** What the builder works with; all stay the caller's. */
 export interface BuilderParts {

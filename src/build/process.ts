@@ -33,11 +33,7 @@ export async function runTool(
   options.signal.addEventListener("abort", stop, { once: true });
   const code = await ended(child, command).finally(() => options.signal.removeEventListener("abort", stop));
   throwIfAborted(options.signal);
-  if (code !== 0)
-    throw new PlyError(
-      "unavailable",
-      `${command} ${args[0] ?? ""} failed: ${errors.trim() || `code ${code}`}`,
-    );
+  if (code !== 0) throw new PlyError("unavailable", `${command} failed: ${errors.trim() || `code ${code}`}`);
   return Buffer.concat(output).toString("utf8");
 }
 

@@ -1,14 +1,14 @@
 import type { DiffId, HistoryEntry, ImageId, Platform, ProcessConfig } from "../oci/index.ts";
 import type { ImageRecord, LayerRecord, Lease } from "../store/index.ts";
 import type { BuildEvent, BuildOptions } from "./build.ts";
-import type { BuildCache } from "./cache.ts";
+import type { BuildCache } from "./cache/cache.ts";
+import type { BuildTrace, StageTrace } from "./cache/trace.ts";
 import type { BuildGraph, PlannedStage } from "./graph.ts";
 import type { BuilderParts } from "./parts.ts";
 import type { CacheImports } from "./remote-cache/import.ts";
 import type { CacheRecord } from "./remote-cache/records.ts";
 import type { Sources } from "./sources.ts";
 import type { StageRoot } from "./stage-root.ts";
-import type { BuildTrace, StageTrace } from "./trace.ts";
 import type { BuildArgs, Variables } from "./variables.ts";
 
 /** One build under way. */

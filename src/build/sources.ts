@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { decodeIndex, type TreeNode, unionOf } from "../layer/index.ts";
 import type { DiffId } from "../oci/index.ts";
 import type { LayerStack, Lease } from "../store/index.ts";
-import { readingBelow } from "./directory-tree.ts";
-import type { FileTree } from "./file-tree.ts";
+import { readingBelow } from "./context/directory-tree.ts";
+import type { FileTree } from "./context/file-tree.ts";
 import type { BuilderParts } from "./parts.ts";
+import { openTreeMounts, type TreeMounts } from "./run/tree-mounts.ts";
 import { stackOf } from "./stage-root.ts";
-import { openTreeMounts, type TreeMounts } from "./tree-mounts.ts";
 
 /** What a build copies from and mounts, each opened once; dispose it to let go of them. */
 export interface Sources extends TreeMounts {

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { createUnion, decodeIndex, resolveInTree, sortTree, type TreeNode } from "../layer/index.ts";
 import { chainIdsOf, type DiffId } from "../oci/index.ts";
 import type { LayerRecord, LayerStack, Store } from "../store/index.ts";
-import { byteString } from "./file-tree.ts";
-import type { LayerPlan } from "./layer-plan.ts";
+import { byteString } from "./context/file-tree.ts";
+import type { LayerPlan } from "./copy/layer-plan.ts";
 
 /** The layers of a stage while it is built, and the tree they make. */
 export interface StageRoot {

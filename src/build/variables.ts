@@ -1,6 +1,6 @@
 import { expandText, expandWord, expandWords, type WordOptions } from "../dockerfile/index.ts";
 import { formatPlatform, type Platform, type ProcessConfig } from "../oci/index.ts";
-import type { StepInput } from "./cache.ts";
+import type { StepInput } from "./cache/cache.ts";
 
 /** Arguments that every RUN gets without `ARG`, and that leave no trace in history or cache. */
 const PROXY_ARGS = new Set(

@@ -63,7 +63,7 @@ export function connectionFailure(error: unknown, url: URL, signal: AbortSignal 
         details: { ...details, certificate: true },
       },
     );
-  const unreachable = Object.hasOwn(UNREACHABLE, code) ? UNREACHABLE[code] : undefined;
+  const unreachable = unreachableReason(error);
   if (unreachable !== undefined)
     return new PlyError("unavailable", `cannot connect to ${url.host}: ${unreachable}`, {
       cause: error,
@@ -74,6 +74,12 @@ export function connectionFailure(error: unknown, url: URL, signal: AbortSignal 
       ? `${url.host} stopped answering: ${messageOf(error)}`
       : `the connection to ${url.host} broke: ${messageOf(error)}`;
   return new PlyError("unavailable", message, { cause: error, details: { ...details, transient: true } });
+}
+
+/** Why nothing was there to talk to, in the words of people; undefined when it was something else. */
+export function unreachableReason(error: unknown): string | undefined {
+  const code = codeOf(error);
+  return Object.hasOwn(UNREACHABLE, code) ? UNREACHABLE[code] : undefined;
 }
 
 function codeOf(error: unknown): string {

@@ -1,4 +1,5 @@
 export type * from "./client.ts";
+export { unreachableReason } from "./connection-failure.ts";
 export {
   allDockerCredentials,
   configPath,

@@ -1,0 +1,177 @@
+import type { BuildOptions, BuildStep } from "../build.ts";
+import type { StepInput } from "./cache.ts";
+import {
+  compactTrace,
+  type Difference,
+  differencesOf,
+  type StageBase,
+  type StepTrace,
+  type Why,
+} from "./difference.ts";
+import { type Place, type Project, type Projects, projectIds } from "./project.ts";
+import type { TraceShelf } from "./trace-shelf.ts";
+
+/** What a build is made of, step by step: told to later builds, and compared with earlier ones when it is to explain itself. */
+export interface BuildTrace {
+  stage(id: string, from: BuildStep, base: StageBase): StageTrace;
+  /** Why a step was not cached, once that is known. */
+  whyOf(step: BuildStep): Why | undefined;
+  /** Writes down what stood where; call it however the build ended. */
+  finish(): void;
+}
+
+/** What a layer is made of, before it is known whether it was made before. */
+export interface MadeOf {
+  readonly key: string;
+  /** The instruction with its variables expanded. */
+  readonly said: string;
+  readonly inputs: readonly StepInput[];
+  readonly variables: readonly StepInput[];
+  readonly origins: StepTrace["origins"];
+  /** The layers over the base with their steps, for one that depends on them. */
+  readonly below?: StepTrace["below"];
+}
+
+export interface StageTrace {
+  /** A layer is to be made anew. */
+  ran(step: BuildStep, made: MadeOf, options: { readonly noCache: boolean }): Promise<void>;
+  /** It was made, or found: later builds compare with it. */
+  kept(step: BuildStep, made: MadeOf): void;
+  /** A step is over. */
+  done(
+    step: BuildStep,
+    outcome: { readonly createdBy: string; readonly layer?: unknown },
+    options: { readonly isCached: boolean; readonly noCache: boolean },
+  ): void;
+  /** The instructions that layers are of so far, in their order. */
+  readonly layers: readonly string[];
+  /** The key of the layer step before this one. */
+  parentOf(step: BuildStep): string | undefined;
+}
+
+/** What is remembered of earlier builds. */
+export interface BuildMemory {
+  readonly shelf: TraceShelf;
+  readonly projects: Projects;
+}
+
+/** Differences that are told one by one; of the others how many there are. */
+const TOLD = 10;
+
+export function createTrace({ shelf, projects }: BuildMemory, options: BuildOptions): BuildTrace {
+  const { explain: explains = false } = options;
+  const ids = projectIds(options);
+  const project = explains ? projects.find(ids) : undefined;
+  const whys = new Map<number, Why>();
+  const places: Place[] = [];
+
+  return {
+    stage(id, from, base) {
+      const placeOf = ({ number, text }: BuildStep) => ({ stage: id, index: number - from.number, text });
+      const mark = (step: BuildStep, marked: string) => places.push({ ...placeOf(step), marks: [marked] });
+      const earlier = (step: BuildStep, kind: string): string[] => marksOf(project, placeOf(step), kind);
+      const layers: string[] = [];
+      const keys = new Map<number, string>();
+      let changedBefore = changedBase(base, earlier(from, "image"));
+      if (changedBefore !== undefined) whys.set(from.number, changed([changedBefore]));
+      mark(from, `image:${base.id}`);
+
+      return {
+        layers,
+        parentOf: ({ number }) => [...keys].findLast(([before]) => before < number)?.[1],
+        async ran(step, made, { noCache }) {
+          keys.set(step.number, made.key);
+          if (!explains) return;
+          const why = noCache
+            ? ({ kind: "no-cache" } as const)
+            : await explainLayer(shelf, traceOf(step, made, base), made.key, earlier(step, "layer"));
+          whys.set(step.number, why);
+        },
+        kept(step, made) {
+          keys.set(step.number, made.key);
+          shelf.put(made.key, traceOf(step, made, base));
+        },
+        done(step, { createdBy: said, layer }, { isCached, noCache }) {
+          if (layer !== undefined) layers.push(oneLine(step.text));
+          const key = keys.get(step.number);
+          mark(step, key === undefined ? `said:${said}` : `layer:${key}`);
+          if (isCached || !explains) return;
+          if (!whys.has(step.number))
+            whys.set(
+              step.number,
+              noCache
+                ? { kind: "no-cache" }
+                : explainSetting(step, said, earlier(step, "said"), changedBefore),
+            );
+          changedBefore ??= { kind: "step", name: oneLine(step.text) };
+        },
+      };
+    },
+    whyOf: ({ number }) => whys.get(number),
+    finish: () => projects.remember(ids, places),
+  };
+}
+
+function traceOf(step: BuildStep, made: MadeOf, base: StageBase): StepTrace {
+  const { said, inputs, variables, origins, below } = made;
+  return {
+    text: oneLine(step.text),
+    said,
+    inputs,
+    variables,
+    origins,
+    base: below === undefined ? null : base,
+    below: below ?? [],
+  };
+}
+
+function oneLine(text: string): string {
+  return text.replace(/\s+/g, " ");
+}
+
+function marksOf(project: Project | undefined, place: Omit<Place, "marks">, kind: string): string[] {
+  const marks = project?.marksAt(place) ?? [];
+  return marks.flatMap((mark) => (mark.startsWith(`${kind}:`) ? [mark.slice(kind.length + 1)] : []));
+}
+
+function changed(differences: readonly Difference[]): Why {
+  return { kind: "changed", differences: differences.slice(0, TOLD), total: differences.length };
+}
+
+function changedBase({ name, id }: StageBase, earlier: readonly string[]): Difference | undefined {
+  const [before] = earlier;
+  if (before === undefined || earlier.includes(id)) return undefined;
+  return { kind: "base", name, before, after: id };
+}
+
+async function explainLayer(
+  shelf: TraceShelf,
+  trace: StepTrace,
+  key: string,
+  earlier: readonly string[],
+): Promise<Why> {
+  if ((await shelf.get(key)) !== undefined) return { kind: "pruned" };
+  const now = compactTrace(trace);
+  const known = (await Promise.all(earlier.map((each) => shelf.get(each)))).filter(
+    (each) => each !== undefined,
+  );
+  // The same instruction with other inputs is nearer than another instruction at its place.
+  const same = known.filter(({ text }) => text === now.text);
+  const [nearest] = (same.length > 0 ? same : known.slice(0, 1))
+    .map((before) => differencesOf(before, now))
+    .sort((a, b) => a.length - b.length);
+  return nearest === undefined || nearest.length === 0 ? { kind: "new" } : changed(nearest);
+}
+
+function explainSetting(
+  { text }: BuildStep,
+  said: string,
+  earlier: readonly string[],
+  changedBefore: Difference | undefined,
+): Why {
+  const [before] = earlier;
+  if (before === undefined) return { kind: "new" };
+  if (!earlier.includes(said))
+    return changed([{ kind: "instruction", name: oneLine(text), before, after: said }]);
+  return changedBefore === undefined ? { kind: "pruned" } : changed([changedBefore]);
+}

@@ -1,0 +1,31 @@
+import type { BuildStep, HostMount } from "../build.ts";
+import type { StepInput } from "../cache/cache.ts";
+import type { StageWork } from "../session.ts";
+
+/** One mount as a step wants it. */
+export interface MountPlan {
+  readonly inputs: readonly StepInput[];
+  open(places: Places): Promise<OpenMount> | OpenMount;
+}
+
+export interface OpenMount {
+  readonly mount?: HostMount;
+  readonly env?: readonly (readonly [string, string])[];
+}
+
+/** Everything that must be taken away again. */
+export interface Places {
+  readonly stack: AsyncDisposableStack;
+  /** A new path of ours for one file or directory. */
+  fresh(kind: "spool" | "secrets"): string;
+}
+
+/** What a mount is planned with. */
+export interface MountContext {
+  readonly work: StageWork;
+  readonly step: BuildStep;
+  /** Its place among the mounts of the step. */
+  readonly n: number;
+  /** Absolute. */
+  readonly target: string;
+}

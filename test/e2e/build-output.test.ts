@@ -405,6 +405,7 @@ describe("what a build gives", { skip }, () => {
       [["-o", "type=nope"], /exporter "nope" could not be found/],
       [["-o", "type=image,psuh=true"], /unknown attribute psuh/],
       [["-o", "dest=x,push"], /invalid value push/],
+      [["-o", "dest=x"], /type is required for output/],
       [["-o", "type=tar", "-o", "type=oci"], /multiple outputs configured to write to stdout/],
       [["-o", "type=oci,compression=lzma,dest=x"], /unsupported layer compression type lzma/],
       [["-o", path("x"), "--iidfile", path("y")], /local and tar exporters are incompatible with image ID/],

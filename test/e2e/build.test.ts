@@ -51,7 +51,7 @@ describe("ply build", { skip: unless("root", "git", "xz") }, () => {
       const body = served.get(path) ?? repositoryFile(path);
       response.writeHead(body === undefined ? 404 : 200, {
         "Last-Modified": "Wed, 21 Oct 2015 07:28:00 GMT",
-        "Content-Type": path === "/Dockerfile" ? "text/plain" : "application/octet-stream",
+        "Content-Type": "application/octet-stream",
       });
       response.end(body);
     });

@@ -183,7 +183,7 @@ RUN --mount=type=cache,target=/b,id=/a,ro ! touch /b/x 2>/dev/null && cat /b/f`,
     try {
       await importBusybox(other);
       const { stdout } = await other.must(["cache", "import", file]);
-      assert.equal(stdout, "moved: 1 files, 4B\n");
+      assert.equal(stdout, "moved: 1 file, 4B\n");
       assert.equal(await steps(look, [], other), expected);
       const piped = await engine.must(["cache", "export", "--all"]);
       await other.must(["cache", "import", "-"], { stdin: piped.bytes });

@@ -34,6 +34,10 @@ export function parseOutputSpec(text: string): OutputSpec {
   const [only = ""] = fields;
   if (fields.length === 1 && only === text && !text.startsWith("type=")) {
     if (text === "") throw bad(text, "dest is required for local exporter");
+    const [name = "", value] = text.split("=", 2);
+    // `dest=out` alone: buildx makes a directory of that name, which nobody means.
+    if (value !== undefined && Object.values(ATTRIBUTES).flat().includes(name))
+      throw bad(text, "type is required for output");
     return { type: text === "-" ? "tar" : "local", attributes: new Map([["dest", text]]) };
   }
   const attributes = new Map<string, string>();

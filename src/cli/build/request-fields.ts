@@ -1,4 +1,5 @@
 import type { PlyBuildRequest } from "../../wire/index.ts";
+import { UsageError } from "../failure.ts";
 import { cacheSources, cacheTargets } from "./cache-flags.ts";
 import { compatArgs, compatFields } from "./compat-flags.ts";
 import type { BuildFlags } from "./flags.ts";
@@ -47,10 +48,18 @@ export function requestFields(flags: BuildFlags, env: Environment): BuildRequest
     hostConfig: stepHostConfig(flags),
     secrets: Object.fromEntries(flags.secret.map((text) => readSecret(text, env))),
     timestamp: flags.timestamp,
-    allow: flags.allow,
+    allow: flags.allow.map(right),
   };
   const given = Object.entries(fields).filter(([, value]) => value !== undefined);
   return Object.fromEntries(given) as BuildRequestFields;
+}
+
+/** What buildx knows; `fs` is about files of this host, all of which are read as the user may. */
+const RIGHT = /^(?:network\.host|security\.insecure|device(?:=.*)?|fs(?:\.read|\.write)?=.*)$/;
+
+function right(text: string): string {
+  if (RIGHT.test(text)) return text;
+  throw new UsageError(`invalid argument ${JSON.stringify(text)} for "--allow" flag: unknown entitlement`);
 }
 
 function keyValue(text: string): readonly [string, string | undefined] {

@@ -89,13 +89,10 @@ async function fromInput(stdio: Stdio, file: string | undefined): Promise<Omit<P
   return { dockerfile: { text: await readAll(rest), name: "Dockerfile" }, main: { kind: "none" } };
 }
 
-/** By its first bytes: tar, gzip, zstd, bzip2, xz. */
+/** By its first bytes: gzip, zstd, bzip2, xz; a tar, however old, by zeros, which no text has. */
 function isArchive(head: Buffer): boolean {
   const magics = ["1f8b", "28b52ffd", "425a68", "fd377a585a00"];
-  return (
-    head.toString("latin1", 257, 262) === "ustar" ||
-    magics.some((magic) => head.toString("hex").startsWith(magic))
-  );
+  return head.includes(0) || magics.some((magic) => head.toString("hex", 0, 6).startsWith(magic));
 }
 
 async function readAll(input: AsyncIterable<Uint8Array>): Promise<string> {

@@ -33,6 +33,11 @@ export default command({
       body: file === "-" ? stdio.input() : await openFileChunks(file),
       signal: interruption.signal,
     });
-    return lines(...taken.map(({ id: name, files, size }) => `${name}: ${files} files, ${formatSize(size)}`));
+    return lines(
+      ...taken.map(
+        ({ id: name, files, size }) =>
+          `${name}: ${files} ${files === 1 ? "file" : "files"}, ${formatSize(size)}`,
+      ),
+    );
   },
 });

@@ -1,6 +1,7 @@
 /**
  * The story of layers, told by a real engine: three tars become an image, the image's union shows which layer each
- * file comes from, a container changes it, the change becomes a fourth layer, a second image shares the first ones.
+ * file comes from, a container changes it, the change becomes a fourth layer, builds make more images of it and say
+ * why their steps ran, and all share the first layers.
  * Needs no registry. Everything is made below one temporary directory and removed at the end.
  */
 import { type ChildProcess, spawn } from "node:child_process";
@@ -203,9 +204,30 @@ async function story(): Promise<void> {
   await show(["run", "--rm", "--network", "none", "demo:2"]);
   await show(["history", "demo:2"]);
 
-  say("6. Both images share the first three layers: they are on disk once.");
+  say("6. A Dockerfile of two stages; then one file changes, and the build says what that made run anew.");
+  const context = makeTree("context", {
+    Dockerfile: [
+      "FROM demo:1 AS build",
+      "WORKDIR /src",
+      "COPY src .",
+      "RUN tr a-z A-Z < motd > /motd",
+      "FROM demo:1",
+      "COPY --from=build /motd /etc/motd",
+      "",
+    ].join("\n"),
+    "src/motd": "built, not told\n",
+  });
+  console.log(readFileSync(join(context, "Dockerfile"), "utf8").replace(/^(?=.)/gm, "  | "));
+  await show(["build", "-q", "--network", "none", "-t", "demo:3", context]);
+  makeTree("context", { "src/motd": "built again\n" });
+  await show(["build", "--network", "none", "--explain", "-t", "demo:4", context]);
+  await show(["run", "--rm", "--network", "none", "demo:4"]);
+
+  say("7. All images share the first three layers: they are on disk once.");
   await show(["images", "--sizes"]);
-  const sizes = (await run(ply, ["inspect", "--format", "{{.Size}}", "demo:1", "demo:2"])).output
+  const sizes = (
+    await run(ply, ["inspect", "--format", "{{.Size}}", "demo:1", "demo:2", "demo:3", "demo:4"])
+  ).output
     .trim()
     .split("\n")
     .map(Number);

@@ -34,6 +34,7 @@ const SHOWN_VALUE = 60;
 const SHOWN_DIFFERENCES = 3;
 
 function createExplanation(): Explanation {
+  // In the order in which they ended: causes before what they caused.
   const seen = new Map<number, { readonly step: PlyBuildStep; readonly why: PlyBuildWhy }>();
   let [steps, cached] = [0, 0];
   return {
@@ -47,10 +48,9 @@ function createExplanation(): Explanation {
     lines() {
       if (seen.size === 0)
         return [steps === 0 || cached === 0 ? "" : "Every step was cached."].filter(Boolean);
-      const told = [...seen.values()].sort((a, b) => a.step.number - b.step.number);
       return [
         "Why steps ran:",
-        ...told.flatMap(({ step, why }) => [
+        ...[...seen.values()].flatMap(({ step, why }) => [
           `  ${truncate(titleOf(step), 100)}`,
           ...reasonsOf(why).map((reason) => `      ${reason}`),
         ]),

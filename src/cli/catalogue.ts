@@ -16,6 +16,7 @@ export const SECTIONS: readonly Section[] = ["Containers", "Images", "Registries
 /** Groups of verbs. */
 export const GROUPS: Readonly<Record<string, string>> = {
   builder: "Manage what builds keep",
+  buildx: "As ply builder: there is one builder, which needs no set-up",
   cache: "Manage the directories of RUN --mount=type=cache",
   container: "Manage containers",
   image: "Manage images",
@@ -213,19 +214,19 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     load: () => import("./commands/container-inspect.ts"),
   },
   {
-    names: ["build", "image build", "builder build"],
+    names: ["build", "image build", "builder build", "buildx build"],
     summary: "Build an image from a Dockerfile",
     section: "Images",
     load: () => import("./commands/build.ts"),
   },
   {
-    names: ["builder du"],
+    names: ["builder du", "buildx du"],
     summary: "Show what builds keep, and what it takes",
     section: "Images",
     load: () => import("./commands/builder-du.ts"),
   },
   {
-    names: ["builder prune"],
+    names: ["builder prune", "buildx prune"],
     summary: "Remove steps of builds that are kept to be used again",
     section: "Images",
     load: () => import("./commands/builder-prune.ts"),

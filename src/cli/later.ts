@@ -1,7 +1,6 @@
 /** Commands of Docker that ply has not, or not yet, with what to do instead. */
 const LATER: Readonly<Record<string, string>> = {
-  buildx: "",
-  compose: "",
+  compose: "docker compose and docker-compose work with DOCKER_HOST=unix:///run/ply/ply.sock",
 };
 
 /** What to say of a command that Docker's users look for here; undefined for any other word. */

@@ -3,7 +3,7 @@
 const floors = [
   ["oci", "linux"],
   ["tar", "compress", "erofs", "dockerfile", "event", "wire", "overlay", "cdi"],
-  ["store", "registry", "network", "volume", "runtime", "layer", "files"],
+  ["store", "registry", "network", "volume", "runtime", "layer", "files", "build-request"],
   ["image", "snapshot", "ability"],
   ["build", "container", "session"],
   [], // engine.ts

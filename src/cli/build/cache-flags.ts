@@ -1,5 +1,6 @@
-import { existsSync, lstatSync, mkdirSync, realpathSync } from "node:fs";
+import { existsSync, mkdirSync, realpathSync } from "node:fs";
 import { resolve } from "node:path";
+import { directoryIdentity } from "../../build-request/index.ts";
 import { messageOf } from "../../error.ts";
 import { DEFAULT_TAG, parseReference } from "../../oci/index.ts";
 import type { PlyBuildRequest, PlyCachePlace } from "../../wire/index.ts";
@@ -125,9 +126,7 @@ function directoryPlace(
   prepare(given);
   // A cache that is not there yet is no reason not to build.
   if (!existsSync(given)) return { kind: "directory", path: resolve(given), device: "", inode: "", tag };
-  const path = realpathSync(given);
-  const stat = lstatSync(path, { bigint: true });
-  return { kind: "directory", path, device: String(stat.dev), inode: String(stat.ino), tag };
+  return { kind: "directory", ...directoryIdentity(realpathSync(given)), tag };
 }
 
 function choice<const Value extends string>(

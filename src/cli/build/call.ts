@@ -1,17 +1,20 @@
-import { PlyError } from "../../error.ts";
-import { decodeBuildAnswer, type PlyBuildAnswer } from "../../wire/index.ts";
+import {
+  askAbout,
+  type BuildCall,
+  type BuildRequestFields,
+  type PreparedBuild,
+} from "../../build-request/index.ts";
 import type { CommandContext } from "../command.ts";
 import { UsageError } from "../failure.ts";
 import { lines, type Output } from "../output/index.ts";
 import { answerDocument } from "./call-document.ts";
 import { answerText, errorText } from "./call-text.ts";
+import { buildDoor } from "./door.ts";
 import type { BuildFlags } from "./flags.ts";
-import type { PreparedBuild } from "./request.ts";
-import { type BuildRequestFields, sendBuild } from "./send.ts";
 
 /** What is asked about a Dockerfile instead of building it. */
 export interface Call {
-  readonly name: "check" | "outline" | "targets";
+  readonly name: BuildCall;
   readonly isJson: boolean;
   /** Warnings do not make the exit code 1. */
   readonly ignoresStatus: boolean;
@@ -48,7 +51,7 @@ export async function answerCall(
   request: BuildRequestFields,
   { name, isJson, ignoresStatus }: Call,
 ): Promise<Output> {
-  const answer = await ask(engine, prepared, { ...request, call: name });
+  const answer = await askAbout(buildDoor(engine), prepared, request, name);
   const document = isJson ? [JSON.stringify(answerDocument(answer), null, 2)] : answerText(answer);
   const isBad = answer.type === "check" && (answer.warnings.length > 0 || answer.error !== undefined);
   if (!isBad) return lines(...document);
@@ -56,30 +59,4 @@ export async function answerCall(
   const error = answer.type === "check" && !isJson ? errorText(answer) : [];
   for (const line of error) stdio.err(`${line}\n`);
   return { kind: "exit", code: ignoresStatus && answer.error === undefined ? 0 : 1 };
-}
-
-/** Files are not asked about: of contexts of this host only the ignore rules are sent. */
-async function ask(
-  engine: CommandContext["engine"],
-  prepared: PreparedBuild,
-  request: BuildRequestFields,
-): Promise<PlyBuildAnswer> {
-  const { main, named } = prepared;
-  const asked: PreparedBuild = {
-    ...prepared,
-    main: "directory" in main ? { kind: "none" } : main,
-    named: new Map(
-      [...named].map(([name, each]) => [name, "directory" in each ? { kind: "none" } : each] as const),
-    ),
-  };
-  const { signal } = new AbortController();
-  const rules = "directory" in main && main.rules !== undefined ? { ignore: main.rules } : {};
-  const answer = await sendBuild(engine, asked, {
-    request: { ...request, ...rules },
-    headers: {},
-    signal,
-  });
-  for await (const message of decodeBuildAnswer(answer))
-    if (message.type === "check" || message.type === "outline" || message.type === "targets") return message;
-  throw new PlyError("unavailable", "the engine did not answer what was asked");
 }

@@ -1,8 +1,7 @@
+import type { BuildRequestFields, PreparedBuild } from "../../build-request/index.ts";
 import { parseReference } from "../../oci/index.ts";
 import type { CommandContext } from "../command.ts";
 import { allRegistryConfigHeaders } from "../credentials.ts";
-import type { PreparedBuild } from "./request.ts";
-import type { BuildRequestFields } from "./send.ts";
 
 /** Where a Dockerfile names images: `FROM`, `--from=`, and `from=` of mounts. */
 const NAMES = /^\s*FROM\s+(?:--\S+\s+)*(\S+)|\bfrom=([^\s,]+)/gim;

@@ -1,8 +1,7 @@
+import { type PreparedBuild, walkContext } from "../../build-request/index.ts";
 import { UsageError } from "../failure.ts";
 import { lines, type Output } from "../output/index.ts";
 import { formatSize } from "../output/size.ts";
-import { walkContext } from "./local-context.ts";
-import type { PreparedBuild } from "./request.ts";
 
 /** `--list-context`: what a build would see, what it weighs, and which rule leaves out what. */
 export function listContext({ main }: PreparedBuild): Output {

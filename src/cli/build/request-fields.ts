@@ -1,3 +1,4 @@
+import type { BuildRequestFields } from "../../build-request/index.ts";
 import type { PlyBuildRequest } from "../../wire/index.ts";
 import { UsageError } from "../failure.ts";
 import { cacheSources, cacheTargets } from "./cache-flags.ts";
@@ -5,7 +6,6 @@ import { compatArgs, compatFields } from "./compat-flags.ts";
 import type { BuildFlags } from "./flags.ts";
 import { platformsOf } from "./outputs.ts";
 import { readSecret } from "./secret-flags.ts";
-import type { BuildRequestFields } from "./send.ts";
 import { stepHostConfig } from "./step-flags.ts";
 
 const PULL_POLICIES = {

@@ -1,6 +1,6 @@
+import type { Built } from "../../build-request/index.ts";
+import { writeFileWhole } from "../../host-file.ts";
 import { canonicalString, parseReference, withDefaultTag } from "../../oci/index.ts";
-import { writeFileWhole } from "../commands/files.ts";
-import type { Built } from "./follow.ts";
 import type { PlannedOutputs } from "./outputs.ts";
 
 export interface ResultFiles {

@@ -1,9 +1,9 @@
 import { mkdirSync } from "node:fs";
+import { mergeLayout, NEW_INDEX } from "../../build-request/index.ts";
 import { openRoot, unpack } from "../../files/index.ts";
+import { writeFileWhole } from "../../host-file.ts";
 import type { TarEntry } from "../../tar/index.ts";
-import { writeFileWhole } from "../commands/files.ts";
 import type { Stdio } from "../terminal/index.ts";
-import { mergeLayout, NEW_INDEX } from "./oci-layout.ts";
 import type { Sink } from "./outputs.ts";
 
 /** Writes an output where it goes: a file appears when it is whole, a directory fills as things come. */

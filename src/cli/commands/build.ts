@@ -1,19 +1,19 @@
+import { type Built, type Failed, follow, type PreparedBuild, sendBuild } from "../../build-request/index.ts";
 import { answeredError } from "../../wire/index.ts";
 import { openAgents } from "../build/agent-flags.ts";
 import { answerCall, callOf } from "../build/call.ts";
 import { registryHeaders } from "../build/credentials.ts";
+import { buildDoor } from "../build/door.ts";
 import { explaining } from "../build/explanation.ts";
 import { failureReport } from "../build/failure-report.ts";
 import { BUILD_FLAGS } from "../build/flags.ts";
-import { type Built, type Failed, follow } from "../build/follow.ts";
 import { listContext } from "../build/list-context.ts";
 import { loggingTo } from "../build/logfile.ts";
 import { outputFields, platformsOf, readOutputs } from "../build/outputs.ts";
 import { showingPushes } from "../build/push-view.ts";
-import { type PreparedBuild, prepareBuild } from "../build/request.ts";
+import { prepareBuild } from "../build/request.ts";
 import { requestFields } from "../build/request-fields.ts";
 import { type Asked, imageIdOf, pushedNames, writeResultFiles } from "../build/result-files.ts";
-import { sendBuild } from "../build/send.ts";
 import { type BuildView, createBuildView, progressMode } from "../build/view.ts";
 import { writeOutput } from "../build/write-output.ts";
 import { type CommandContext, command } from "../command.ts";
@@ -60,15 +60,15 @@ export default command({
       using agents = await openAgents(flags.ssh, { env: context.env, address: context.engine.address });
       const own = { ...outputFields(planned, flags), ssh: agents.sockets };
       const request = { ...requestFields(flags, context.env), ...own };
-      const answer = await sendBuild(context.engine, prepared, {
+      const answer = await sendBuild(buildDoor(context.engine, signal), prepared, {
         request,
         headers: await registryHeaders(prepared, context, request, pushedNames(asked)),
-        signal,
       });
-      const built = await follow(answer, view, async (output, content) => {
+      const built = await follow(answer, view.show, async (output, content) => {
         const sink = planned.sinks[output];
         if (sink !== undefined) await writeOutput(sink, content, { stdio: context.stdio, signal });
       });
+      view.close();
       if ("error" in built) return report(built, view, prepared, context);
       await writeResultFiles({ iidfile: flags.iidfile, metadataFile: flags["metadata-file"] }, built, asked);
       if (mode !== "quiet") for (const name of built.names) context.stdio.err(`Tagged ${name}\n`);

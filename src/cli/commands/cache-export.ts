@@ -1,8 +1,8 @@
 import { gzipStream, zstdStream } from "../../compress/index.ts";
+import { writeFileWhole } from "../../host-file.ts";
 import { command } from "../command.ts";
 import { ExitError, UsageError } from "../failure.ts";
 import { DONE } from "../output/index.ts";
-import { writeFileWhole } from "./files.ts";
 
 export default command({
   args: { usage: "[CACHE...]", min: 0 },

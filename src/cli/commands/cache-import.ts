@@ -1,8 +1,8 @@
+import { openFileChunks } from "../../host-file.ts";
 import type { PlyCacheMount } from "../../wire/index.ts";
 import { command } from "../command.ts";
 import { ExitError } from "../failure.ts";
 import { formatSize, lines } from "../output/index.ts";
-import { openFileChunks } from "./files.ts";
 
 export default command({
   args: { usage: "FILE|-", min: 1, max: 1, complete: "file" },

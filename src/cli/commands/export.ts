@@ -1,7 +1,7 @@
+import { writeFileWhole } from "../../host-file.ts";
 import { command } from "../command.ts";
 import { ExitError } from "../failure.ts";
 import { DONE } from "../output/index.ts";
-import { writeFileWhole } from "./files.ts";
 import { segment } from "./ids.ts";
 
 export default command({

@@ -1,9 +1,9 @@
+import { openFileChunks } from "../../host-file.ts";
 import type { DockerProgressLine } from "../../wire/index.ts";
 import { answeredError } from "../../wire/index.ts";
 import { command } from "../command.ts";
 import { ExitError } from "../failure.ts";
 import { lines } from "../output/index.ts";
-import { openFileChunks } from "./files.ts";
 import { splitTag } from "./ids.ts";
 
 export default command({

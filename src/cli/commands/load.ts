@@ -1,11 +1,11 @@
 import { PlyError } from "../../error.ts";
+import { openFileChunks } from "../../host-file.ts";
 import type { PlyLoadMessage } from "../../wire/index.ts";
 import { answeredError } from "../../wire/index.ts";
 import { command } from "../command.ts";
 import { ExitError, INTERRUPTED } from "../failure.ts";
 import { DONE } from "../output/index.ts";
 import { createDisplay } from "../progress/index.ts";
-import { openFileChunks } from "./files.ts";
 
 export default command({
   args: { usage: "", min: 0, max: 0 },

@@ -1,7 +1,7 @@
+import { writeFileWhole } from "../../host-file.ts";
 import { command } from "../command.ts";
 import { ExitError } from "../failure.ts";
 import { DONE } from "../output/index.ts";
-import { writeFileWhole } from "./files.ts";
 
 export default command({
   args: { usage: "IMAGE...", min: 1, complete: "image" },

@@ -1,33 +1,38 @@
-import { PlyError } from "../../error.ts";
+import { PlyError } from "../error.ts";
 import {
   answeredError,
   decodeBuildAnswer,
   type PlyBuildContent,
   type PlyBuildMessage,
-} from "../../wire/index.ts";
-import type { BuildView } from "./view.ts";
+} from "../wire/index.ts";
 
 export type Built = Extract<PlyBuildMessage, { readonly type: "built" }>;
 export type Failed = Extract<PlyBuildMessage, { readonly type: "error" }>;
 
-/** Shows a build until its end; the bytes of each output go to `take`, which reads them all. */
+/** Tells a build until its end; the bytes of each output go to `take`, and what it leaves unread to nobody. */
 export async function follow(
   answer: AsyncIterable<Uint8Array>,
-  view: BuildView,
+  show: (message: PlyBuildMessage) => void,
   take: (output: number, content: AsyncIterable<Uint8Array>) => Promise<void>,
 ): Promise<Built | Failed> {
   const messages = decodeBuildAnswer(answer);
   let last: Built | Failed | undefined;
-  for (let next = await messages.next(); next.done !== true; next = await messages.next()) {
-    const message = next.value;
-    if (message.type === "content") {
-      await take(message.output, contentFrom(message, messages));
-      continue;
+  try {
+    for (let next = await messages.next(); next.done !== true; next = await messages.next()) {
+      const message = next.value;
+      if (message.type === "content") {
+        const content = contentFrom(message, messages);
+        // Without `return`: who leaves the loop early has not read it all.
+        await take(message.output, { [Symbol.asyncIterator]: () => ({ next: () => content.next() }) });
+        while ((await content.next()).done !== true);
+        continue;
+      }
+      show(message);
+      if (message.type === "built" || message.type === "error") last = message;
     }
-    view.show(message);
-    if (message.type === "built" || message.type === "error") last = message;
+  } finally {
+    await messages.return(undefined);
   }
-  view.close();
   if (last === undefined)
     throw new PlyError("unavailable", "the engine closed the connection in the middle of the build");
   return last;

@@ -1,6 +1,6 @@
 import { close, fsync, open, read, realpath, rename, type Stats, stat, unlink, write } from "node:fs";
 import { promisify } from "node:util";
-import { messageOf, PlyError } from "../../error.ts";
+import { messageOf, PlyError } from "./error.ts";
 
 // The callback functions: node:fs/promises costs 1.5 ms more at start.
 const files = {

@@ -1,7 +1,7 @@
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { isObject } from "../../oci/index.ts";
-import { writeFileWhole } from "../commands/files.ts";
+import { writeFileWhole } from "../host-file.ts";
+import { isObject } from "../oci/index.ts";
 
 /** Where the index of what is being written lies until all that it names is there. */
 export const NEW_INDEX = "index.json.new";

@@ -1,8 +1,9 @@
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
-import type { IgnoreFile } from "../../dockerfile/index.ts";
-import { messageOf, PlyError } from "../../error.ts";
-import { TAR_END, tarHeader, tarPadding } from "../../tar/index.ts";
+import type { IgnoreFile } from "../dockerfile/index.ts";
+import { messageOf, PlyError } from "../error.ts";
+import { TAR_END, tarHeader, tarPadding } from "../tar/index.ts";
+import type { LocalContext } from "./context.ts";
 
 /** One path of a context, or one that a rule leaves out. */
 export interface ContextPath {
@@ -60,19 +61,17 @@ function ruleText(ignore: IgnoreFile, path: string): string {
 /** How much is gathered before it is handed on. */
 const CHUNK_BYTES = 256 * 1024;
 
-/** Directories as members of one archive: `context/…`, `contexts/NAME/…`. Everything belongs to root. */
-export async function* packContexts(
-  contexts: readonly { readonly directory: string; readonly member: string; readonly ignore: IgnoreFile }[],
-): AsyncGenerator<Uint8Array> {
+/** Contexts as members of one archive: `context/…`, `contexts/NAME/…`. Everything belongs to root. */
+export async function* packContexts(contexts: readonly LocalContext[]): AsyncGenerator<Uint8Array> {
   let gathered: Uint8Array[] = [];
   let length = 0;
-  for (const { directory, member, ignore } of contexts) {
-    gathered.push(tarHeader({ path: `${member}/`, type: "directory", mode: 0o755 }));
+  for (const context of contexts) {
+    gathered.push(tarHeader({ path: `${context.member}/`, type: "directory", mode: 0o755 }));
     length += 512;
-    for (const { path, kind, leftOutBy, ...attributes } of walkContext(directory, ignore)) {
-      if (leftOutBy !== undefined) continue;
-      const name = Buffer.from(`${member}/${path}${kind === "directory" ? "/" : ""}`).toString("latin1");
-      const bytes = kind === "file" ? readWhole(join(directory, path), attributes.size) : undefined;
+    for (const { path, kind, bytes, ...attributes } of entriesOf(context)) {
+      const name = Buffer.from(`${context.member}/${path}${kind === "directory" ? "/" : ""}`).toString(
+        "latin1",
+      );
       const header = tarHeader({ ...attributes, path: name, type: kind });
       gathered.push(header, ...(bytes === undefined ? [] : [bytes, tarPadding(bytes.length)]));
       length += header.length + (bytes?.length ?? 0);
@@ -83,6 +82,28 @@ export async function* packContexts(
     }
   }
   yield Buffer.concat([...gathered, TAR_END]);
+}
+
+type Entry = Pick<ContextPath, "path" | "kind" | "mode" | "size" | "mtimeSeconds"> & {
+  readonly mtimeNanos?: number;
+  readonly linkTarget?: string;
+  readonly bytes?: Uint8Array;
+};
+
+function* entriesOf(context: LocalContext): Generator<Entry> {
+  const { ignore } = context;
+  if ("directory" in context) {
+    for (const { leftOutBy, ...found } of walkContext(context.directory, ignore)) {
+      if (leftOutBy !== undefined) continue;
+      if (found.kind !== "file") yield found;
+      else yield { ...found, bytes: readWhole(join(context.directory, found.path), found.size) };
+    }
+    return;
+  }
+  // Nobody wrote them at any time, so nobody's cache depends on when.
+  for (const [path, { bytes, mode }] of context.files)
+    if (!ignore.isIgnored(path))
+      yield { path, kind: "file", mode, size: bytes.length, mtimeSeconds: 0, bytes };
 }
 
 function readWhole(path: string, size: number): Uint8Array {

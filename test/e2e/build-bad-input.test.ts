@@ -1,43 +1,34 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import {
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { type AddressInfo, connect } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { after, before, describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { importBusybox } from "../support/busybox.ts";
+import { type BuildRoom, openBuildRoom } from "../support/build-room.ts";
 import { unless } from "../support/needs.ts";
-import { mountsUnder, PLY_BINARY, startEngine, type TestEngine } from "../support/ply.ts";
+import { mountsUnder, PLY_BINARY, type TestEngine } from "../support/ply.ts";
 import { exited, until } from "../support/process.ts";
 import { type Member, member, tarball } from "../support/tarball.ts";
 
 const LOCKED = "RUN --mount=type=cache,target=/c,id=lock,sharing=locked";
 
 describe("builds that cannot come to an end, or should not", { skip: unless("root") }, () => {
+  let room: BuildRoom;
   let engine: TestEngine;
   let work: string;
+  let contextOf: BuildRoom["contextOf"];
   let layers: number;
-  let contexts = 0;
   /** Answers with a first part and keeps the rest. */
   let hanging: Server;
   let fetching = 0;
 
   before(async () => {
-    engine = await startEngine();
-    work = mkdtempSync(join(tmpdir(), "ply-bad-build-"));
-    await importBusybox(engine);
+    room = await openBuildRoom();
+    ({ engine, work, contextOf } = room);
     layers = layersIn(engine.root).length;
     hanging = createServer((_, response) => {
       fetching++;
@@ -50,22 +41,9 @@ describe("builds that cannot come to an end, or should not", { skip: unless("roo
   after(async () => {
     hanging.closeAllConnections();
     hanging.close();
-    await engine[Symbol.asyncDispose]();
-    rmSync(work, { recursive: true, force: true });
+    await room[Symbol.asyncDispose]();
   });
 
-  const contextOf = (
-    lines: string,
-    members: readonly (Member & { readonly name: string })[] = [],
-  ): string => {
-    const directory = join(work, `context-${contexts++}`);
-    mkdirSync(directory);
-    writeFileSync(join(directory, "Dockerfile"), lines);
-    for (const { name, data = "", type, link } of members)
-      if (type === "2") symlinkSync(link ?? "", join(directory, name));
-      else writeFileSync(join(directory, name), data);
-    return directory;
-  };
   const build = (directory: string, ...flags: string[]) =>
     engine.ply(["build", "--network", "none", "-q", ...flags, directory]);
   const refused = async (directory: string, ...flags: string[]): Promise<string> => {

@@ -1,15 +1,13 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of Dockerfiles
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { startBuildKit } from "../../bench/peers/buildkit.ts";
 import type { Peer } from "../../bench/peers/peer.ts";
-import { importBusybox } from "../support/busybox.ts";
-import { writeContext } from "../support/context-directory.ts";
+import { type BuildRoom, openBuildRoom } from "../support/build-room.ts";
 import { unless } from "../support/needs.ts";
-import { PLY_BINARY, startEngine, type TestEngine } from "../support/ply.ts";
+import { PLY_BINARY, type TestEngine } from "../support/ply.ts";
 import { run } from "../support/process.ts";
 import { tarball } from "../support/tarball.ts";
 import { openTerminal } from "../support/terminal.ts";
@@ -86,29 +84,17 @@ LABEL v=$V w=$W
 describe("ply build --check and what a build shows", {
   skip: unless("root", "dockerd", "script"),
 }, () => {
+  let room: BuildRoom;
   let engine: TestEngine;
   let work: string;
-  let count = 0;
+  let contextOf: BuildRoom["contextOf"];
 
   before(async () => {
-    work = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "ply-check-"));
-    engine = await startEngine();
-    await importBusybox(engine);
+    room = await openBuildRoom();
+    ({ engine, work, contextOf } = room);
   });
-  after(async () => {
-    await engine[Symbol.asyncDispose]();
-    rmSync(work, { recursive: true, force: true });
-  });
+  after(() => room[Symbol.asyncDispose]());
 
-  const contextOf = (dockerfile: string, files: Readonly<Record<string, string>> = {}): string => {
-    const directory = join(work, `context-${count++}`);
-    const members = Object.entries({ Dockerfile: dockerfile, ...files });
-    writeContext(
-      directory,
-      members.map(([name, data]) => ({ name, data })),
-    );
-    return directory;
-  };
   const build = (...args: string[]) => engine.ply(["build", "--network", "none", ...args]);
 
   test("finds what BuildKit finds, at the same lines and in the same words", async () => {

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { type BuildRoom, openBuildRoom } from "../support/build-room.ts";
 import { importBusybox } from "../support/busybox.ts";
+import { writeContext } from "../support/context-directory.ts";
 import { unless } from "../support/needs.ts";
 import { PLY_BINARY, startEngine, type TestEngine } from "../support/ply.ts";
 import { until } from "../support/process.ts";
@@ -25,29 +26,21 @@ interface Why {
 }
 
 describe("ply build --explain", { skip: unless("root") }, () => {
+  let room: BuildRoom;
   let engine: TestEngine;
-  let work: string;
-  let contexts = 0;
+  let contextOf: BuildRoom["contextOf"];
 
   before(async () => {
-    engine = await startEngine();
-    work = mkdtempSync(join(tmpdir(), "ply-explain-"));
-    await importBusybox(engine);
+    room = await openBuildRoom();
+    ({ engine, contextOf } = room);
   });
-  after(async () => {
-    await engine[Symbol.asyncDispose]();
-    rmSync(work, { recursive: true, force: true });
-  });
+  after(() => room[Symbol.asyncDispose]());
 
-  const write = (directory: string, files: Readonly<Record<string, string | Buffer>>): string => {
-    for (const [path, data] of Object.entries(files)) {
-      mkdirSync(join(directory, path, ".."), { recursive: true });
-      writeFileSync(join(directory, path), data);
-    }
-    return directory;
-  };
-  const contextOf = (dockerfile: string, files: Readonly<Record<string, string | Buffer>> = {}): string =>
-    write(join(work, `context-${contexts++}`), { Dockerfile: dockerfile, ...files });
+  const write = (directory: string, files: Readonly<Record<string, string | Buffer>>): void =>
+    writeContext(
+      directory,
+      Object.entries(files).map(([name, data]) => ({ name, data })),
+    );
   /** Why each step that was not cached ran, by its instruction. */
   const whys = async (directory: string, ...flags: string[]): Promise<Record<string, Why>> => {
     const args = ["build", "--network", "none", "--explain", "--progress", "rawjson", ...flags, directory];
@@ -272,18 +265,15 @@ RUN true last
 });
 
 describe("the build cache, shown and bounded", { skip: unless("root", "docker") }, () => {
+  let room: BuildRoom;
   let engine: TestEngine;
   let work: string;
 
   before(async () => {
-    engine = await startEngine();
-    work = mkdtempSync(join(tmpdir(), "ply-build-cache-"));
-    await importBusybox(engine);
+    room = await openBuildRoom();
+    ({ engine, work } = room);
   });
-  after(async () => {
-    await engine[Symbol.asyncDispose]();
-    rmSync(work, { recursive: true, force: true });
-  });
+  after(() => room[Symbol.asyncDispose]());
 
   const MEGABYTE = 1_000_000;
   /** Builds a layer of a megabyte that begins with this, and gives the image's id. */

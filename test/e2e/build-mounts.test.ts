@@ -1,21 +1,16 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { importBusybox } from "../support/busybox.ts";
+import { type BuildRoom, openBuildRoom, printedBySteps } from "../support/build-room.ts";
 import { writeContext } from "../support/context-directory.ts";
 import { unless } from "../support/needs.ts";
-import { startEngine, type TestEngine } from "../support/ply.ts";
 import { exited, must, type Ran, type RunOptions, run, until } from "../support/process.ts";
 import { busyboxMembers, type Member, tarball } from "../support/tarball.ts";
 
-interface Builds extends AsyncDisposable {
-  readonly engine: TestEngine;
-  readonly work: string;
-  /** A directory with a Dockerfile and other files. */
-  context(dockerfile: string, files?: readonly Member[]): string;
+interface Builds extends BuildRoom {
   /** `ply build` with plain progress; fails unless it exits as expected. */
   build(args: readonly string[], options?: RunOptions & { readonly code?: number }): Promise<Ran>;
   /** What the steps of a build printed. */
@@ -23,33 +18,16 @@ interface Builds extends AsyncDisposable {
 }
 
 async function openBuilds(storageDriver: string): Promise<Builds> {
-  const engine = await startEngine({ storageDriver });
-  const work = mkdtempSync(join(tmpdir(), "ply-build-mounts-"));
-  await importBusybox(engine);
-  let contexts = 0;
+  const room = await openBuildRoom({ storageDriver });
   const build: Builds["build"] = async (args, { code = 0, ...options } = {}) => {
-    const ran = await engine.ply(["build", "--progress", "plain", ...args], options);
+    const ran = await room.engine.ply(["build", "--progress", "plain", ...args], options);
     assert.equal(ran.code, code, ran.stderr);
     return ran;
   };
   return {
-    engine,
-    work,
+    ...room,
     build,
-    context(dockerfile, files = []) {
-      const directory = join(work, `context-${contexts++}`);
-      writeContext(directory, [{ name: "Dockerfile", data: dockerfile }, ...files]);
-      return directory;
-    },
-    async printed(args, options) {
-      const { stderr } = await build(args, options);
-      const lines = stderr.matchAll(/^#\d+ (?!\[|DONE|CACHED)(?:\d+\.\d{3} )?(.*)$/gm);
-      return [...lines].map((match) => match[1] ?? "");
-    },
-    async [Symbol.asyncDispose]() {
-      await engine[Symbol.asyncDispose]();
-      rmSync(work, { recursive: true, force: true });
-    },
+    printed: async (args, options) => printedBySteps((await build(args, options)).stderr),
   };
 }
 
@@ -98,7 +76,7 @@ RUN --mount=target=/m,from=bb:1,source=/etc/passwd head -n 1 /m
         ["deep", "large", "link"],
         ["root:x:0:0:root:/root:/bin/sh"],
       ].flat();
-      const directory = builds.context(dockerfile, files);
+      const directory = builds.contextOf(dockerfile, files);
       assert.deepEqual(await builds.printed([directory]), expected);
       const sent = tarball([{ name: "Dockerfile", data: dockerfile }, ...files]);
       assert.deepEqual(await builds.printed(["--no-cache", "-"], { stdin: sent }), expected);
@@ -111,7 +89,7 @@ RUN --mount=target=/m,from=bb:1,source=/etc/passwd head -n 1 /m
     test("a bind that leads nowhere is refused, and so is one in place of the root", async () => {
       const files: Member[] = [{ name: "out", type: "2", link: "/etc" }];
       const refused = async (mount: string): Promise<string> =>
-        (await builds.build([builds.context(`FROM bb:1\nRUN --mount=${mount} true\n`, files)], { code: 1 }))
+        (await builds.build([builds.contextOf(`FROM bb:1\nRUN --mount=${mount} true\n`, files)], { code: 1 }))
           .stderr;
       assert.match(await refused("target=/c,source=out/passwd"), /Dockerfile:2[\s\S]*out\/passwd/);
       assert.match(await refused("target=/c,source=../../etc/passwd"), /etc\/passwd/);
@@ -124,7 +102,7 @@ RUN --mount=target=/m,from=bb:1,source=/etc/passwd head -n 1 /m
       const files: Member[] = [{ name: "a/f", data: "f" }];
       const text =
         "FROM bb:1\nRUN --mount=target=/c --mount=target=/d,rw --mount=type=tmpfs,target=/t test -e /c/a/f && sleep 1000\n";
-      const building = engine.ply(["build", "--network", "none", builds.context(text, files)]);
+      const building = engine.ply(["build", "--network", "none", builds.contextOf(text, files)]);
       const spool = join(engine.root, "build/spool");
       const mounts = (): string[] =>
         readFileSync("/proc/self/mountinfo", "utf8")
@@ -138,7 +116,7 @@ RUN --mount=target=/m,from=bb:1,source=/etc/passwd head -n 1 /m
     });
 
     test("nothing of a mount is left in the layer", async () => {
-      const directory = builds.context(
+      const directory = builds.contextOf(
         `FROM bb:1
 RUN --mount=target=/new/deep/c --mount=target=/etc/f,source=f --mount=type=cache,target=/root/.cache/x/y --mount=type=secret,id=s \\
   --mount=type=tmpfs,target=/t/t --mount=type=secret,id=s,target=/etc/deep/s test -s /etc/deep/s
@@ -183,7 +161,7 @@ describe("what RUN is let have", { skip: unless("root", "ssh-agent", "ssh-add", 
 
   test("agents of ssh: the socket's, several, key files; owner and mode as asked; nothing is left of them", async () => {
     const [first, second] = [await agentWith("first"), await agentWith("second")];
-    const directory = builds.context(`FROM ssh:1
+    const directory = builds.contextOf(`FROM ssh:1
 RUN --mount=type=ssh ssh-add -l; stat -c '%a %u:%g %F' $SSH_AUTH_SOCK; echo $SSH_AUTH_SOCK
 RUN --mount=type=ssh,id=b,target=/tmp/agent,mode=0666,uid=7,gid=8 stat -c '%a %u:%g' /tmp/agent; SSH_AUTH_SOCK=/tmp/agent ssh-add -l
 RUN --mount=type=ssh,id=keys,mode=0666 ssh-add -l | wc -l
@@ -212,7 +190,7 @@ RUN --mount=type=ssh,id=absent test -z "$SSH_AUTH_SOCK"
     assert.match(await failing(["--ssh", `x=${first},${keys}`]), /only a single socket is allowed/);
     assert.match(await failing(["--ssh", "x=/etc/hostname"]), /ssh-add does not take \/etc\/hostname/);
     assert.match(await failing(["--ssh", "x=/nowhere"]), /there is no \/nowhere/);
-    const required = builds.context("FROM bb:1\nRUN --mount=type=ssh,required true\n");
+    const required = builds.contextOf("FROM bb:1\nRUN --mount=type=ssh,required true\n");
     assert.match((await builds.build([required], { code: 1 })).stderr, /unset ssh forward key default/);
     const remote = await builds.engine.ply([
       "-H",
@@ -230,7 +208,7 @@ RUN --mount=type=ssh,id=absent test -z "$SSH_AUTH_SOCK"
     const file = join(builds.work, "token");
     writeContext(builds.work, [{ name: "token", data: word }]);
     chmodSync(file, 0o600);
-    const directory = builds.context(`FROM bb:1
+    const directory = builds.contextOf(`FROM bb:1
 RUN --mount=type=secret,id=file,mode=0440,uid=7,gid=8 stat -c '%a %u:%g %s' /run/secrets/file && mount | grep -c ' /run/secrets/file '
 RUN --mount=type=secret,id=var,target=/etc/x/y,required sha256sum < /etc/x/y
 RUN --mount=type=secret,id=file,env=WORD printf %s "$WORD" | sha256sum && ! ls /run/secrets 2>/dev/null
@@ -273,7 +251,7 @@ RUN --mount=type=secret,id=none ! ls /run/secrets/none 2>/dev/null
   });
 
   test("tmpfs, networks and entitlements", async () => {
-    const step = (flags: string, command: string) => builds.context(`FROM bb:1\nRUN ${flags} ${command}\n`);
+    const step = (flags: string, command: string) => builds.contextOf(`FROM bb:1\nRUN ${flags} ${command}\n`);
     assert.deepEqual(
       await builds.printed([
         step(
@@ -396,7 +374,7 @@ describe("devices that vendors describe (CDI)", { skip: unless("root") }, () => 
   });
 
   test("RUN --device: by name, kind, class, all; only what is allowed; what is required must be there", async () => {
-    const step = (flags: string, command = look) => builds.context(`FROM bb:1\nRUN ${flags} ${command}\n`);
+    const step = (flags: string, command = look) => builds.contextOf(`FROM bb:1\nRUN ${flags} ${command}\n`);
     const allow = ["--network", "none", "--allow", `device=${kind}=a`];
     assert.deepEqual(await builds.printed([...allow, step(`--device=${kind}=a`)]), expected);
     assert.deepEqual(await builds.printed([...allow, step(`--device=${kind}`, "echo $DEVICE_a $DEVICE_b")]), [

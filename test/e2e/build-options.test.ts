@@ -1,13 +1,12 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { importBusybox } from "../support/busybox.ts";
+import { type BuildRoom, openBuildRoom } from "../support/build-room.ts";
 import { unless } from "../support/needs.ts";
-import { startEngine, type TestEngine } from "../support/ply.ts";
+import type { TestEngine } from "../support/ply.ts";
 import { must } from "../support/process.ts";
 import { busyboxMembers, tarball } from "../support/tarball.ts";
 
@@ -15,22 +14,26 @@ import { busyboxMembers, tarball } from "../support/tarball.ts";
 type Answer = { status?: number; headers?: Record<string, string>; body?: string | Buffer } | undefined;
 
 describe("what a build is asked for", { skip: unless("root", "git") }, () => {
+  let room: BuildRoom;
   let engine: TestEngine;
   let work: string;
+  let contextOf: BuildRoom["contextOf"];
   let server: Server;
   let address: string;
-  let count = 0;
   const requests: IncomingMessage[] = [];
   const answers = new Map<string, (request: IncomingMessage) => Answer>();
 
   before(async () => {
-    engine = await startEngine();
-    work = mkdtempSync(join(tmpdir(), "ply-build-options-"));
-    await importBusybox(engine);
+    room = await openBuildRoom();
+    ({ engine, work, contextOf } = room);
     server = createServer((request, response) => {
       requests.push(request);
       const path = request.url?.split("?")[0] ?? "";
-      const { status = 200, headers = {}, body } = answers.get(path)?.(request) ?? repositoryFile(path);
+      const {
+        status = 200,
+        headers = {},
+        body = room.repositoryFile(path),
+      } = answers.get(path)?.(request) ?? {};
       response.writeHead(body === undefined && status === 200 ? 404 : status, headers);
       response.end(body);
     });
@@ -39,23 +42,9 @@ describe("what a build is asked for", { skip: unless("root", "git") }, () => {
   });
   after(async () => {
     server.close();
-    await engine[Symbol.asyncDispose]();
-    rmSync(work, { recursive: true, force: true });
+    await room[Symbol.asyncDispose]();
   });
 
-  /** A repository as plain files, the way git can fetch it from any web server. */
-  const repositoryFile = (path: string): NonNullable<Answer> => {
-    const file = join(work, "repo/.git", path.slice("/repo.git/".length));
-    return path.startsWith("/repo.git/") && existsSync(file) ? { body: readFileSync(file) } : {};
-  };
-  const contextOf = (dockerfile: string, files: Readonly<Record<string, string>> = {}): string => {
-    const directory = join(work, `context-${count++}`);
-    for (const [path, data] of Object.entries({ Dockerfile: dockerfile, ...files })) {
-      mkdirSync(join(directory, path, ".."), { recursive: true });
-      writeFileSync(join(directory, path), data);
-    }
-    return directory;
-  };
   const build = async (directory: string, ...flags: string[]): Promise<string> =>
     (await engine.must(["build", "--network", "none", "-q", ...flags, directory])).stdout.trim();
   const inImage = async (image: string, script: string): Promise<string> =>

@@ -1,37 +1,27 @@
 import assert from "node:assert/strict";
-import {
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  utimesSync,
-  writeFileSync,
-} from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { importBusybox } from "../support/busybox.ts";
+import { type BuildRoom, openBuildRoom } from "../support/build-room.ts";
 import { unless } from "../support/needs.ts";
-import { startEngine, type TestEngine } from "../support/ply.ts";
+import type { TestEngine } from "../support/ply.ts";
 import { must, run, until } from "../support/process.ts";
 import { tarball } from "../support/tarball.ts";
 
 describe("ply build", { skip: unless("root", "git", "xz") }, () => {
+  let room: BuildRoom;
   let engine: TestEngine;
   let work: string;
+  let contextOf: BuildRoom["contextOf"];
   let server: Server;
   let address: string;
-  let contexts = 0;
 
   before(async () => {
-    engine = await startEngine();
-    work = mkdtempSync(join(tmpdir(), "ply-build-"));
-    await importBusybox(engine);
+    room = await openBuildRoom();
+    ({ engine, work, contextOf } = room);
     const served = new Map<string, Buffer>([
       ["/file.txt", Buffer.from("fetched\n")],
       ["/archive.tar.gz", gzipSync(tarball([{ name: "in/f", data: "f" }]))],
@@ -48,7 +38,7 @@ describe("ply build", { skip: unless("root", "git", "xz") }, () => {
     ]);
     server = createServer((request, response) => {
       const path = request.url?.split("?")[0] ?? "";
-      const body = served.get(path) ?? repositoryFile(path);
+      const body = served.get(path) ?? room.repositoryFile(path);
       response.writeHead(body === undefined ? 404 : 200, {
         "Last-Modified": "Wed, 21 Oct 2015 07:28:00 GMT",
         "Content-Type": "application/octet-stream",
@@ -60,28 +50,9 @@ describe("ply build", { skip: unless("root", "git", "xz") }, () => {
   });
   after(async () => {
     server.close();
-    await engine[Symbol.asyncDispose]();
-    rmSync(work, { recursive: true, force: true });
+    await room[Symbol.asyncDispose]();
   });
 
-  /** A repository as plain files, the way git can fetch it from any web server. */
-  const repositoryFile = (path: string): Buffer | undefined => {
-    if (!path.startsWith("/repo.git/")) return undefined;
-    try {
-      return readFileSync(join(work, "repo/.git", path.slice("/repo.git/".length)));
-    } catch {
-      return undefined;
-    }
-  };
-  /** A directory with a Dockerfile and other files. */
-  const contextOf = (dockerfile: string, files: Readonly<Record<string, string>> = {}): string => {
-    const directory = join(work, `context-${contexts++}`);
-    for (const [path, data] of Object.entries({ Dockerfile: dockerfile, ...files })) {
-      mkdirSync(join(directory, path, ".."), { recursive: true });
-      writeFileSync(join(directory, path), data);
-    }
-    return directory;
-  };
   const build = async (directory: string, ...flags: string[]): Promise<string> =>
     (await engine.must(["build", "--network", "none", "-q", ...flags, directory])).stdout.trim();
   const inImage = async (image: string, script: string): Promise<string> =>

@@ -1,19 +1,11 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { PlyCacheMount } from "../../src/wire/index.ts";
+import { type BuildRoom, openBuildRoom, printedBySteps } from "../support/build-room.ts";
 import { importBusybox } from "../support/busybox.ts";
 import { unless } from "../support/needs.ts";
 import { PLY_BINARY, startEngine, type TestEngine } from "../support/ply.ts";
@@ -21,34 +13,22 @@ import { exited, until } from "../support/process.ts";
 import { type Member, tarball } from "../support/tarball.ts";
 
 describe("caches of RUN --mount=type=cache", { skip: unless("root") }, () => {
+  let room: BuildRoom;
   let engine: TestEngine;
   let work: string;
-  let contexts = 0;
+  let contextOf: BuildRoom["contextOf"];
 
   before(async () => {
-    engine = await startEngine();
-    work = mkdtempSync(join(tmpdir(), "ply-cache-mounts-"));
-    await importBusybox(engine);
+    room = await openBuildRoom();
+    ({ engine, work, contextOf } = room);
   });
-  after(async () => {
-    await engine[Symbol.asyncDispose]();
-    rmSync(work, { recursive: true, force: true });
-  });
+  after(() => room[Symbol.asyncDispose]());
 
-  const contextOf = (dockerfile: string): string => {
-    const directory = join(work, `context-${contexts++}`);
-    mkdirSync(directory);
-    writeFileSync(join(directory, "Dockerfile"), dockerfile);
-    return directory;
-  };
-  /** What steps printed, out of plain progress. */
-  const printed = (progress: string): string[] =>
-    [...progress.matchAll(/^#\d+ (?!\[|DONE|CACHED)(?:\d+\.\d{3} )?(.*)$/gm)].map((match) => match[1] ?? "");
   /** Runs lines over busybox, never from the cache; what they print. */
   const steps = async (lines: string, flags: readonly string[] = [], on = engine): Promise<string> => {
     const args = ["build", "--no-cache", "--network", "none", "--progress", "plain", ...flags];
     const { stderr } = await on.must([...args, contextOf(`FROM bb:1\n${lines}`)]);
-    return printed(stderr).join("\n");
+    return printedBySteps(stderr).join("\n");
   };
   const caches = async (...names: string[]): Promise<PlyCacheMount[]> => {
     const query = names.map((name) => `name=${encodeURIComponent(name)}`).join("&");
@@ -97,7 +77,7 @@ RUN --mount=type=cache,target=/b,id=/a,ro ! touch /b/x 2>/dev/null && cat /b/f`,
         "plain",
         contextOf(file),
       ]);
-      return printed(stderr);
+      return printedBySteps(stderr);
     };
     assert.deepEqual(await withSeed("one"), ["one", "5:6"]);
     assert.deepEqual(await withSeed("two"), ["two", "5:6"]);

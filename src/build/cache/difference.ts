@@ -1,52 +1,11 @@
+import type { PlyBuildDifference, PlyBuildWhy } from "../../wire/index.ts";
 import type { StepInput } from "./cache.ts";
 
-/** One input of a step that is not what it was when the step was built before. */
-export interface Difference {
-  readonly kind:
-    | "base"
-    /** The result of a step before it. */
-    | "step"
-    | "instruction"
-    | "script"
-    | "argument"
-    | "environment"
-    | "user"
-    | "directory"
-    | "network"
-    | "security"
-    | "mount"
-    | "timestamp"
-    /** Of all steps: hosts, shm size. */
-    | "setting"
-    | "file";
-  /** The path, the variable, the step, the image. */
-  readonly name: string;
-  /** Absent: it was not there before, or is there no more. Of a file's content the beginning of its digest. */
-  readonly before?: string;
-  readonly after?: string;
-  /** Of a file: what of it. */
-  readonly change?: FileChange;
-}
-
-export type FileChange =
-  | "added"
-  | "removed"
-  | "type"
-  | "content"
-  | "mode"
-  | "owner"
-  | "target"
-  | "attributes";
-
+/** One input of a step that is not what it was when the step was built before: told to clients as it is found. */
+export type Difference = PlyBuildDifference;
+export type FileChange = NonNullable<Difference["change"]>;
 /** Why a step was not taken from the cache. */
-export type Why =
-  | { readonly kind: "no-cache" }
-  /** No earlier build had this step. */
-  | { readonly kind: "new" }
-  /** It was built of exactly the same, but what it made was pruned. */
-  | { readonly kind: "pruned" }
-  /** The first that differ from the nearest earlier build, and how many do. */
-  | { readonly kind: "changed"; readonly differences: readonly Difference[]; readonly total: number };
+export type Why = PlyBuildWhy;
 
 /** What a stage stands on: an image or a stage. */
 export interface StageBase {

@@ -1,0 +1,54 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { importBusybox } from "./busybox.ts";
+import { writeContext } from "./context-directory.ts";
+import { startEngine, type TestEngine } from "./ply.ts";
+import type { Member } from "./tarball.ts";
+
+/** An engine that has the image `bb:1`, and a directory for contexts. */
+export interface BuildRoom extends AsyncDisposable {
+  readonly engine: TestEngine;
+  readonly work: string;
+  /** A new directory with a Dockerfile and other files, by their paths or as an archive would have them. */
+  contextOf(
+    dockerfile: string,
+    files?: Readonly<Record<string, string | Buffer>> | readonly Member[],
+  ): string;
+  /** A file of the git repository `work/repo` as any web server has it, under `/repo.git/`. */
+  repositoryFile(path: string): Buffer | undefined;
+}
+
+export async function openBuildRoom(options?: Parameters<typeof startEngine>[0]): Promise<BuildRoom> {
+  const work = mkdtempSync(join(tmpdir(), "ply-build-"));
+  const engine = await startEngine(options);
+  await importBusybox(engine);
+  let contexts = 0;
+  return {
+    engine,
+    work,
+    contextOf(dockerfile, files = []) {
+      const directory = join(work, `context-${contexts++}`);
+      const members = Array.isArray(files)
+        ? files
+        : Object.entries(files).map(([name, data]) => ({ name, data }));
+      writeContext(directory, [{ name: "Dockerfile", data: dockerfile }, ...members]);
+      return directory;
+    },
+    repositoryFile(path) {
+      const file = join(work, "repo/.git", path.slice("/repo.git/".length));
+      return path.startsWith("/repo.git/") && existsSync(file) ? readFileSync(file) : undefined;
+    },
+    async [Symbol.asyncDispose]() {
+      await engine[Symbol.asyncDispose]();
+      rmSync(work, { recursive: true, force: true });
+    },
+  };
+}
+
+/** What steps printed, out of plain progress. */
+export function printedBySteps(progress: string): string[] {
+  return [...progress.matchAll(/^#\d+ (?!\[|DONE|CACHED)(?:\d+\.\d{3} )?(.*)$/gm)].map(
+    (match) => match[1] ?? "",
+  );
+}

@@ -122,13 +122,13 @@ test("words without special characters stay what they are", () => {
 test("modifiers come to the same as in a shell", () => {
   const value = fc.stringMatching(/^[ab./]{0,8}$/);
   const pattern = fc.stringMatching(/^[ab./*?]{0,4}$/);
+  const modifiers = fc.constantFrom("#", "##", "%", "%%", ":-", ":+", "-", "+");
   const cases: [value: string, pattern: string, modifier: string][] = [];
-  fc.assert(
-    fc.property(value, pattern, fc.constantFrom("#", "##", "%", "%%", ":-", ":+", "-", "+"), (...each) => {
-      cases.push(each);
-    }),
-    { numRuns: 300 },
-  );
+  const keep = (...each: (typeof cases)[number]) => void cases.push(each);
+  fc.assert(fc.property(value, pattern, modifiers, keep), { numRuns: 300 });
+  const replaced = fc.stringMatching(/^[ab.*?]{1,4}\/X$/);
+  const some = value.filter((text) => text !== "");
+  fc.assert(fc.property(some, replaced, fc.constantFrom("/", "//"), keep), { numRuns: 300 });
   const script = cases
     .map(([v, p, modifier]) => `V='${v}'; printf '%s\\n' "\${V${modifier}${p}}"`)
     .join("\n");

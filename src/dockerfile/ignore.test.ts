@@ -15,6 +15,7 @@ const CASES: readonly (readonly [rules: string, ignored: readonly string[], kept
   ["?", ["a"], ["ab"]],
   ["[a-c]x", ["bx"], ["dx"]],
   ["[^a-c]x", ["dx"], ["bx", "x"]],
+  ["[^-c]x", ["bx"], ["cx", "-x"]],
   ["\\*", ["*"], ["a"]],
   ["a.b", ["a.b"], ["axb"]],
   ["# comment\n\n  a  ", ["a"], ["# comment"]],

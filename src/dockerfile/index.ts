@@ -8,7 +8,6 @@ export { parseDuration } from "./duration.ts";
 export type { BaseFacts } from "./facts.ts";
 export { type Heredoc, heredocText, parseHeredoc } from "./heredoc.ts";
 export {
-  compilePattern,
   IGNORE_FILES,
   type IgnoreFile,
   type IgnoreRule,
@@ -28,5 +27,6 @@ export { csvFields, parseRunMount, type RunMount } from "./mount.ts";
 export { type Outline, outlineOf, type Target, targetsOf } from "./outline.ts";
 export { parseDockerfile, parseTrigger } from "./parse.ts";
 export { parseChanges } from "./parse-changes.ts";
+export { compilePattern } from "./path-pattern.ts";
 export { dockerfileError, type SourceRange, within } from "./source.ts";
 export { expandText, expandWord, expandWords, type WordOptions } from "./word.ts";

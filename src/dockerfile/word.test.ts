@@ -53,6 +53,9 @@ const WORDS: readonly (readonly [word: string, value: string])[] = [
   ["${FILE/a?c/X}", "Xhive.tar.gz"],
   ["${STAR/\\*/-}", "a-b"],
   ["${NOPE#x}", ""],
+  ["${FILE//*/X}", "X"],
+  ["${FILE//a*e/X}", "X.tar.gz"],
+  ["${A//x/X}", "a"],
 ];
 for (const [word, value] of WORDS)
   test(`${word} is ${JSON.stringify(value)}`, () =>

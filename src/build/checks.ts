@@ -32,18 +32,19 @@ export function checkDockerfile(
       const context = base?.kind === "context" ? contexts?.get(base.name) : undefined;
       const name = context !== undefined && "image" in context ? context.image : image;
       if (base?.kind !== "image" && name === image) return undefined;
-      return factsOf(parts, name, written === undefined ? platform : parsePlatform(written));
+      return factsOf(parts, name, written ?? platform);
     },
   });
 }
 
-/** What is known of an image; undefined: it is not here. */
+/** What is known of an image; undefined: it is not here, or the platform is none. */
 async function factsOf(
   { images }: Checked["parts"],
   name: string,
-  platform: Platform | undefined,
+  wanted: Platform | string | undefined,
 ): Promise<BaseFacts | undefined> {
   try {
+    const platform = typeof wanted === "string" ? parsePlatform(wanted) : wanted;
     const { config, os, architecture } = await images.configOf(
       images.resolve(name, platform === undefined ? {} : { platform }).id,
     );

@@ -210,7 +210,7 @@ async function historyOf(
 
 async function beginStage(session: Session, planned: PlannedStage, step: BuildStep): Promise<Begin> {
   const { base, stage } = planned;
-  const platform = platformOfStage(session, planned.platform);
+  const platform = within(step.at, () => platformOfStage(session, planned.platform));
   const nothing = {
     diffIds: [],
     config: SCRATCH_CONFIG,

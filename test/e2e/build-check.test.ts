@@ -211,6 +211,16 @@ describe("ply build --check and what a build shows", {
     ["FROM bb:1\nCOPY part.c /\n", /Hint: there is src\/part\.c: paths begin at the root\n$/],
     ["FROM bb:1\nADD secret.env /\n", /Hint: the ignore file leaves it out: \*\.env \(line 1\)\n$/],
     ["FROM bb:1\nCOPY ../x /\n", /Hint: what lies outside of the context is not seen/],
+    [
+      "FROM bb:1\nCOPY --from=bb:1 /etc/passwdd /x\n",
+      /COPY failed: stat etc\/passwdd: file does not exist\nHint: did you mean etc\/passwd\?\n$/,
+    ],
+    [
+      "FROM scratch\nCOPY main.c /\nRUN true\n",
+      /Dockerfile:3\n[\s\S]*Hint: there is no \/bin\/sh in the stage/,
+    ],
+    ["FROM --platform=a/b/c/d bb:1\n", /Dockerfile:1\n[\s\S]*invalid platform "a\/b\/c\/d"/],
+    ['FROM bb:1\nRUN ["true", x]\n', /Hint: this is no JSON list, so the shell ran it/],
     ["FROM bb:1 AS bb\nCOPY --from=bc /x /x\n", /bc: cannot connect to[\s\S]*Hint: did you mean bb\?\n$/],
     ["FROM localhost:1/x:1\n", /Dockerfile:1\n[\s\S]*localhost:1\/x:1: cannot connect to localhost:1/],
     [

@@ -24,8 +24,16 @@ export async function hintingMissing(
     const tree = from === undefined ? context : await treeFrom(work, from, step);
     const hint =
       tree === null ? undefined : missingHint(tree.root, path, from === undefined ? ignore : undefined);
-    if (hint === undefined) throw error;
-    throw new PlyError(error.kind, error.message, { cause: error, details: error.details, hint });
+    // Elsewhere than in a context no ignore file decides.
+    const message =
+      from === undefined
+        ? error.message
+        : `COPY failed: stat ${path.replace(/^\/+/, "")}: file does not exist`;
+    throw new PlyError(error.kind, message, {
+      cause: error,
+      details: error.details,
+      ...(hint === undefined ? {} : { hint }),
+    });
   }
 }
 

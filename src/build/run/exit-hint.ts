@@ -1,4 +1,7 @@
 import { constants } from "node:os";
+import { PlyError } from "../../error.ts";
+import { resolveInTree, type TreeNode } from "../../layer/index.ts";
+import { byteString } from "../context/file-tree.ts";
 
 /** Where a shell's exit codes for signals begin. */
 const SIGNALS = 128;
@@ -25,4 +28,12 @@ export function exitHint(
   if (name === "SIGILL") return "132: an instruction that this CPU does not have (SIGILL)";
   if (name === "SIGSEGV") return "139: it crashed (SIGSEGV)";
   return `${exitCode}: a signal ended it (${name})`;
+}
+
+/** Of a command that did not even start: says so where it is for want of its program, such as a shell in an empty image. */
+export function hintingProgram(error: unknown, program: string, root: TreeNode): unknown {
+  if (!(error instanceof PlyError) || error.hint !== undefined || !program.startsWith("/")) return error;
+  if (resolveInTree(root, byteString(program)).node !== undefined) return error;
+  const hint = `there is no ${program} in the stage: begin with an image that has it, or name another in RUN ["PROGRAM", …] or SHELL`;
+  return new PlyError(error.kind, error.message, { cause: error, details: error.details, hint });
 }

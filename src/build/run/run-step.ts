@@ -19,7 +19,7 @@ import type { StageWork, StepOutcome } from "../session.ts";
 import { DEFAULT_PATH } from "../settings.ts";
 import { stackOf } from "../stage-root.ts";
 import { nameOfVariable, variableInputs } from "../variables.ts";
-import { exitHint } from "./exit-hint.ts";
+import { exitHint, hintingProgram } from "./exit-hint.ts";
 import { planMounts, type RunMounts, SCRIPT_PATH } from "./run-mounts.ts";
 
 /** The same one each time, as with BuildKit: what a command makes should not depend on where it ran. */
@@ -128,7 +128,7 @@ async function execute(
   await using opened = await within(instruction.at, mounts.open);
   let containerId = "";
   const { Healthcheck: _check, Volumes: _volumes, Entrypoint: _entry, Cmd: _cmd, ...kept } = config;
-  await using done = await session.parts.run({
+  const running = session.parts.run({
     stack: stackOf(store, diffIds),
     base: work.base,
     config: { ...kept, Env: environmentOf(work, declared) },
@@ -146,6 +146,9 @@ async function execute(
       session.emit({ kind: "container", step, id, state: "running" });
     },
     onOutput: (stream, bytes) => session.emit({ kind: "output", step, stream, bytes }),
+  });
+  await using done = await running.catch((error: unknown) => {
+    throw hintingProgram(error, args[0] ?? "", base);
   });
   if (done.exitCode !== 0) throw failed(args, done, config.Env ?? []);
   const { times } = session.options;

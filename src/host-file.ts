@@ -100,7 +100,10 @@ async function writeAll(fd: number, chunk: Uint8Array): Promise<void> {
 function fileError(verb: "read" | "write", path: string, cause: unknown): PlyError {
   const code = cause instanceof Error && "code" in cause ? cause.code : "";
   const kind = code === "ENOENT" ? "not-found" : code === "EACCES" || code === "EPERM" ? "denied" : "invalid";
-  // Of "ENOENT: no such file or directory, open '/x'" the words in the middle.
-  const reason = messageOf(cause).replace(/^E[A-Z0-9]+: (.*?), \w+(?: '.*)?$/s, "$1");
-  return new PlyError(kind, `cannot ${verb} ${path}: ${reason}`, { cause });
+  return new PlyError(kind, `cannot ${verb} ${path}: ${reasonOf(cause)}`, { cause });
+}
+
+/** Of "ENOENT: no such file or directory, open '/x'" the words in the middle. */
+export function reasonOf(cause: unknown): string {
+  return messageOf(cause).replace(/^E[A-Z0-9]+: (.*?), \w+(?: '.*)?$/s, "$1");
 }

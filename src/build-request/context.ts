@@ -2,6 +2,7 @@ import { existsSync, lstatSync, readFileSync, realpathSync, statSync } from "nod
 import { join, resolve } from "node:path";
 import { IGNORE_FILES, type IgnoreFile, ownIgnoreFiles, parseIgnoreFile } from "../dockerfile/index.ts";
 import { PlyError } from "../error.ts";
+import { reasonOf } from "../host-file.ts";
 import type { PlyBuildContext, PlyBuildRequest } from "../wire/index.ts";
 
 interface Local {
@@ -96,7 +97,7 @@ export function readDockerfile(file: string): string {
     const { code } = cause as NodeJS.ErrnoException;
     throw new PlyError(
       code === "ENOENT" ? "not-found" : "denied",
-      `failed to read dockerfile: open ${file}: ${code === "ENOENT" ? "no such file or directory" : code}`,
+      `failed to read dockerfile: open ${file}: ${reasonOf(cause)}`,
       { cause, hint: "-f names another one" },
     );
   }

@@ -1,7 +1,8 @@
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import type { IgnoreFile } from "../dockerfile/index.ts";
-import { messageOf, PlyError } from "../error.ts";
+import { PlyError } from "../error.ts";
+import { reasonOf } from "../host-file.ts";
 import { TAR_END, tarHeader, tarPadding } from "../tar/index.ts";
 import type { LocalContext } from "./context.ts";
 
@@ -111,7 +112,7 @@ function readWhole(path: string, size: number): Uint8Array {
     const bytes = readFileSync(path);
     if (bytes.length === size) return bytes;
   } catch (cause) {
-    throw new PlyError("denied", `cannot read ${path}: ${messageOf(cause)}`, {
+    throw new PlyError("denied", `cannot read ${path}: ${reasonOf(cause)}`, {
       cause,
       hint: "name it in .dockerignore, or make it readable",
     });

@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { csvFields } from "../../dockerfile/index.ts";
-import { messageOf, PlyError } from "../../error.ts";
+import { PlyError } from "../../error.ts";
+import { reasonOf } from "../../host-file.ts";
 import { UsageError } from "../failure.ts";
 
 /** As BuildKit has it: secrets are no place for data. */
@@ -53,7 +54,7 @@ function readSecretFile(id: string, file: string, isBare: boolean): Buffer {
     if (cause instanceof PlyError) throw cause;
     const where = isBare
       ? `there is neither a file ${file} nor a variable ${id}`
-      : `cannot read ${file}: ${messageOf(cause)}`;
+      : `cannot read ${file}: ${reasonOf(cause)}`;
     throw new PlyError("not-found", `--secret ${id}: ${where}`, { cause });
   }
 }

@@ -12,8 +12,8 @@ import { openTraceShelf } from "./cache/trace-shelf.ts";
 import { openCalls } from "./calls.ts";
 import { withChecks } from "./checks.ts";
 import { openBuildContext, openBuildContexts } from "./context/context.ts";
-import { createFileDigests } from "./context/file-digests.ts";
 import { createFilePool } from "./context/file-pool.ts";
+import { createHostMemory } from "./context/host-memory.ts";
 import { imageOfLayout } from "./context/layout-context.ts";
 import { buildStages, openSessions } from "./open-session.ts";
 import { checkOutputs } from "./output/asked-outputs.ts";
@@ -35,7 +35,7 @@ export function openBuilder(parts: BuilderParts): Builder {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
   }
   const { spool, repositories } = parts;
-  const contextParts = { spool, repositories, digests: createFileDigests(), pool: createFilePool(spool) };
+  const contextParts = { spool, repositories, memory: createHostMemory(), pool: createFilePool(spool) };
   const underway = new Map<string, AbortController>();
   const cache = openBuildCache({
     layerRecords: store.records("build-layer"),

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { decodeIndex, type TreeNode, unionOf } from "../layer/index.ts";
 import type { DiffId } from "../oci/index.ts";
 import type { LayerStack, Lease } from "../store/index.ts";
-import { readingBelow } from "./context/directory-tree.ts";
+import { readingBelow } from "./context/file-content.ts";
 import type { FileTree } from "./context/file-tree.ts";
 import type { BuilderParts } from "./parts.ts";
 import { openTreeMounts, type TreeMounts } from "./run/tree-mounts.ts";

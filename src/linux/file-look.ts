@@ -31,6 +31,44 @@ export interface FileLook extends FileStamp {
   readonly modifiedNanos: number;
   /** One that lasts. */
   stamp(): FileStamp;
+  /** All of what was looked at last that nobody can change without a sign. */
+  state(): FileState;
+  /** Whether what was looked at last was in that state. */
+  isAs(state: FileState): boolean;
+  /** Whether all files of a roll are in this open directory and as they were. */
+  areAs(roll: FileRoll, directory: number): boolean;
+}
+
+/** Words of struct statx, those of `STATE_WORDS`. */
+export type FileState = Uint32Array;
+
+/** Files of a directory and what they were when they were looked at. */
+export interface FileRoll {
+  /** With a NUL after each. */
+  readonly names: Uint8Array;
+  /** Where each name begins. */
+  readonly starts: readonly number[];
+  /** One after the other. */
+  readonly states: FileState;
+}
+
+/** Links, mode, inode, size, change time, modification time, device. */
+const STATE_WORDS = [4, 7, 8, 9, 10, 11, 24, 25, 26, 28, 29, 30, 34, 35] as const;
+
+/** Puts together what `areAs` compares with. */
+export function fileRoll(files: readonly { readonly name: Path; readonly state: FileState }[]): FileRoll {
+  const names = files.map(({ name }) => cString(name));
+  // Of its own, not of a shared piece: its address is passed on.
+  const joined = Buffer.allocUnsafeSlow(names.reduce((sum, { length }) => sum + length, 0));
+  const states = new Uint32Array(files.length * STATE_WORDS.length);
+  const starts: number[] = [];
+  let end = 0;
+  for (const [n, name] of names.entries()) {
+    starts.push(end);
+    end += name.copy(joined, end);
+    states.set(files[n]?.state ?? [], n * STATE_WORDS.length);
+  }
+  return { names: joined, starts, states };
 }
 
 /** Room for a path; UTF-8 needs three bytes at most for a unit of a string. */
@@ -50,6 +88,11 @@ export function openFileLook(): FileLook {
   const word = (at: number): number => words[at] ?? 0;
   const long = (at: number): number => word(at + 1) * HIGH + word(at);
   const signedLong = (at: number): number => (signed[at + 1] ?? 0) * HIGH + word(at);
+  const isStateAt = (states: FileState, from: number): boolean => {
+    for (let at = 0; at < STATE_WORDS.length; at++)
+      if (words[STATE_WORDS[at] as number] !== states[from + at]) return false;
+    return true;
+  };
   const check = (result: number, what: Path): void => {
     if (result < 0) throw systemCallError("statx", -result, pathText(what));
   };
@@ -96,6 +139,18 @@ export function openFileLook(): FileLook {
     stamp() {
       const { device, inodeLow, inodeHigh, size, changedSeconds, changedNanos } = this;
       return { device, inodeLow, inodeHigh, size, changedSeconds, changedNanos };
+    },
+    state: () => Uint32Array.from(STATE_WORDS, word),
+    isAs: (state) => isStateAt(state, 0),
+    areAs({ names, starts, states }, directory) {
+      const first = starts.length === 0 ? 0 : addressOf(names);
+      let from = 0;
+      for (const start of starts) {
+        if (call(directory, first + start, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, answer) < 0) return false;
+        if (!isStateAt(states, from)) return false;
+        from += STATE_WORDS.length;
+      }
+      return true;
     },
   };
 }

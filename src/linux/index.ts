@@ -1,6 +1,13 @@
 export { type Interpreter, programHeads, readInterpreters, runsNatively } from "./binfmt.ts";
 export { forgetFlows } from "./conntrack.ts";
-export { type FileLook, type FileStamp, openFileLook } from "./file-look.ts";
+export {
+  type FileLook,
+  type FileRoll,
+  type FileStamp,
+  type FileState,
+  fileRoll,
+  openFileLook,
+} from "./file-look.ts";
 export { fileTypeOf, isGone } from "./file-type.ts";
 export { type FilesystemOption, fsopenMount, type MountAttribute, reconfigureFilesystem } from "./fsopen.ts";
 export { holdPort } from "./hold-port.ts";

@@ -8,11 +8,11 @@ import { lookup, resolveInTree, type TreeNode } from "../../layer/index.ts";
 import { mayBeArchive, spoolArchive } from "./archive.ts";
 import { directoryTree } from "./directory-tree.ts";
 import { httpAuthorization, type Secrets } from "./fetch-secrets.ts";
-import type { FileDigests } from "./file-digests.ts";
 import type { FilePool } from "./file-pool.ts";
 import { byteString, type FileTree, newNode, shownPath } from "./file-tree.ts";
 import { gitTree } from "./git.ts";
 import { parseGitAddress } from "./git-address.ts";
+import type { HostMemory } from "./host-memory.ts";
 import { download, isUrl } from "./remote.ts";
 import type { Repositories } from "./repositories.ts";
 
@@ -70,7 +70,8 @@ export interface BuildContexts extends AsyncDisposable {
 export interface ContextParts {
   /** Directory for what is sent and fetched. */
   readonly spool: string;
-  readonly digests: FileDigests;
+  /** What earlier builds saw of this host. */
+  readonly memory: () => HostMemory;
   readonly pool: FilePool;
   readonly repositories: Repositories;
 }
@@ -176,7 +177,7 @@ async function openOne(
   if (stat === undefined || String(stat.dev) !== device || String(stat.ino) !== inode || !stat.isDirectory())
     throw new PlyError("conflict", `the engine does not find ${directory} where the client does`);
   return directoryTree(directory, {
-    digests: opening.digests,
+    ...opening.memory(),
     pool: opening.pool,
     ...(ignore === undefined ? {} : { ignore: parseIgnoreFile(ignore) }),
   });

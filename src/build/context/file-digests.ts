@@ -8,7 +8,7 @@ export interface HashedFile extends FileStamp {
 /** Digests of files of this host by what changes whenever their content does. */
 export interface FileDigests {
   get(stamp: FileStamp): HashedFile | undefined;
-  put(stamp: FileStamp, digest: string): void;
+  put(stamp: FileStamp, digest: string): HashedFile;
 }
 
 /** Some 20 MB: a few large projects. */
@@ -24,10 +24,11 @@ export function createFileDigests(): FileDigests {
     },
     put(stamp, digest) {
       known.delete(stamp.inodeLow);
-      known.set(stamp.inodeLow, { ...stamp, digest });
-      if (known.size <= REMEMBERED) return;
-      const oldest = known.keys().next().value;
+      const hashed = { ...stamp, digest };
+      known.set(stamp.inodeLow, hashed);
+      const oldest = known.size > REMEMBERED ? known.keys().next().value : undefined;
       if (oldest !== undefined) known.delete(oldest);
+      return hashed;
     },
   };
 }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { createUnion, decodeIndex, sortTree, type TreeNode } from "../../layer/index.ts";
 import type { DiffId, HistoryEntry, ImageId } from "../../oci/index.ts";
 import { keyOf } from "../cache/cache.ts";
-import { readingBelow } from "../context/directory-tree.ts";
+import { readingBelow } from "../context/file-content.ts";
 import { newNode, walkTree } from "../context/file-tree.ts";
 import { createLayerPlan, type LayerPlan } from "../copy/layer-plan.ts";
 import type { Session, StageResult } from "../session.ts";

@@ -1,7 +1,7 @@
 export { askAbout, type BuildCall } from "./ask.ts";
+export { cacheDirectory } from "./cache-directory.ts";
 export {
   DOCKERFILES,
-  directoryIdentity,
   findDirectory,
   isAddress,
   isLocal,

@@ -101,10 +101,9 @@ function* entriesOf(context: LocalContext): Generator<Entry> {
     }
     return;
   }
-  // Nobody wrote them at any time, so nobody's cache depends on when.
+  const mtimeSeconds = Math.floor(Date.now() / 1000);
   for (const [path, { bytes, mode }] of context.files)
-    if (!ignore.isIgnored(path))
-      yield { path, kind: "file", mode, size: bytes.length, mtimeSeconds: 0, bytes };
+    if (!ignore.isIgnored(path)) yield { path, kind: "file", mode, size: bytes.length, mtimeSeconds, bytes };
 }
 
 function readWhole(path: string, size: number): Uint8Array {

@@ -10,50 +10,44 @@ export type FileContents = Readonly<
 
 /** A tar of files that exist only here. Owner root, mode 0644 unless said otherwise. */
 export async function* tarOfFiles(files: FileContents): AsyncGenerator<Uint8Array> {
-  for (const [path, given] of Object.entries(files)) {
-    const isPlain = typeof given === "string" || given instanceof Uint8Array;
-    const content = isPlain ? given : given.content;
-    const mode = isPlain ? 0o644 : (given.mode ?? 0o644);
-    const bytes = typeof content === "string" ? Buffer.from(content) : content;
+  for (const [name, given] of Object.entries(files)) {
+    const [path, { bytes, mode }] = fileOf(name, given);
     const mtimeSeconds = Math.floor(Date.now() / 1000);
-    yield tarHeader({ path: path.replace(/^\/+/, ""), type: "file", mode, size: bytes.length, mtimeSeconds });
+    yield tarHeader({ path, type: "file", mode, size: bytes.length, mtimeSeconds });
     yield bytes;
     yield tarPadding(bytes.length);
   }
   yield TAR_END;
 }
 
-export interface DirectoryOptions {
-  /** Leaves a path (relative, `/` between names) out. */
-  readonly isIgnored?: (path: string) => boolean;
-  /** Of a directory that is left out: something below it may be kept. */
-  readonly mayKeepBelow?: (path: string) => boolean;
-  /** Owner of everything; as on disk when absent. */
-  readonly owner?: { readonly uid: number; readonly gid: number };
+/** A file by its path, relative to where the archive is unpacked. */
+export function fileOf(
+  path: string,
+  given: FileContents[string],
+): readonly [path: string, file: { readonly bytes: Uint8Array; readonly mode: number }] {
+  const isPlain = typeof given === "string" || given instanceof Uint8Array;
+  const content = isPlain ? given : given.content;
+  const mode = isPlain ? 0o644 : (given.mode ?? 0o644);
+  const bytes = typeof content === "string" ? Buffer.from(content) : content;
+  return [path.replace(/^(?:\.?\/+)+/, ""), { bytes, mode }];
 }
 
 /** A tar of a directory of the host: files, directories and symbolic links. */
-export async function* tarOfDirectory(
-  directory: string,
-  options: DirectoryOptions = {},
-): AsyncGenerator<Uint8Array> {
-  yield* below(directory, "", options);
+export async function* tarOfDirectory(directory: string): AsyncGenerator<Uint8Array> {
+  yield* below(directory, "");
   yield TAR_END;
 }
 
-async function* below(root: string, at: string, options: DirectoryOptions): AsyncGenerator<Uint8Array> {
-  const { isIgnored = () => false, mayKeepBelow = () => false, owner } = options;
+async function* below(root: string, at: string): AsyncGenerator<Uint8Array> {
   for (const name of (await readdir(join(root, at))).sort()) {
     const path = at === "" ? name : `${at}/${name}`;
     const full = join(root, path);
-    const ignored = isIgnored(path);
     const stat = await lstat(full);
-    if (ignored && !(stat.isDirectory() && mayKeepBelow(path))) continue;
-    const { uid, gid } = owner ?? stat;
+    const { uid, gid } = stat;
     const common = { mode: stat.mode & 0o7777, uid, gid, mtimeSeconds: Math.floor(stat.mtimeMs / 1000) };
     if (stat.isDirectory()) {
-      if (!ignored) yield tarHeader({ ...common, path: `${path}/`, type: "directory" });
-      yield* below(root, path, options);
+      yield tarHeader({ ...common, path: `${path}/`, type: "directory" });
+      yield* below(root, path);
     } else if (stat.isSymbolicLink())
       yield tarHeader({ ...common, path, type: "symlink", linkTarget: await readlink(full) });
     else if (stat.isFile()) {

@@ -1,5 +1,6 @@
 import { isPlyError } from "../error.ts";
 import type { DockerEvent, DockerInfo, DockerNetwork, DockerVersion, DockerVolume } from "../wire/index.ts";
+import { type BuildCache, createBuildCache } from "./build/cache.ts";
 import { type Containers, createContainers } from "./containers.ts";
 import type { EngineHttp } from "./http.ts";
 import { createImages, type Images } from "./images.ts";
@@ -47,6 +48,8 @@ export interface Network extends AsyncDisposable {
 /** An engine's API, typed. Every method throws PlyErrors: `kind` says what can be done, `details.status` is HTTP's. */
 export interface EngineClient {
   readonly images: Images;
+  /** What builds keep for the next one. */
+  readonly buildCache: BuildCache;
   readonly containers: Containers;
   readonly volumes: {
     create(options?: VolumeOptions): Promise<Volume>;
@@ -91,6 +94,7 @@ export function createClient(http: EngineHttp): EngineClient {
   };
   return {
     images: createImages(http),
+    buildCache: createBuildCache(http),
     containers: createContainers(http),
     volumes: {
       async create({ name, labels } = {}) {

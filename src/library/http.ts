@@ -39,6 +39,7 @@ export interface Hijacked {
  * cannot be reached as "unavailable".
  */
 export interface EngineHttp {
+  readonly location: EngineLocation;
   /** The answer's JSON; undefined for an empty one. */
   json<T = unknown>(method: string, path: string, options?: RequestOptions): Promise<T>;
   /** The answer's bytes. Leaving the loop early gives the rest up. */
@@ -91,6 +92,7 @@ export function createHttp(
   }
 
   return {
+    location,
     bytes,
     async json<T>(method: string, path: string, options: RequestOptions = {}) {
       const text = (await collect(await bytes(method, path, options))).toString("utf8");

@@ -6,13 +6,15 @@ import {
   type DockerImageInspect,
   type DockerImageSummary,
   encodeAuthHeader,
+  type PlyBuildAnswer,
   type PlyLoadMessage,
   type PlyProgress,
   type PlyPullMessage,
   type PlyPushMessage,
   REGISTRY_CONFIG_HEADER,
 } from "../wire/index.ts";
-import { type Build, type BuildOptions, buildImage } from "./build.ts";
+import { askEngine, type Build, buildImage } from "./build/build.ts";
+import type { BuildOptions, DockerfileOptions } from "./build/options.ts";
 import type { Bytes, EngineHttp } from "./http.ts";
 
 export interface TransferOptions {
@@ -32,6 +34,11 @@ export interface PulledImage {
   readonly changed: boolean;
 }
 
+export type BuildAnswer<Type extends PlyBuildAnswer["type"]> = Extract<
+  PlyBuildAnswer,
+  { readonly type: Type }
+>;
+
 export interface Images {
   /** Throws the registry's refusal as a PlyError: "not-found", "denied", "unavailable". */
   pull(reference: string, options?: TransferOptions): Promise<PulledImage>;
@@ -40,6 +47,11 @@ export interface Images {
   push(reference: string, options?: TransferOptions): Promise<{ readonly digest: string }>;
   /** Throws a {@link BuildError} for a step that failed. */
   build(options: BuildOptions): Promise<Build>;
+  /** What is doubtful about a Dockerfile; nothing is built, no file and no image is needed. */
+  check(options: DockerfileOptions): Promise<BuildAnswer<"check">>;
+  /** The arguments, secrets, SSH agents and cache mounts of the target. */
+  outline(options: DockerfileOptions): Promise<BuildAnswer<"outline">>;
+  targets(options: DockerfileOptions): Promise<BuildAnswer<"targets">>;
   inspect(name: string): Promise<DockerImageInspect>;
   list(options?: { readonly all?: boolean }): Promise<DockerImageSummary[]>;
   tag(source: string, name: string): Promise<void>;
@@ -96,6 +108,9 @@ export function createImages(http: EngineHttp): Images {
       return told(pushed, `the push of ${reference}`);
     },
     build: (options) => buildImage(http, options),
+    check: (options) => askEngine(http, options, "check"),
+    outline: (options) => askEngine(http, options, "outline"),
+    targets: (options) => askEngine(http, options, "targets"),
     inspect,
     list: ({ all } = {}) => http.json("GET", "/images/json", { query: { all } }),
     async tag(source, name) {

@@ -2,7 +2,10 @@
 export { type ErrorKind, isPlyError, PlyError } from "../error.ts";
 export type * from "../wire/index.ts";
 export type { FileContents } from "./archive.ts";
-export { type Build, BuildError, type BuildOptions } from "./build.ts";
+export type { Build, BuildWarning } from "./build/build.ts";
+export { BuildError } from "./build/build-error.ts";
+export type * from "./build/cache.ts";
+export type * from "./build/options.ts";
 export * from "./client.ts";
 export { type ConnectOptions, connectEngine, type EngineSession } from "./connect-engine.ts";
 export type * from "./container.ts";

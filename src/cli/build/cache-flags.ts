@@ -1,6 +1,5 @@
-import { existsSync, mkdirSync, realpathSync } from "node:fs";
-import { resolve } from "node:path";
-import { directoryIdentity } from "../../build-request/index.ts";
+import { mkdirSync } from "node:fs";
+import { cacheDirectory } from "../../build-request/index.ts";
 import { messageOf } from "../../error.ts";
 import { DEFAULT_TAG, parseReference } from "../../oci/index.ts";
 import type { PlyBuildRequest, PlyCachePlace } from "../../wire/index.ts";
@@ -124,9 +123,7 @@ function directoryPlace(
   if (given === undefined) throw invalid(fields, `type=local needs ${name}=DIRECTORY`);
   const tag = fields.take("tag") ?? DEFAULT_TAG;
   prepare(given);
-  // A cache that is not there yet is no reason not to build.
-  if (!existsSync(given)) return { kind: "directory", path: resolve(given), device: "", inode: "", tag };
-  return { kind: "directory", ...directoryIdentity(realpathSync(given)), tag };
+  return cacheDirectory(given, tag);
 }
 
 function choice<const Value extends string>(

@@ -98,7 +98,7 @@ export function readDockerfile(file: string): string {
     throw new PlyError(
       code === "ENOENT" ? "not-found" : "denied",
       `failed to read dockerfile: open ${file}: ${reasonOf(cause)}`,
-      { cause, hint: "-f names another one" },
+      { cause, hint: "another file can be named, with ply build by -f" },
     );
   }
 }
@@ -119,7 +119,7 @@ export function namedContext(name: string, value: string): PreparedContext {
   if (value.startsWith(LAYOUT)) return layoutContext(name, value.slice(LAYOUT.length));
   if (isAddress(value)) return { kind: "address", address: value };
   if (!existsSync(value) || !statSync(value).isDirectory())
-    throw new PlyError("not-found", `--build-context ${name}: ${value} is not a directory`);
+    throw new PlyError("not-found", `build context ${name}: ${value} is not a directory`);
   const directory = realpathSync(resolve(value));
   return localDirectory(directory, { name, rules: readRules(directory) });
 }
@@ -129,10 +129,7 @@ function layoutContext(name: string, value: string): LocalDirectory {
   const [, path = "", tag = "", digest = ""] =
     /^(.*?)(?::([\w.-]+))?(?:@(sha256:[0-9a-f]{64}))?$/.exec(value) ?? [];
   if (!existsSync(join(path, "index.json")))
-    throw new PlyError(
-      "not-found",
-      `--build-context ${name}: ${path} is no OCI layout: it has no index.json`,
-    );
+    throw new PlyError("not-found", `build context ${name}: ${path} is no OCI layout: it has no index.json`);
   const directory = realpathSync(resolve(path));
   return { ...localDirectory(directory, { name, rules: undefined }), image: digest || tag };
 }

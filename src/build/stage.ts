@@ -1,34 +1,24 @@
 import { posix } from "node:path";
-import { applySettings, type Instruction, parseTrigger, within } from "../dockerfile/index.ts";
-import { PlyError, throwIfAborted } from "../error.ts";
-import { type DiffId, formatPlatform, type HistoryEntry, type Platform } from "../oci/index.ts";
-import { baseImage, platformOfStage, SCRATCH_CONFIG } from "./base.ts";
-import { layerOfContext } from "./base-tree.ts";
+import { applySettings, type Instruction, parseTrigger } from "../dockerfile/index.ts";
+import { throwIfAborted } from "../error.ts";
+import { formatPlatform } from "../oci/index.ts";
+import { type Begin, beginStage, tracedBase } from "./begin-stage.ts";
 import type { BuildStep } from "./build.ts";
 import { keyOf } from "./cache/cache.ts";
-import type { StageBase, Why } from "./cache/difference.ts";
 import { byteString } from "./context/file-tree.ts";
 import { ownerOfUser } from "./copy/copy-owner.ts";
 import { copyStep } from "./copy/copy-step.ts";
 import { createLayerPlan } from "./copy/layer-plan.ts";
 import { hintingMissing } from "./copy/missing-source.ts";
 import { planLayer } from "./copy/plan-step.ts";
-import { warnOfPlatform } from "./foreign.ts";
 import type { PlannedStage } from "./graph.ts";
 import { withGivenEnv } from "./overrides.ts";
-import type { CacheRecord } from "./remote-cache/records.ts";
 import { runStep } from "./run/run-step.ts";
 import type { Session, StageResult, StageWork, StepOutcome } from "./session.ts";
-import { createStageRoot, stackOf } from "./stage-root.ts";
+import { createStageRoot } from "./stage-root.ts";
+import { type Done, historyOf, isKnown, recordOf } from "./step-history.ts";
+import { reporting, whyOf } from "./step-report.ts";
 import { createVariables } from "./variables.ts";
-
-interface Begin
-  extends Pick<
-    StageResult,
-    "config" | "args" | "author" | "history" | "records" | "historyKey" | "platform" | "base"
-  > {
-  readonly diffIds: readonly DiffId[];
-}
 
 /** Builds one stage, instruction by instruction. */
 export async function buildStage(whole: Session, planned: PlannedStage): Promise<StageResult> {
@@ -36,30 +26,16 @@ export async function buildStage(whole: Session, planned: PlannedStage): Promise
   const session = isUncached(whole, stage)
     ? { ...whole, options: { ...whole.options, noCache: true } }
     : whole;
-  const first = session.firstStep.get(stage.index) ?? 1;
-  const name = stage.from.name ?? (session.graph.all.length > 1 ? `stage-${stage.index}` : undefined);
-  let triggerCount = 0;
-  const stepAt = (n: number, { text, at }: Pick<Instruction, "text" | "at">): BuildStep => ({
-    number: first + n,
-    total: session.total,
-    stage: { index: stage.index, name },
-    place: { number: n + 1, total: 1 + triggerCount + stage.instructions.length },
-    text,
-    at,
-  });
+  const stepAt = stepsOf(session, planned);
+  session.emit({ kind: "stage", index: stage.index, state: "begun" });
   const fromStep = stepAt(0, stage.from);
   const began = performance.now();
-  session.emit({ kind: "stage", index: stage.index, state: "begun" });
   session.emit({ kind: "step", step: fromStep, state: "running" });
   const begin = await reporting(session, fromStep, async () =>
     withGivenEnv(await beginStage(session, planned, fromStep), session.options),
   );
   await session.imports.ready;
-  const trace = session.trace.stage(
-    `${stage.from.name ?? stage.index} ${formatPlatform(begin.platform)}`,
-    fromStep,
-    tracedBase(session, planned, begin),
-  );
+  const work = startWork(session, planned, begin, fromStep);
   session.emit({
     kind: "step",
     step: fromStep,
@@ -68,41 +44,14 @@ export async function buildStage(whole: Session, planned: PlannedStage): Promise
     id: begin.base.imageId.slice("sha256:".length),
     ...whyOf(session, fromStep),
   });
-
-  const work: StageWork = {
-    session,
-    planned,
-    platform: begin.platform,
-    base: begin.base,
-    trace,
-    config: begin.config,
-    root: createStageRoot({
-      store: session.parts.store,
-      base: begin.diffIds,
-      readFile: session.sources.readFile,
-    }),
-    variables: createVariables({
-      args: session.args,
-      escapeToken: session.graph.escapeToken,
-      env: () => work.config.Env ?? [],
-      inherited: begin.args,
-    }),
-  };
-  const triggers = (begin.config.OnBuild ?? []).flatMap((trigger) =>
-    parseTrigger(trigger, begin.base.imageName),
-  );
-  if (triggers.length > 0) {
-    triggerCount = triggers.length;
-    const { OnBuild: _done, ...config } = work.config;
-    work.config = config;
-  }
+  const triggers = takeTriggers(work);
   const steps: Done[] = [];
   let { historyKey, author } = begin;
   let hasOwnCmd = false;
   // After a step that was made anew, what follows is new too.
   let isFresh = session.options.noCache === true;
   for (const [n, instruction] of [...triggers, ...stage.instructions].entries()) {
-    const step = stepAt(n + 1, instruction);
+    const step = stepAt(n + 1, instruction, triggers.length);
     throwIfAborted(session.signal);
     const start = performance.now();
     session.emit({ kind: "step", step, state: "running" });
@@ -116,7 +65,7 @@ export async function buildStage(whole: Session, planned: PlannedStage): Promise
     if (outcome.layer !== undefined && !outcome.isCached) isFresh = true;
     const isCached = outcome.isCached || (!isFresh && isKnown(session, historyKey));
     steps.push({ outcome, historyKey, isFresh });
-    trace.done(step, outcome, { isCached, noCache: session.options.noCache === true });
+    work.trace.done(step, outcome, { isCached, noCache: session.options.noCache === true });
     session.emit({
       kind: "step",
       step,
@@ -150,148 +99,61 @@ export async function buildStage(whole: Session, planned: PlannedStage): Promise
   };
 }
 
+/** Gives the stage's steps their numbers; 0 is its FROM. */
+function stepsOf(session: Session, { stage }: PlannedStage) {
+  const first = session.firstStep.get(stage.index) ?? 1;
+  const name = stage.from.name ?? (session.graph.all.length > 1 ? `stage-${stage.index}` : undefined);
+  return (n: number, { text, at }: Pick<Instruction, "text" | "at">, triggers = 0): BuildStep => ({
+    number: first + n,
+    total: session.total,
+    stage: { index: stage.index, name },
+    place: { number: n + 1, total: 1 + triggers + stage.instructions.length },
+    text,
+    at,
+  });
+}
+
+function startWork(session: Session, planned: PlannedStage, begin: Begin, fromStep: BuildStep): StageWork {
+  const { from, index } = planned.stage;
+  const work: StageWork = {
+    session,
+    planned,
+    platform: begin.platform,
+    base: begin.base,
+    trace: session.trace.stage(
+      `${from.name ?? index} ${formatPlatform(begin.platform)}`,
+      fromStep,
+      tracedBase(session, planned, begin),
+    ),
+    config: begin.config,
+    root: createStageRoot({
+      store: session.parts.store,
+      base: begin.diffIds,
+      readFile: session.sources.readFile,
+    }),
+    variables: createVariables({
+      args: session.args,
+      escapeToken: session.graph.escapeToken,
+      env: () => work.config.Env ?? [],
+      inherited: begin.args,
+    }),
+  };
+  return work;
+}
+
+/** The base's ONBUILD instructions, which are for this stage alone. */
+function takeTriggers(work: StageWork): Instruction[] {
+  const { OnBuild, ...config } = work.config;
+  const triggers = OnBuild ?? [];
+  if (triggers.length > 0) work.config = config;
+  return triggers.flatMap((trigger) => parseTrigger(trigger, work.base.imageName));
+}
+
 function isUncached(
   { options: { noCacheStages = [] } }: Session,
   { index, from }: PlannedStage["stage"],
 ): boolean {
   return noCacheStages.some((name) => name.toLowerCase() === from.name || name === String(index));
-}
-
-function whyOf({ trace }: Session, step: BuildStep): { readonly why?: Why } {
-  const why = trace.whyOf(step);
-  return why === undefined ? {} : { why };
-}
-
-/** What a stage stands on, as it is told in explanations. */
-function tracedBase({ parts }: Session, { base, stage }: PlannedStage, begin: Begin): StageBase {
-  const chain = stackOf(parts.store, begin.diffIds)?.chainId ?? "";
-  if (base.kind !== "stage") return { name: begin.base.imageName, id: begin.base.imageId, chain };
-  return { name: stage.from.image, id: chain, chain };
-}
-
-interface Done {
-  readonly outcome: StepOutcome;
-  readonly historyKey: string;
-  readonly isFresh: boolean;
-}
-
-function isKnown({ cache, imports }: Session, historyKey: string): boolean {
-  return cache.knows(historyKey) || imports.createdAt(historyKey) !== undefined;
-}
-
-async function recordOf(
-  { outcome: { cacheKey, layer }, historyKey }: Done,
-  { created = "" }: HistoryEntry,
-): Promise<CacheRecord> {
-  const record = { historyKey, createdAt: Date.parse(created) };
-  if (cacheKey === undefined) return record;
-  return { ...record, made: { key: cacheKey, diffId: (await layer)?.diffId ?? null } };
-}
-
-async function historyOf(
-  session: Session,
-  { outcome: { createdBy, layer }, historyKey, isFresh }: Done,
-  author: string | undefined,
-): Promise<HistoryEntry> {
-  const { times } = session.options;
-  const isEmpty = layer === undefined || (await layer) === undefined;
-  const created =
-    times === undefined
-      ? session.cache.createdAt(historyKey, isFresh, session.imports.createdAt(historyKey))
-      : ("all" in times ? times.all : times.atMost) * 1000;
-  return {
-    created: new Date(created).toISOString(),
-    created_by: createdBy,
-    ...(author === undefined ? {} : { author }),
-    comment: "buildkit.dockerfile.v0",
-    ...(isEmpty ? { empty_layer: true } : {}),
-  };
-}
-
-async function beginStage(session: Session, planned: PlannedStage, step: BuildStep): Promise<Begin> {
-  const { base, stage } = planned;
-  const platform = within(step.at, () => platformOfStage(session, planned.platform));
-  const nothing = {
-    diffIds: [],
-    config: SCRATCH_CONFIG,
-    args: [],
-    author: undefined,
-    history: [],
-    records: [],
-    historyKey: keyOf("scratch", []),
-    platform,
-    base: { imageId: `sha256:${"0".repeat(64)}`, imageName: "scratch" },
-  } as const;
-  if (base.kind === "scratch") return { ...nothing, base: nothing.base as Begin["base"] };
-  if (base.kind === "stage") return await session.stageOf(base.index);
-  if (base.kind === "context") {
-    const other = session.options.contexts?.get(base.name);
-    if (other === undefined) throw new PlyError("internal", `there is no context ${base.name}`);
-    if (!("image" in other)) {
-      const begun = { ...nothing, ...(await layerOfContext(session, other, base.name)) };
-      return { ...begun, base: { ...(nothing.base as Begin["base"]), imageName: base.name } };
-    }
-    return beginWithImage(session, other.image, planned, platform, step);
-  }
-  return within(stage.from.at, () => beginWithImage(session, base.name, planned, platform, step));
-}
-
-async function beginWithImage(
-  session: Session,
-  name: string,
-  planned: PlannedStage,
-  platform: Platform,
-  step: BuildStep,
-): Promise<Begin> {
-  const { stage } = planned;
-  const isChosen = planned.platform !== undefined || session.platform !== undefined;
-  const record = await baseImage(session, name, isChosen ? platform : undefined, step);
-  const image = await session.parts.images.configOf(record.id);
-  if (!isChosen) warnOfPlatform(session, image, stage.from.at);
-  return {
-    diffIds: record.diffIds,
-    config: image.config ?? {},
-    args: [],
-    author: image.author,
-    history: image.history ?? [],
-    records: [],
-    historyKey: keyOf("image", [["id", record.id]]),
-    platform: {
-      os: image.os,
-      architecture: image.architecture,
-      ...(image.variant ? { variant: image.variant } : {}),
-    },
-    base: { imageId: record.id, imageName: name },
-  };
-}
-
-/** Tells of a failed step, and says where it stands. */
-async function reporting<Result>(
-  session: Session,
-  step: BuildStep,
-  work: () => Promise<Result>,
-): Promise<Result> {
-  try {
-    return await work();
-  } catch (error) {
-    const failure = error instanceof PlyError ? placed(error, step) : error;
-    if (session.signal.aborted) {
-      session.emit({ kind: "step", step, state: "cancelled" });
-      throw failure;
-    }
-    const message = failure instanceof Error ? failure.message : String(failure);
-    session.emit({ kind: "step", step, state: "failed", message, ...whyOf(session, step) });
-    throw failure;
-  }
-}
-
-function placed(error: PlyError, { at, text }: BuildStep): PlyError {
-  if (error.details["line"] !== undefined) return error;
-  return new PlyError(error.kind, error.message, {
-    cause: error,
-    details: { ...error.details, file: at.file, line: at.start, endLine: at.end, instruction: text },
-    ...(error.hint === undefined ? {} : { hint: error.hint }),
-  });
 }
 
 async function dispatch(

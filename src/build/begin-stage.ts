@@ -1,0 +1,86 @@
+import { within } from "../dockerfile/index.ts";
+import { PlyError } from "../error.ts";
+import type { DiffId, Platform } from "../oci/index.ts";
+import { baseImage, platformOfStage, SCRATCH_CONFIG } from "./base.ts";
+import { layerOfContext } from "./base-tree.ts";
+import type { BuildStep } from "./build.ts";
+import { keyOf } from "./cache/cache.ts";
+import type { StageBase } from "./cache/difference.ts";
+import { warnOfPlatform } from "./foreign.ts";
+import type { PlannedStage } from "./graph.ts";
+import type { Session, StageResult } from "./session.ts";
+import { stackOf } from "./stage-root.ts";
+
+/** What a stage begins with: an image, an earlier stage, a directory or nothing. */
+export interface Begin
+  extends Pick<
+    StageResult,
+    "config" | "args" | "author" | "history" | "records" | "historyKey" | "platform" | "base"
+  > {
+  readonly diffIds: readonly DiffId[];
+}
+
+/** Finds what a stage stands on; images that are not here are pulled. Throws with the place of the FROM. */
+export async function beginStage(session: Session, planned: PlannedStage, step: BuildStep): Promise<Begin> {
+  const { base, stage } = planned;
+  const platform = within(step.at, () => platformOfStage(session, planned.platform));
+  const nothing = {
+    diffIds: [],
+    config: SCRATCH_CONFIG,
+    args: [],
+    author: undefined,
+    history: [],
+    records: [],
+    historyKey: keyOf("scratch", []),
+    platform,
+    base: { imageId: `sha256:${"0".repeat(64)}`, imageName: "scratch" },
+  } as const;
+  if (base.kind === "scratch") return { ...nothing, base: nothing.base as Begin["base"] };
+  if (base.kind === "stage") return await session.stageOf(base.index);
+  if (base.kind === "context") {
+    const other = session.options.contexts?.get(base.name);
+    if (other === undefined) throw new PlyError("internal", `there is no context ${base.name}`);
+    if (!("image" in other)) {
+      const begun = { ...nothing, ...(await layerOfContext(session, other, base.name)) };
+      return { ...begun, base: { ...(nothing.base as Begin["base"]), imageName: base.name } };
+    }
+    return beginWithImage(session, other.image, planned, platform, step);
+  }
+  return within(stage.from.at, () => beginWithImage(session, base.name, planned, platform, step));
+}
+
+async function beginWithImage(
+  session: Session,
+  name: string,
+  planned: PlannedStage,
+  platform: Platform,
+  step: BuildStep,
+): Promise<Begin> {
+  const { stage } = planned;
+  const isChosen = planned.platform !== undefined || session.platform !== undefined;
+  const record = await baseImage(session, name, isChosen ? platform : undefined, step);
+  const image = await session.parts.images.configOf(record.id);
+  if (!isChosen) warnOfPlatform(session, image, stage.from.at);
+  return {
+    diffIds: record.diffIds,
+    config: image.config ?? {},
+    args: [],
+    author: image.author,
+    history: image.history ?? [],
+    records: [],
+    historyKey: keyOf("image", [["id", record.id]]),
+    platform: {
+      os: image.os,
+      architecture: image.architecture,
+      ...(image.variant ? { variant: image.variant } : {}),
+    },
+    base: { imageId: record.id, imageName: name },
+  };
+}
+
+/** What a stage stands on, as it is told in explanations. */
+export function tracedBase({ parts }: Session, { base, stage }: PlannedStage, begin: Begin): StageBase {
+  const chain = stackOf(parts.store, begin.diffIds)?.chainId ?? "";
+  if (base.kind !== "stage") return { name: begin.base.imageName, id: begin.base.imageId, chain };
+  return { name: stage.from.image, id: chain, chain };
+}

@@ -1,20 +1,37 @@
 import { fetchBlob, openBlob } from "./blob-download.ts";
 import { hasBlob, pushBlob } from "./blob-upload.ts";
-import { createTlsContexts } from "./certificates.ts";
 import type { RegistryClient, RegistryOptions } from "./client.ts";
 import { endpointOfHost, isInsecureHost, registryHostOf } from "./endpoint.ts";
+import { lateTransport } from "./late-transport.ts";
 import { catalog, tags } from "./listing.ts";
 import { deleteManifest, fetchManifest, headManifest } from "./manifest-transfer.ts";
-import { proxyFor } from "./proxy.ts";
 import { pushManifest, referrers } from "./referrers.ts";
 import { checkRules } from "./registries-config.ts";
 import type { RegistryContext } from "./repository.ts";
 import { createSession } from "./session.ts";
-import { createTransport } from "./transport.ts";
+import type { Transport } from "./transport.ts";
 
 const DEFAULT_RETRIES = 5;
 const DEFAULT_BACKOFF_MS = 250;
 const DEFAULT_STALL_TIMEOUT_MS = 30_000;
+
+async function openTransport({
+  certsDirs = [],
+  stallTimeoutMs = DEFAULT_STALL_TIMEOUT_MS,
+  env = process.env,
+}: RegistryOptions): Promise<Transport> {
+  const [{ createTransport }, { createTlsContexts }, { proxyFor }] = await Promise.all([
+    import("./transport.ts"),
+    import("./certificates.ts"),
+    import("./proxy.ts"),
+  ]);
+  const tlsFor = createTlsContexts(certsDirs);
+  return createTransport({
+    stallTimeoutMs,
+    tlsFor: (host) => tlsFor([...new Set([host, registryHostOf(host)])]),
+    proxyFor: (url) => proxyFor(url, env),
+  });
+}
 
 /**
  * Opens a client for all registries. It keeps connections, tokens and what it learnt of hosts until it is
@@ -23,12 +40,7 @@ const DEFAULT_STALL_TIMEOUT_MS = 30_000;
 export function openRegistry(options: RegistryOptions): RegistryClient & Disposable {
   const rules = options.rules ?? [];
   checkRules(rules);
-  const tlsFor = createTlsContexts(options.certsDirs ?? []);
-  const transport = createTransport({
-    stallTimeoutMs: options.stallTimeoutMs ?? DEFAULT_STALL_TIMEOUT_MS,
-    tlsFor: (host) => tlsFor([...new Set([host, registryHostOf(host)])]),
-    proxyFor: (url) => proxyFor(url, options.env ?? process.env),
-  });
+  const transport = lateTransport(() => openTransport(options));
   const session = createSession({
     transport,
     policy: {

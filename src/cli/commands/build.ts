@@ -15,7 +15,6 @@ import { prepareBuild } from "../build/request.ts";
 import { requestFields } from "../build/request-fields.ts";
 import { type Asked, imageIdOf, pushedNames, writeResultFiles } from "../build/result-files.ts";
 import { type BuildView, createBuildView, progressMode } from "../build/view.ts";
-import { writeOutput } from "../build/write-output.ts";
 import { type CommandContext, command } from "../command.ts";
 import { ExitError, INTERRUPTED } from "../failure.ts";
 import { DONE, lines, type Output } from "../output/index.ts";
@@ -66,7 +65,10 @@ export default command({
       });
       const built = await follow(answer, view.show, async (output, content) => {
         const sink = planned.sinks[output];
-        if (sink !== undefined) await writeOutput(sink, content, { stdio: context.stdio, signal });
+        if (sink === undefined) return;
+        // Only what few builds need is loaded late: it is a fifth of this command.
+        const { writeOutput } = await import("../build/write-output.ts");
+        await writeOutput(sink, content, { stdio: context.stdio, signal });
       });
       view.close();
       if ("error" in built) return report(built, view, prepared, context);

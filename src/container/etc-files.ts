@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { lstatSync, readFileSync, writeFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
@@ -27,6 +27,27 @@ export function etcMounts(dir: string, idMapped: boolean): OciMount[] {
     source: join(dir, name),
     options: ["rbind", "rprivate", ...(idMapped ? ["idmap"] : [])],
   }));
+}
+
+/**
+ * Those that have a place beside the mounts a container is given. In a step of a build what the Dockerfile mounts over them hides them, as
+ * BuildKit does: nothing of ours may come into a cache. Elsewhere they are made within such a mount, if it is not read-only.
+ */
+export function etcMountsBeside(
+  given: readonly OciMount[],
+  etc: readonly OciMount[],
+  isStep: boolean | undefined,
+): readonly OciMount[] {
+  return etc.filter(({ destination: file }) => {
+    const [over] = given
+      .filter(({ destination }) => file.startsWith(`${destination}/`))
+      .sort((a, b) => b.destination.length - a.destination.length);
+    if (over === undefined) return true;
+    if (isStep) return false;
+    if (!over.options.includes("ro")) return true;
+    const place = join(over.source, file.slice(over.destination.length));
+    return lstatSync(place, { throwIfNoEntry: false }) !== undefined;
+  });
 }
 
 /** Writes them. With the host's network they are copies of the host's, with what was asked for on top. */

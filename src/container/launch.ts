@@ -24,7 +24,7 @@ import {
 } from "../runtime/index.ts";
 import type { Volumes } from "../volume/index.ts";
 import type { ContainerRecord, HostOptions } from "./containers.ts";
-import { etcMounts, writeEtcFiles } from "./etc-files.ts";
+import { etcMounts, etcMountsBeside, writeEtcFiles } from "./etc-files.ts";
 import { checkSettings, launchMounts, launchSettings } from "./host-launch.ts";
 import { joinedName } from "./joined.ts";
 import type { MountHolds } from "./mount-holds.ts";
@@ -120,7 +120,9 @@ export async function prepareLaunch(
   const given = await launchMounts(context, record, { rootfs, idMap });
   const taken = new Set(given.map(({ destination }) => destination));
   const mounts = outerFirst([
-    ...[...etc, ...ours, ...memory].filter(({ destination }) => !taken.has(destination)),
+    ...[...etcMountsBeside(given, etc, host.isStep), ...ours, ...memory].filter(
+      ({ destination }) => !taken.has(destination),
+    ),
     ...given,
   ]);
   const cwd =

@@ -209,6 +209,19 @@ describe("what the host gives a container", { skip: unless("root", "crun", "conm
         ]);
         assert.equal(missing.code, 125);
         assert.match(missing.stderr, /bind source path does not exist/);
+        // Of the engine's own files there only those have a place that the directory has too.
+        writeFileSync(join(source, "hosts"), "");
+        const etc = await ok([
+          "run",
+          "--rm",
+          "-v",
+          `${source}:/etc:ro`,
+          "bb:1",
+          "cat",
+          "/etc/hosts",
+          "/etc/file",
+        ]);
+        assert.match(etc, /localhost.*from here\n$/s);
       });
 
       test("-v: modes that are taken, and one that is not", async () => {

@@ -174,6 +174,18 @@ export const RUN_CASES: readonly DockerfileCase[] = [
     text: "RUN --mount=source=dir,target=/mnt ls /mnt > /x",
   },
   {
+    name: "a mount over /etc",
+    text: "RUN --mount=source=dir,target=/etc ls /etc > /x",
+    judges: BY_BUILDKIT,
+    tree: { x: "file 644 0:0 empty\none\nsub\ntwo.md\n" },
+  },
+  {
+    name: "a cache over /etc has nothing of the engine's",
+    text: "RUN --mount=type=cache,target=/etc,id=k6 ls /etc > /x",
+    judges: BY_BUILDKIT,
+    tree: { x: "file 644 0:0" },
+  },
+  {
     name: "a mount of a stage",
     text: "FROM base AS one\nCOPY dir /d\nFROM base\nRUN --mount=from=one,source=/d,target=/m cp /m/one /x",
     judges: MOUNTS,

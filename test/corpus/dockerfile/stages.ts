@@ -258,7 +258,7 @@ export const STAGE_CASES: readonly DockerfileCase[] = [
   {
     name: "from a stage, a missing file",
     text: "FROM base AS one\nFROM base\nCOPY --from=one /nope /x",
-    fails: /not found/,
+    fails: /file does not exist/,
   },
   {
     name: "from a stage, a pattern that fits nothing",

@@ -12,6 +12,12 @@ export function suggest(word: string, candidates: readonly string[]): string[] {
     .map(({ candidate }) => candidate);
 }
 
+/** What to put behind a message about a word: ` (did you mean NAME?)` for the nearest of the candidates, "" without one. `mark` stands before it. */
+export function didYouMean(word: string, candidates: readonly string[], mark = ""): string {
+  const [near] = suggest(word, candidates);
+  return near === undefined ? "" : ` (did you mean ${mark}${near}?)`;
+}
+
 /** Insertions, deletions, replacements and swaps of neighbours that turn one word into the other. */
 export function editDistance(a: string, b: string): number {
   let beforeLast: number[] = [];

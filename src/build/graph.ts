@@ -9,7 +9,7 @@ import {
 } from "../dockerfile/index.ts";
 import { PlyError } from "../error.ts";
 import { familiarString, parseReference } from "../oci/index.ts";
-import { suggest } from "../suggest.ts";
+import { didYouMean } from "../suggest.ts";
 import type { BuildArgs } from "./variables.ts";
 
 /** What a stage begins with or copies from. */
@@ -165,10 +165,9 @@ function findTarget(
     (/^\d+$/.test(wanted) ? planned[Number(wanted)] : undefined);
   if (found !== undefined) return found;
   const names = file.stages.flatMap(({ from }) => from.name ?? []);
-  const [near] = suggest(wanted, names);
   throw new PlyError(
     "invalid",
-    `failed to reach build target ${wanted} in Dockerfile${near === undefined ? "" : ` (did you mean ${near}?)`}`,
+    `failed to reach build target ${wanted} in Dockerfile${didYouMean(wanted, names)}`,
     names.length === 0 ? {} : { hint: `its stages are ${names.join(", ")}` },
   );
 }

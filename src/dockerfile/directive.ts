@@ -1,10 +1,13 @@
 import { bad } from "./source.ts";
 
+/** What a line goes on after, and what takes the meaning from the character behind it. */
+export type EscapeToken = "\\" | "`";
+
 /** The parser directives at the head of a Dockerfile. */
 export interface Directives {
   /** `docker/dockerfile:1`: which frontend the author had in mind. */
   readonly syntax?: string;
-  readonly escape: "\\" | "`";
+  readonly escape: EscapeToken;
   /** `skip=RULE,…;error=true`, see `lint.ts`. */
   readonly check?: string;
 }
@@ -39,7 +42,7 @@ export interface DirectiveReader {
 }
 
 export function createDirectiveReader(): DirectiveReader {
-  const found: { syntax?: string; escape: "\\" | "`"; check?: string } = { escape: "\\" };
+  const found: { syntax?: string; escape: EscapeToken; check?: string } = { escape: "\\" };
   const seen = new Set<string>();
   let isOver = false;
   let count = 0;

@@ -1,6 +1,7 @@
 import { PlyError } from "../error.ts";
 import type { Platform } from "../oci/index.ts";
 import { attempt } from "./attempt.ts";
+import type { EscapeToken } from "./directive.ts";
 import type { ArgInstruction, Dockerfile, Instruction, Stage } from "./instruction.ts";
 import { parseTrigger } from "./parse.ts";
 import { dockerfileError } from "./source.ts";
@@ -94,8 +95,6 @@ export interface Expansion {
   readonly error: PlyError | undefined;
 }
 
-type EscapeToken = WordOptions["escapeToken"];
-
 /** Walks a Dockerfile as a build would, and notes how things stand at each instruction. */
 export async function factsOf(file: Dockerfile, options: FactOptions): Promise<DockerfileFacts> {
   const { buildArgs = new Map(), platformArgs = new Map() } = options;
@@ -120,14 +119,7 @@ export async function factsOf(file: Dockerfile, options: FactOptions): Promise<D
     ends.push(end);
     const isLookedAt = options.stages?.has(stage.index) ?? true;
     if (isLookedAt) problems.push(...found);
-    stages.push({
-      stage,
-      isLookedAt,
-      image,
-      platform,
-      base,
-      steps,
-    });
+    stages.push({ stage, isLookedAt, image, platform, base, steps });
   }
   return {
     platformArgs,

@@ -1,4 +1,4 @@
-import { suggest } from "../suggest.ts";
+import { didYouMean } from "../suggest.ts";
 import { bad } from "./source.ts";
 
 /** The `--name=value` words before an instruction's arguments. */
@@ -51,7 +51,7 @@ export function readFlags(words: readonly string[], kinds: Readonly<Record<strin
     const equals = word.indexOf("=");
     const name = equals < 0 ? word.slice(2) : word.slice(2, equals);
     const kind = Object.hasOwn(kinds, name) ? kinds[name] : undefined;
-    if (kind === undefined) throw unknownFlag(name, Object.keys(kinds));
+    if (kind === undefined) throw bad(`unknown flag: --${name}${didYouMean(name, Object.keys(kinds), "--")}`);
     const before = values.get(name);
     if (before !== undefined && kind !== "list") throw bad(`duplicate flag specified: ${name}`);
     if (equals < 0 && kind !== "switch") throw bad(`missing a value on flag: ${name}`);
@@ -67,9 +67,4 @@ export function readFlags(words: readonly string[], kinds: Readonly<Record<strin
     text,
     list: (name) => values.get(name) ?? [],
   };
-}
-
-function unknownFlag(name: string, known: readonly string[]): Error {
-  const [near] = suggest(name, known);
-  return bad(`unknown flag: --${name}${near === undefined ? "" : ` (did you mean --${near}?)`}`);
 }

@@ -1,4 +1,5 @@
-import { expandWords } from "./word.ts";
+import { attempt } from "./attempt.ts";
+import { expandWords, type WordOptions } from "./word.ts";
 
 /** A here-document: `<<NAME` on an instruction, its lines after it. */
 export interface Heredoc {
@@ -12,6 +13,8 @@ export interface Heredoc {
   readonly fileDescriptor: number;
 }
 
+/** Variables stay as they are written. */
+const UNSET: WordOptions = { lookup: () => undefined, keepUnset: true, escapeToken: "\\" };
 const HEREDOC = /^(\d*)<<(-?)([^<]*)$/;
 
 /** A word as the opening of a heredoc; undefined when it is none. */
@@ -19,13 +22,7 @@ export function parseHeredoc(word: string): Omit<Heredoc, "content"> | undefined
   const match = HEREDOC.exec(word);
   const rest = match?.[3] ?? "";
   if (match === null || rest === "") return undefined;
-  const unset = { lookup: () => undefined, keepUnset: true } as const;
-  let names: string[];
-  try {
-    names = expandWords(rest, { ...unset, escapeToken: "\\" });
-  } catch {
-    return undefined;
-  }
+  const names = attempt(() => expandWords(rest, UNSET), []);
   const [name] = names;
   if (names.length !== 1 || name === undefined || /\s/.test(rest[0] ?? "")) return undefined;
   return {
@@ -38,13 +35,8 @@ export function parseHeredoc(word: string): Omit<Heredoc, "content"> | undefined
 
 /** All heredocs that a line opens, in order. */
 export function heredocsOf(line: string): Omit<Heredoc, "content">[] {
-  let words: string[];
-  try {
-    words = expandWords(line, { lookup: () => undefined, keepUnset: true, raw: true, escapeToken: "\\" });
-  } catch {
-    // No words of ours (an unmatched quote): the shell may know better.
-    return [];
-  }
+  // What has no words of ours (an unmatched quote) the shell may know better.
+  const words = attempt(() => expandWords(line, { ...UNSET, raw: true }), []);
   return words.flatMap((word) => parseHeredoc(word) ?? []);
 }
 

@@ -103,31 +103,29 @@ export interface RunInstruction extends Written {
   readonly devices: readonly string[];
 }
 
-export interface CopyInstruction extends Written {
-  readonly op: "copy";
+/** What `COPY` and `ADD` have in common. */
+export interface Copying extends Written {
   readonly sources: readonly CopySource[];
   readonly destination: string;
-  /** A stage, image or named context. */
-  readonly from: string | undefined;
   readonly chown: string;
   readonly chmod: string;
   readonly link: boolean;
-  readonly parents: boolean;
   readonly excludes: readonly string[];
 }
 
-export interface AddInstruction extends Written {
+export interface CopyInstruction extends Copying {
+  readonly op: "copy";
+  /** A stage, image or named context. */
+  readonly from: string | undefined;
+  readonly parents: boolean;
+}
+
+export interface AddInstruction extends Copying {
   readonly op: "add";
-  readonly sources: readonly CopySource[];
-  readonly destination: string;
-  readonly chown: string;
-  readonly chmod: string;
-  readonly link: boolean;
   readonly keepGitDir: boolean;
   readonly checksum: string;
   /** Undefined: local archives are unpacked, remote ones are not. */
   readonly unpack: boolean | undefined;
-  readonly excludes: readonly string[];
 }
 
 /** All that may stand in a stage. */

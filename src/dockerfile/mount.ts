@@ -1,5 +1,5 @@
 import { posix } from "node:path";
-import { suggest } from "../suggest.ts";
+import { didYouMean } from "../suggest.ts";
 import { bad } from "./source.ts";
 
 /** One `RUN --mount`, variables expanded. Modes are numbers; `target` is relative to the working directory or absolute. */
@@ -75,11 +75,8 @@ export function parseRunMount(text: string, expand: (value: string) => string): 
     given.set(key, expand(value));
   }
   const type = given.get("type") ?? "bind";
-  if (!isType(type)) {
-    const [near] = suggest(type, Object.keys(KEYS));
-    const meant = near === undefined ? "" : ` (did you mean ${near}?)`;
-    throw bad(`unsupported mount type ${JSON.stringify(type)}${meant}`);
-  }
+  if (!isType(type))
+    throw bad(`unsupported mount type ${JSON.stringify(type)}${didYouMean(type, Object.keys(KEYS))}`);
   given.delete("type");
   checkKeys(type, given);
   return mountOf(type, readerOf(given));

@@ -1,5 +1,6 @@
+import type { EscapeToken } from "./directive.ts";
 import { type FactOptions, factsOf, type StageFacts } from "./facts.ts";
-import type { ArgInstruction, Dockerfile, RunInstruction } from "./instruction.ts";
+import type { Dockerfile } from "./instruction.ts";
 import { parseRunMount, type RunMount } from "./mount.ts";
 import type { SourceRange } from "./source.ts";
 import { expandWord } from "./word.ts";
@@ -59,45 +60,45 @@ export async function outlineOf(file: Dockerfile, options: OutlineOptions): Prom
   const { target, stages } = options;
   const { stages: all, globals } = await factsOf(file, options);
   const needed = all.filter(({ stage }) => stages.has(stage.index));
-  const mounts = needed.flatMap((facts) => mountsOf(facts));
-  const ofType = <Type extends RunMount["type"]>(type: Type) =>
-    mounts.flatMap(({ mount, at }) => (mount.type === type ? [{ ...mount, at }] : []));
+  const mounts = needed.flatMap(mountsOf);
+  const ofType = (type: NamedMount["type"]): Located[] =>
+    mounts.flatMap(({ mount, at }) => ("id" in mount && mount.type === type ? [{ mount, at }] : []));
   const from = file.stages[target]?.from;
   return {
     name: from?.name,
     description: describedBy(from?.comments ?? [], from?.name),
     args: argsOf(file, needed, globals),
-    secrets: merged(ofType("secret") as SecretLike[]),
-    ssh: merged(ofType("ssh") as SecretLike[]),
-    caches: merged(ofType("cache") as SecretLike[]).map(({ name, at }) => ({ name, at })),
+    secrets: merged(ofType("secret")),
+    ssh: merged(ofType("ssh")),
+    caches: merged(ofType("cache")).map(({ name, at }) => ({ name, at })),
   };
 }
 
-interface SecretLike {
-  readonly id: string;
-  readonly required?: boolean;
+/** Mounts of things that have names. */
+type NamedMount = Extract<RunMount, { readonly id: string }>;
+
+interface Located<Mount = NamedMount> {
+  readonly mount: Mount;
   readonly at: SourceRange;
 }
 
-function mountsOf({ steps }: StageFacts): { readonly mount: RunMount; readonly at: SourceRange }[] {
-  const runs = steps.filter(({ instruction }) => instruction.op === "run");
-  return runs.flatMap(({ instruction, expand }) =>
-    (instruction as RunInstruction).mounts.map((text) => ({
-      mount: parseRunMount(text, expand),
-      at: instruction.at,
-    })),
+function mountsOf({ steps }: StageFacts): Located<RunMount>[] {
+  return steps.flatMap(({ instruction, expand }) =>
+    instruction.op === "run"
+      ? instruction.mounts.map((text) => ({ mount: parseRunMount(text, expand), at: instruction.at }))
+      : [],
   );
 }
 
 /** Each id once. */
-function merged(mounts: readonly SecretLike[]): (Named & { readonly isRequired: boolean })[] {
-  return [...new Set(mounts.map(({ id }) => id))].flatMap((id) => {
-    const same = mounts.filter((each) => each.id === id);
-    const [first] = same;
-    return first === undefined
-      ? []
-      : [{ name: id, isRequired: same.some(({ required }) => required === true), at: first.at }];
-  });
+function merged(mounts: readonly Located[]): (Named & { readonly isRequired: boolean })[] {
+  const found = new Map<string, Named & { readonly isRequired: boolean }>();
+  for (const { mount, at } of mounts) {
+    const before = found.get(mount.id);
+    const isRequired = before?.isRequired || ("required" in mount && mount.required);
+    found.set(mount.id, { name: mount.id, at: before?.at ?? at, isRequired });
+  }
+  return [...found.values()];
 }
 
 function argsOf(
@@ -133,7 +134,7 @@ function argsOf(
   return [...found.values()].sort((a, b) => a.at.start - b.at.start);
 }
 
-function namesIn(value: ArgInstruction["args"][number]["value"], escapeToken: "\\" | "`"): Set<string> {
+function namesIn(value: string | undefined, escapeToken: EscapeToken): Set<string> {
   const names = new Set<string>();
   const lookup = (name: string): string => {
     names.add(name);

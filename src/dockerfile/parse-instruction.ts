@@ -1,7 +1,8 @@
-import { suggest } from "../suggest.ts";
+import { didYouMean } from "../suggest.ts";
+import type { EscapeToken } from "./directive.ts";
 import { type FlagKind, type Flags, readFlags, takeFlags } from "./flags.ts";
 import { type Heredoc, heredocText, parseHeredoc } from "./heredoc.ts";
-import type { Command, CopySource, FromInstruction, Instruction } from "./instruction.ts";
+import type { Command, Copying, CopySource, FromInstruction, Instruction } from "./instruction.ts";
 import type { LogicalLine } from "./lines.ts";
 import { healthcheckOf } from "./parse-healthcheck.ts";
 import { bad, within } from "./source.ts";
@@ -15,7 +16,7 @@ interface Parts {
   /** What follows the flags, trimmed. */
   readonly rest: string;
   readonly heredocs: readonly Heredoc[];
-  readonly escapeToken: "\\" | "`";
+  readonly escapeToken: EscapeToken;
 }
 
 interface Form {
@@ -66,7 +67,7 @@ const FORMS: Readonly<Record<string, Form>> = {
 export const INSTRUCTION_NAMES: readonly string[] = Object.keys(FORMS).map((name) => name.toUpperCase());
 
 /** Parses one instruction. Throws "invalid" with its place. */
-export function parseInstruction(line: LogicalLine, escapeToken: "\\" | "`"): Instruction | FromInstruction {
+export function parseInstruction(line: LogicalLine, escapeToken: EscapeToken): Instruction | FromInstruction {
   return within(line.at, () => {
     const [keyword, after] = firstWord(line.text);
     const name = keyword.toLowerCase();
@@ -85,8 +86,7 @@ export function parseInstruction(line: LogicalLine, escapeToken: "\\" | "`"): In
 }
 
 function unknownInstruction(keyword: string): Error {
-  const [near] = suggest(keyword.toUpperCase(), INSTRUCTION_NAMES);
-  return bad(`unknown instruction: ${keyword}${near === undefined ? "" : ` (did you mean ${near}?)`}`);
+  return bad(`unknown instruction: ${keyword}${didYouMean(keyword.toUpperCase(), INSTRUCTION_NAMES)}`);
 }
 
 function parseFrom({ written, flags, rest }: Parts): FromInstruction {
@@ -223,33 +223,36 @@ function copyWords({ name, rest, heredocs }: Parts): { sources: CopySource[]; de
   return { sources, destination };
 }
 
-function parseCopy(parts: Parts): Instruction {
+/** What COPY and ADD have in common. */
+function copying(parts: Parts): Copying {
   const { flags, written } = parts;
   return {
     ...written,
-    op: "copy",
     ...copyWords(parts),
-    from: flags.text("from") || undefined,
     chown: flags.text("chown") ?? "",
     chmod: flags.text("chmod") ?? "",
     link: flags.isOn("link"),
-    parents: flags.isOn("parents"),
     excludes: flags.list("exclude"),
   };
 }
 
-function parseAdd(parts: Parts): Instruction {
-  const { flags, written } = parts;
+function parseCopy(parts: Parts): Instruction {
+  const { flags } = parts;
   return {
-    ...written,
+    ...copying(parts),
+    op: "copy",
+    from: flags.text("from") || undefined,
+    parents: flags.isOn("parents"),
+  };
+}
+
+function parseAdd(parts: Parts): Instruction {
+  const { flags } = parts;
+  return {
+    ...copying(parts),
     op: "add",
-    ...copyWords(parts),
-    chown: flags.text("chown") ?? "",
-    chmod: flags.text("chmod") ?? "",
-    link: flags.isOn("link"),
     keepGitDir: flags.isOn("keep-git-dir"),
     checksum: flags.text("checksum") ?? "",
     unpack: flags.switchOf("unpack"),
-    excludes: flags.list("exclude"),
   };
 }

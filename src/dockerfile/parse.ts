@@ -1,4 +1,4 @@
-import type { ArgInstruction, Dockerfile, FromInstruction, Instruction, Stage } from "./instruction.ts";
+import type { ArgInstruction, Dockerfile, Instruction, Stage } from "./instruction.ts";
 import { splitLines } from "./lines.ts";
 import { parseInstruction } from "./parse-instruction.ts";
 import { bad, dockerfileError } from "./source.ts";
@@ -11,11 +11,11 @@ export function parseDockerfile(text: string, file = "Dockerfile"): Dockerfile {
   const { directives, lines } = splitLines(text, file);
   if (lines.length === 0) throw bad(`the Dockerfile (${file}) cannot be empty: file with no instructions`);
   const globalArgs: ArgInstruction[] = [];
-  const stages: (Omit<Stage, "instructions"> & { readonly instructions: Instruction[] })[] = [];
+  const stages: (Stage & { readonly instructions: Instruction[] })[] = [];
   for (const line of lines) {
     const instruction = parseInstruction(line, directives.escape);
     const stage = stages.at(-1);
-    if (instruction.op === "from") stages.push(newStage(instruction, stages.length));
+    if (instruction.op === "from") stages.push({ index: stages.length, from: instruction, instructions: [] });
     else if (stage !== undefined) stage.instructions.push(instruction);
     else if (instruction.op === "arg") globalArgs.push(instruction);
     else throw dockerfileError(line.at, "no build stage in current context", { hint: "begin with FROM" });
@@ -41,11 +41,4 @@ export function parseTrigger(trigger: string, image: string): Instruction[] {
       throw dockerfileError(line.at, `${instruction.keyword} isn't allowed as an ONBUILD trigger`);
     return instruction;
   });
-}
-
-function newStage(
-  from: FromInstruction,
-  index: number,
-): Omit<Stage, "instructions"> & { instructions: Instruction[] } {
-  return { index, from, instructions: [] };
 }

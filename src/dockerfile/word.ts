@@ -1,9 +1,10 @@
+import type { EscapeToken } from "./directive.ts";
 import { removePrefix, removeSuffix, replacePattern } from "./shell-pattern.ts";
 import { bad } from "./source.ts";
 
 export interface WordOptions {
   readonly lookup: (name: string) => string | undefined;
-  readonly escapeToken: "\\" | "`";
+  readonly escapeToken: EscapeToken;
   /** Variables that are not set stay as written, instead of vanishing. */
   readonly keepUnset?: boolean;
   /** Quotes and escapes stay in the words. */

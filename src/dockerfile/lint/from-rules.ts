@@ -1,5 +1,5 @@
 import { formatPlatform, parsePlatform, parseReference } from "../../oci/index.ts";
-import { suggest } from "../../suggest.ts";
+import { didYouMean } from "../../suggest.ts";
 import { attempt } from "../attempt.ts";
 import type { Expansion } from "../facts.ts";
 import { expandWord } from "../word.ts";
@@ -12,12 +12,12 @@ export const FROM_RULES: readonly LintRule[] = [
     description: "FROM command must use declared ARGs",
     check: ({ stages, globalNames }) =>
       stages.flatMap(({ stage, image, platform }) =>
-        [...image.unset, ...(platform?.unset ?? [])].flatMap((name) => {
-          if (globalNames.includes(name)) return [];
-          const [near] = suggest(name, globalNames);
-          const meant = near === undefined ? "" : ` (did you mean ${near}?)`;
-          return [about(stage.from, `FROM argument '${name}' is not declared${meant}`)];
-        }),
+        [...image.unset, ...(platform?.unset ?? [])]
+          .filter((name) => !globalNames.includes(name))
+          .map((name) => {
+            const meant = didYouMean(name, globalNames);
+            return about(stage.from, `FROM argument '${name}' is not declared${meant}`);
+          }),
       ),
   },
   {

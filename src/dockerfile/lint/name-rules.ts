@@ -1,5 +1,4 @@
-import type { Finding, LintRule, LintSubject } from "./rule.ts";
-import { about } from "./rule.ts";
+import { about, type Finding, type LintRule, type LintSubject } from "./rule.ts";
 
 const RESERVED = new Set(["context", "scratch"]);
 

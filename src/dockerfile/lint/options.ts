@@ -1,3 +1,4 @@
+import { attempt } from "../attempt.ts";
 import { bad } from "../source.ts";
 
 /** Which rules run, and whether findings fail a build. */
@@ -39,17 +40,14 @@ const COMMENT = /^check\s*=\s*(\S+)/i;
 export function withComments(options: CheckOptions, comments: readonly string[]): CheckOptions {
   const text = comments.flatMap((comment) => COMMENT.exec(comment)?.[1] ?? [])[0];
   if (text === undefined) return options;
-  try {
-    const own = parseCheckOptions(text);
-    return {
-      ...options,
-      skip: union(options.skip, own.skip),
-      experimental: union(options.experimental, own.experimental),
-    };
-  } catch {
-    // A comment that only looks like one.
-    return options;
-  }
+  // A comment may only look like one.
+  const own = attempt(() => parseCheckOptions(text));
+  if (own === undefined) return options;
+  return {
+    ...options,
+    skip: union(options.skip, own.skip),
+    experimental: union(options.experimental, own.experimental),
+  };
 }
 
 function union(a: RuleNames, b: RuleNames): RuleNames {

@@ -1,4 +1,4 @@
-import { suggest } from "../../suggest.ts";
+import { didYouMean } from "../../suggest.ts";
 import type { StepFacts } from "../facts.ts";
 import { cleanPath } from "../ignore.ts";
 import type { Instruction } from "../instruction.ts";
@@ -47,10 +47,9 @@ export const STEP_RULES: readonly LintRule[] = [
     description: "Variables should be defined before their use",
     check: eachStep(({ undefinedNames, knownNames, isEnvironmentKnown }) =>
       undefinedNames.flatMap((name) => {
-        const [near] = suggest(name, knownNames);
+        const meant = didYouMean(name, knownNames, "$");
         // The image may have it: then only what looks misspelt is told.
-        if (near === undefined && !isEnvironmentKnown) return [];
-        const meant = near === undefined ? "" : ` (did you mean $${near}?)`;
+        if (meant === "" && !isEnvironmentKnown) return [];
         return [`Usage of undefined variable '$${name}'${meant}`];
       }),
     ),
@@ -129,8 +128,7 @@ function eachStep(messagesOf: (step: StepFacts) => readonly string[]): LintRule[
 function repeated({ stages }: LintSubject): Finding[] {
   return stages.flatMap(({ isLookedAt, stage: { instructions } }) =>
     (["cmd", "entrypoint", "healthcheck"] as const).flatMap((op) => {
-      const same = instructions.filter((each) => each.op === op);
-      if (!isLookedAt) return [];
+      const same = isLookedAt ? instructions.filter((each) => each.op === op) : [];
       return same
         .slice(0, -1)
         .map((each) =>

@@ -18,6 +18,8 @@ describe("what a build is asked for", { skip: unless("root", "git") }, () => {
   let engine: TestEngine;
   let work: string;
   let contextOf: BuildRoom["contextOf"];
+  let build: BuildRoom["build"];
+  let inImage: BuildRoom["inImage"];
   let server: Server;
   let address: string;
   const requests: IncomingMessage[] = [];
@@ -25,7 +27,7 @@ describe("what a build is asked for", { skip: unless("root", "git") }, () => {
 
   before(async () => {
     room = await openBuildRoom();
-    ({ engine, work, contextOf } = room);
+    ({ engine, work, contextOf, build, inImage } = room);
     server = createServer((request, response) => {
       requests.push(request);
       const path = request.url?.split("?")[0] ?? "";
@@ -45,10 +47,6 @@ describe("what a build is asked for", { skip: unless("root", "git") }, () => {
     await room[Symbol.asyncDispose]();
   });
 
-  const build = async (directory: string, ...flags: string[]): Promise<string> =>
-    (await engine.must(["build", "--network", "none", "-q", ...flags, directory])).stdout.trim();
-  const inImage = async (image: string, script: string): Promise<string> =>
-    (await engine.must(["run", "--rm", "--network", "none", image, "sh", "-c", script])).stdout;
   const plain = (directory: string, ...flags: string[]) =>
     engine.ply(["build", "--network", "none", "--progress", "plain", ...flags, directory]);
   const asked = (path: string) => requests.filter(({ url }) => url === path);

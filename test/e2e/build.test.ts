@@ -16,12 +16,14 @@ describe("ply build", { skip: unless("root", "git", "xz") }, () => {
   let engine: TestEngine;
   let work: string;
   let contextOf: BuildRoom["contextOf"];
+  let build: BuildRoom["build"];
+  let inImage: BuildRoom["inImage"];
   let server: Server;
   let address: string;
 
   before(async () => {
     room = await openBuildRoom();
-    ({ engine, work, contextOf } = room);
+    ({ engine, work, contextOf, build, inImage } = room);
     const served = new Map<string, Buffer>([
       ["/file.txt", Buffer.from("fetched\n")],
       ["/archive.tar.gz", gzipSync(tarball([{ name: "in/f", data: "f" }]))],
@@ -53,10 +55,6 @@ describe("ply build", { skip: unless("root", "git", "xz") }, () => {
     await room[Symbol.asyncDispose]();
   });
 
-  const build = async (directory: string, ...flags: string[]): Promise<string> =>
-    (await engine.must(["build", "--network", "none", "-q", ...flags, directory])).stdout.trim();
-  const inImage = async (image: string, script: string): Promise<string> =>
-    (await engine.must(["run", "--rm", "--network", "none", image, "sh", "-c", script])).stdout;
   /** What `build` says of each step: `CACHED`, `DONE`. */
   const states = async (directory: string, ...flags: string[]): Promise<string[]> => {
     const args = ["build", "--network", "none", "--progress", "plain", ...flags, directory];

@@ -15,6 +15,10 @@ export interface BuildRoom extends AsyncDisposable {
     dockerfile: string,
     files?: Readonly<Record<string, string | Buffer>> | readonly Member[],
   ): string;
+  /** Builds without a network; the image's id. */
+  build(directory: string, ...flags: string[]): Promise<string>;
+  /** What a shell script prints in a container of an image. */
+  inImage(image: string, script: string): Promise<string>;
   /** A file of the git repository `work/repo` as any web server has it, under `/repo.git/`. */
   repositoryFile(path: string): Buffer | undefined;
 }
@@ -35,6 +39,10 @@ export async function openBuildRoom(options?: Parameters<typeof startEngine>[0])
       writeContext(directory, [{ name: "Dockerfile", data: dockerfile }, ...members]);
       return directory;
     },
+    build: async (directory, ...flags) =>
+      (await engine.must(["build", "--network", "none", "-q", ...flags, directory])).stdout.trim(),
+    inImage: async (image, script) =>
+      (await engine.must(["run", "--rm", "--network", "none", image, "sh", "-c", script])).stdout,
     repositoryFile(path) {
       const file = join(work, "repo/.git", path.slice("/repo.git/".length));
       return path.startsWith("/repo.git/") && existsSync(file) ? readFileSync(file) : undefined;

@@ -10,7 +10,7 @@ import { unless } from "../support/needs.ts";
 import { exited, must, type Ran, type RunOptions, run, until } from "../support/process.ts";
 import { busyboxMembers, type Member, tarball } from "../support/tarball.ts";
 
-interface Builds extends BuildRoom {
+interface Builds extends Omit<BuildRoom, "build"> {
   /** `ply build` with plain progress; fails unless it exits as expected. */
   build(args: readonly string[], options?: RunOptions & { readonly code?: number }): Promise<Ran>;
   /** What the steps of a build printed. */

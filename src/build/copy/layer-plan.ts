@@ -87,10 +87,12 @@ function planOver(target: TreeNode, base: TreeNode | undefined): LayerPlan {
     return directory;
   };
 
-  const insert = (path: string, planned: Planned): void => {
-    const slash = path.lastIndexOf("/");
-    const { children } = parentOf(path, slash);
-    const name = path.slice(slash + 1);
+  /** `children`: what is in its directory, as `name` is in it. */
+  const insert = (
+    path: string,
+    planned: Planned,
+    { children, name }: { readonly children: TreeNode["children"]; readonly name: string },
+  ): void => {
     if (planned.node.type === "directory") last = undefined;
     // A later entry for a path comes at its own place in the order: what it replaces may have been a link's target.
     if (children?.has(name)) entries.delete(path);
@@ -105,14 +107,16 @@ function planOver(target: TreeNode, base: TreeNode | undefined): LayerPlan {
       return;
     }
     const slash = path.lastIndexOf("/");
-    const old = parentOf(path, slash).children?.get(path.slice(slash + 1));
+    const { children } = parentOf(path, slash);
+    const name = path.slice(slash + 1);
+    const old = children?.get(name);
     const isDirectory = node.type === "directory";
     if (old !== undefined && isDirectory && old.type !== "directory")
       throw new PlyError("invalid", `cannot copy to non-directory: /${shownPath(path)}`);
     if (old?.type === "directory" && !isDirectory)
       throw new PlyError("invalid", `cannot replace directory /${shownPath(path)} with file`);
     if (old?.type === "directory") node.children = old.children;
-    insert(path, { node, content, isImplied: false });
+    insert(path, { node, content, isImplied: false }, { children, name });
   };
 
   return {
@@ -139,7 +143,7 @@ function planOver(target: TreeNode, base: TreeNode | undefined): LayerPlan {
         const there = base === undefined ? undefined : lookup(base, here);
         const { mode, uid, gid } = there?.type === "directory" ? there : attributes;
         const node = newNode({ type: "directory", mode, uid, gid });
-        insert(here, { node, content: null, isImplied: true });
+        insert(here, { node, content: null, isImplied: true }, { children: directory.children, name });
         directory = node;
       }
     },

@@ -37,6 +37,8 @@ export async function removeContainer(
     throw error;
   }
   leases.end(`container:${id}`);
+  // Of a step that was never launched.
+  context.launch.secretEnv.delete(id);
   restarts.forget(id);
   table.delete(id);
   register.forgetLive(id);

@@ -44,11 +44,14 @@ export async function openFileChunks(path: string): Promise<AsyncIterable<Uint8A
   })();
 }
 
+/** Pieces of a file, on their way or here already. */
+type Chunks = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+
 /**
  * Writes a file that appears under its name only when it is whole. A device, a pipe (`/dev/stdout`) is written to as
  * it is. Throws "not-found", "denied" or "invalid".
  */
-export async function writeFileWhole(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+export async function writeFileWhole(path: string, chunks: Chunks): Promise<void> {
   const found = await files.stat(path).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === "ENOENT") return undefined;
     throw fileError("write", path, cause);
@@ -77,7 +80,7 @@ export async function writeFileWhole(path: string, chunks: AsyncIterable<Uint8Ar
 }
 
 /** Into what is no file: nothing must take its place. */
-async function writeThrough(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+async function writeThrough(path: string, chunks: Chunks): Promise<void> {
   try {
     const fd = await files.open(path, "w", 0);
     try {

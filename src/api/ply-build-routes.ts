@@ -37,11 +37,12 @@ async function build(exchange: Exchange, { engine }: Service): Promise<void> {
   const { signal } = exchange;
   const { request, archive } = await splitBody(bodyStream(exchange));
   const credentials = credentialsByHost(exchange.headers);
+  const options = optionsOf(request);
   await using stack = new AsyncDisposableStack();
   const contexts = stack.use(
     await engine.builder.openContexts(sourcesOf(request, archive), {
       ...("path" in request.dockerfile ? { dockerfile: request.dockerfile.path } : {}),
-      ...fetchOptions(optionsOf(request)),
+      ...fetchOptions(options),
       signal,
     }),
   );
@@ -49,7 +50,7 @@ async function build(exchange: Exchange, { engine }: Service): Promise<void> {
   if (dockerfile === undefined) throw new PlyError("invalid", "there is no Dockerfile");
   const ignore = request.ignore === undefined ? contexts.ignore : parseIgnoreFile(request.ignore);
   const given = {
-    ...optionsOf(request),
+    ...options,
     dockerfile,
     contexts: await withLayouts(engine, request, namedContexts(request, contexts.named)),
     ...(ignore === undefined ? {} : { ignore }),
@@ -96,23 +97,27 @@ async function splitBody(
   body: AsyncIterable<Uint8Array>,
 ): Promise<{ readonly request: PlyBuildRequest; readonly archive: AsyncIterable<Uint8Array> }> {
   const source = body[Symbol.asyncIterator]();
-  let head: Buffer = Buffer.alloc(0);
+  const pieces: Uint8Array[] = [];
+  let length = 0;
   for (;;) {
-    const end = head.indexOf(0x0a);
+    const next = await source.next();
+    if (next.done === true) throw new PlyError("invalid", "the build's request is not a line of JSON");
+    const chunk = next.value;
+    const end = chunk.indexOf(0x0a);
     if (end >= 0) {
-      const rest = head.subarray(end + 1);
+      const rest = chunk.subarray(end + 1);
+      pieces.push(chunk.subarray(0, end));
       return {
-        request: parseRequest(head.subarray(0, end).toString("utf8")),
+        request: parseRequest(Buffer.concat(pieces).toString("utf8")),
         archive: (async function* () {
           if (rest.length > 0) yield rest;
           yield* { [Symbol.asyncIterator]: () => source };
         })(),
       };
     }
-    if (head.length > REQUEST_BYTES) throw new PlyError("limit", "the build's request is too long");
-    const next = await source.next();
-    if (next.done === true) throw new PlyError("invalid", "the build's request is not a line of JSON");
-    head = Buffer.concat([head, next.value]);
+    pieces.push(chunk);
+    length += chunk.length;
+    if (length > REQUEST_BYTES) throw new PlyError("limit", "the build's request is too long");
   }
 }
 

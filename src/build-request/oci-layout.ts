@@ -1,7 +1,7 @@
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { writeFileWhole } from "../host-file.ts";
-import { isObject } from "../oci/index.ts";
+import { isObject, MEDIA_TYPE } from "../oci/index.ts";
 
 /** Where the index of what is being written lies until all that it names is there. */
 export const NEW_INDEX = "index.json.new";
@@ -25,10 +25,10 @@ export async function mergeLayout(directory: string): Promise<void> {
   });
   const document = {
     schemaVersion: 2,
-    mediaType: "application/vnd.oci.image.index.v1+json",
+    mediaType: MEDIA_TYPE.ociIndex,
     manifests: [...kept, ...added],
   };
-  await writeFileWhole(index, once(JSON.stringify(document)));
+  await writeFileWhole(index, [Buffer.from(JSON.stringify(document))]);
   rmSync(join(directory, NEW_INDEX));
 }
 
@@ -42,8 +42,4 @@ function readIndex(path: string): Entry[] {
   }
   const index: unknown = JSON.parse(text);
   return isObject(index) && Array.isArray(index["manifests"]) ? (index["manifests"] as Entry[]) : [];
-}
-
-async function* once(text: string): AsyncGenerator<Uint8Array> {
-  yield Buffer.from(text);
 }

@@ -2,8 +2,9 @@ import type { DiffId, HistoryEntry } from "../oci/index.ts";
 import { keyOf } from "./cache/cache.ts";
 import { type FileTree, newNode } from "./context/file-tree.ts";
 import { copyFound } from "./copy/copy-files.ts";
-import { createLayerPlan } from "./copy/layer-plan.ts";
+import { createLayerPlan, secondsOf } from "./copy/layer-plan.ts";
 import type { Session } from "./session.ts";
+import { LAYER_COMMENT } from "./step-history.ts";
 
 /** A context's files as the one layer that a stage begins with; `name` is the context's. */
 export async function layerOfContext(
@@ -33,15 +34,14 @@ export async function layerOfContext(
     lease,
     { signal },
   );
-  const made =
-    options.times === undefined ? now : "all" in options.times ? options.times.all : options.times.atMost;
+  const made = options.times === undefined ? now : secondsOf(options.times);
   return {
     diffIds: [diffId],
     history: [
       {
         created: new Date(made * 1000).toISOString(),
         created_by: `FROM ${name} # context`,
-        comment: "buildkit.dockerfile.v0",
+        comment: LAYER_COMMENT,
       },
     ],
     historyKey: keyOf("context", [["layer", diffId]]),

@@ -1,5 +1,6 @@
 import { within } from "../dockerfile/index.ts";
 import { PlyError } from "../error.ts";
+import { platformOf } from "../image/index.ts";
 import type { DiffId, Platform } from "../oci/index.ts";
 import { baseImage, platformOfStage, SCRATCH_CONFIG } from "./base.ts";
 import { layerOfContext } from "./base-tree.ts";
@@ -69,11 +70,7 @@ async function beginWithImage(
     history: image.history ?? [],
     records: [],
     historyKey: keyOf("image", [["id", record.id]]),
-    platform: {
-      os: image.os,
-      architecture: image.architecture,
-      ...(image.variant ? { variant: image.variant } : {}),
-    },
+    platform: platformOf(image),
     base: { imageId: record.id, imageName: name },
   };
 }

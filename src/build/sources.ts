@@ -1,11 +1,10 @@
-import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { decodeIndex, type TreeNode, unionOf } from "../layer/index.ts";
 import type { DiffId } from "../oci/index.ts";
 import type { LayerStack, Lease } from "../store/index.ts";
 import { readingBelow } from "./context/file-content.ts";
-import type { FileTree } from "./context/file-tree.ts";
+import { EMPTY_DIGEST, type FileTree } from "./context/file-tree.ts";
 import type { BuilderParts } from "./parts.ts";
 import { openTreeMounts, type TreeMounts } from "./run/tree-mounts.ts";
 import { stackOf } from "./stage-root.ts";
@@ -92,6 +91,6 @@ function emptyTree(): FileTree {
   return {
     root: unionOf([]),
     read: () => [],
-    digestOf: () => createHash("sha256").digest("hex"),
+    digestOf: () => EMPTY_DIGEST,
   };
 }

@@ -93,6 +93,14 @@ function layerOf(store: Pick<Store, "layers">, diffId: DiffId): LayerRecord {
   return layer;
 }
 
+/** The entries of a layer that is here. */
+export async function indexOf(
+  store: Pick<Store, "layers">,
+  diffId: DiffId,
+): Promise<ReturnType<typeof decodeIndex>> {
+  return decodeIndex(await readFile(join(layerOf(store, diffId).dir, "index")));
+}
+
 /** Layers as storage drivers want them; null for none. */
 export function stackOf(store: Pick<Store, "layers">, diffIds: readonly DiffId[]): LayerStack | null {
   const chainId = chainIdsOf(diffIds).at(-1);

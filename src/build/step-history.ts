@@ -1,6 +1,19 @@
 import type { HistoryEntry } from "../oci/index.ts";
+import { keyOf } from "./cache/cache.ts";
+import { secondsOf } from "./copy/layer-plan.ts";
 import type { CacheRecord } from "./remote-cache/records.ts";
 import type { Session, StepOutcome } from "./session.ts";
+
+/** What a layer is said to come from: tools know the builder by it. */
+export const LAYER_COMMENT = "buildkit.dockerfile.v0";
+
+/** The key of a step with a layer, in the history of its stage. */
+export function layerKey(key: string, createdBy: string): string {
+  return keyOf("layer", [
+    ["layer", key],
+    ["instruction", createdBy],
+  ]);
+}
 
 /** A step that is over. */
 export interface Done {
@@ -35,12 +48,12 @@ export async function historyOf(
   const created =
     times === undefined
       ? session.cache.createdAt(historyKey, isFresh, session.imports.createdAt(historyKey))
-      : ("all" in times ? times.all : times.atMost) * 1000;
+      : secondsOf(times) * 1000;
   return {
     created: new Date(created).toISOString(),
     created_by: createdBy,
     ...(author === undefined ? {} : { author }),
-    comment: "buildkit.dockerfile.v0",
+    comment: LAYER_COMMENT,
     ...(isEmpty ? { empty_layer: true } : {}),
   };
 }

@@ -96,7 +96,8 @@ export function indexOver(
   return encoded(index);
 }
 
-function encoded(document: Manifest | Index): FetchedManifest {
+/** A document as it is pushed and archived. */
+export function encoded(document: Manifest | Index): FetchedManifest {
   const bytes = new TextEncoder().encode(JSON.stringify(document));
   return { bytes, mediaType: document.mediaType ?? "", digest: digestOf(bytes) };
 }

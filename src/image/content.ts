@@ -6,6 +6,7 @@ import {
   type Manifest,
   MEDIA_TYPE,
 } from "../oci/index.ts";
+import { encoded } from "./compose.ts";
 import { type ContentHome, type ContentPlace, registryHome } from "./content-home.ts";
 import type { ImageContext } from "./context.ts";
 import { directoryHome } from "./directory-home.ts";
@@ -92,11 +93,9 @@ export async function putContent(
       config: configDescriptor,
       layers: content.layers.flatMap((diffId) => descriptors.get(diffId) ?? []),
     };
-    const bytes = new TextEncoder().encode(JSON.stringify(manifest));
-    const digest = digestOf(bytes);
-    if ((await home.headManifest(request))?.digest !== digest)
-      await home.pushManifest({ bytes, mediaType: MEDIA_TYPE.ociManifest, digest }, request);
-    return { digest, size: bytes.length };
+    const made = encoded(manifest);
+    if ((await home.headManifest(request))?.digest !== made.digest) await home.pushManifest(made, request);
+    return { digest: made.digest, size: made.bytes.length };
   } catch (error) {
     throw home.reference === undefined ? error : pushError(error, home.reference);
   }

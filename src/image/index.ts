@@ -5,4 +5,5 @@ export type { ContentPlace } from "./content-home.ts";
 export type { StackDriver, TransferLimits } from "./context.ts";
 export type * from "./images.ts";
 export { type ImagesParts, openImages } from "./open-images.ts";
+export { platformOf } from "./platform-match.ts";
 export type { LayerForm, Publication, PublicationArchive, PublishedImage } from "./publication.ts";

@@ -1,6 +1,5 @@
 import { PlyError } from "../error.ts";
 import type { Descriptor, ImageConfig, ImageId, Reference } from "../oci/index.ts";
-import { digestOf } from "../oci/index.ts";
 import type { Lease } from "../store/index.ts";
 import { writeArchive } from "./archive-member.ts";
 import { archiveMembers } from "./archive-members.ts";
@@ -64,9 +63,9 @@ export async function holdImage(
   lease: Lease,
 ): Promise<ImageContent> {
   const bytes = new TextEncoder().encode(JSON.stringify(config));
-  await context.store.blobs.put(bytes, lease);
+  const id = (await context.store.blobs.put(bytes, lease)) as ImageId;
   const { os, architecture, variant = "" } = config;
-  return { id: digestOf(bytes) as ImageId, diffIds: config.rootfs.diff_ids, os, architecture, variant };
+  return { id, diffIds: config.rootfs.diff_ids, os, architecture, variant };
 }
 
 /** Writes a publication as `save` writes images. Throws "unsupported" for several platforms in Docker's format. */

@@ -20,9 +20,6 @@ import { stackOfLayers } from "./stack.ts";
 /** Existence questions per layer: after that many the layer is sent. */
 const MAX_CANDIDATES = 8;
 
-/** How layers are compressed that are sent for the first time. */
-export type NewCompression = "gzip" | "zstd";
-
 /** A layer on its way out. */
 interface OutgoingLayer {
   readonly diffId: DiffId;

@@ -32,11 +32,18 @@ export interface StoredCredentials {
 export function dockerConfigCredentials(options: DockerConfigOptions = {}): CredentialsFor {
   return async (host) => {
     const config = await readConfigFile(configPath(options));
-    const registry = registryHostOf(host);
-    const helper = helperFor(config, registry);
-    const kept = helper === undefined ? undefined : await getFromHelper(helper, registry, options);
-    return kept ?? getFromFile(config, registry, configPath(options));
+    return await credentialsIn(config, registryHostOf(host), options);
   };
+}
+
+async function credentialsIn(
+  config: Awaited<ReturnType<typeof readConfigFile>>,
+  registry: string,
+  options: DockerConfigOptions,
+): Promise<Credentials | undefined> {
+  const helper = helperFor(config, registry);
+  const kept = helper === undefined ? undefined : await getFromHelper(helper, registry, options);
+  return kept ?? getFromFile(config, registry, configPath(options));
 }
 
 /**
@@ -57,14 +64,13 @@ export async function allDockerCredentials({
     const entries = config[name];
     return isObject(entries) ? Object.keys(entries) : [];
   });
-  const credentialsFor = dockerConfigCredentials(options);
   const named = new Set(others.map(registryHostOf));
   const found = new Map<string, Credentials>();
   for (const host of new Set([...named, ...keys.map(registryHostOf)]))
     try {
       const credentials =
         helperFor(config, host) === undefined || matters(host)
-          ? await credentialsFor(host)
+          ? await credentialsIn(config, host, options)
           : getFromFile(config, host, configPath(options));
       if (credentials !== undefined) found.set(host, credentials);
     } catch (error) {

@@ -1,6 +1,6 @@
 export type { SparseExtent, TarEntry, TarEntryType } from "./entry.ts";
 export { MAX_ENTRIES, TAR_BLOCK } from "./limit.ts";
 export { quoteBytes } from "./quote.ts";
-export { isHole, readTar, type TarContent } from "./read.ts";
+export { readTar, type TarContent } from "./read.ts";
 export { createTarScanner, type TarScanner, type TarScanOptions } from "./scan.ts";
 export { TAR_END, type TarHeaderFields, tarHeader, tarPadding } from "./write.ts";

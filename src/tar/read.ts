@@ -77,11 +77,6 @@ async function* readAll(entry: TarEntry, data: NextData): AsyncGenerator<Uint8Ar
 
 const HOLE = new Uint8Array(256 * 1024);
 
-/** True for a piece of content that is a hole of a sparse file, known without looking at its zeros. */
-export function isHole(chunk: Uint8Array): boolean {
-  return chunk.buffer === HOLE.buffer && chunk.length > 0;
-}
-
 async function* readSparse(entry: TarEntry, data: NextData): AsyncGenerator<Uint8Array> {
   let at = 0;
   let chunk: Uint8Array = HOLE.subarray(0, 0);

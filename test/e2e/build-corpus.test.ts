@@ -7,6 +7,7 @@ import { startBuildKit } from "../../bench/peers/buildkit.ts";
 import { unmountUnder } from "../../bench/peers/clean.ts";
 import { startDocker } from "../../bench/peers/docker.ts";
 import type { Peer, StartPeer } from "../../bench/peers/peer.ts";
+import { openLimiter } from "../../src/image/limiter.ts";
 import { BY_CLIENTS, CASES, type DockerfileCase, type Judge } from "../corpus/dockerfile/index.ts";
 import {
   type Build,
@@ -23,7 +24,6 @@ import { type CorpusServer, serveCorpus } from "../support/corpus-server.ts";
 import { unless } from "../support/needs.ts";
 import { PLY_BINARY, startEngine, type TestEngine } from "../support/ply.ts";
 import { busyboxMembers, tarball } from "../support/tarball.ts";
-import { createTurns } from "../support/turns.ts";
 
 const AT_ONCE = 4;
 
@@ -83,7 +83,7 @@ describe("Dockerfiles come to the same with ply and with BuildKit, dockerd's cla
     judges.set("buildah", await buildahBuilder(join(work, "buildah"), base));
     const own = buildByCommand([PLY_BINARY, "build"], { PLY_HOST: engine.host, HOME: work }, engine.socket);
     // All are begun here and waited for one by one: the first tests need not wait for the last builds.
-    const turns = createTurns(AT_ONCE);
+    const turns = openLimiter(AT_ONCE).run;
     for (const [n, each] of CASES.entries())
       verdicts.set(
         each,

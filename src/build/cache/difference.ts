@@ -3,7 +3,6 @@ import type { StepInput } from "./cache.ts";
 
 /** One input of a step that is not what it was when the step was built before: told to clients as it is found. */
 export type Difference = PlyBuildDifference;
-export type FileChange = NonNullable<Difference["change"]>;
 /** Why a step was not taken from the cache. */
 export type Why = PlyBuildWhy;
 

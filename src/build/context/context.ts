@@ -206,7 +206,7 @@ function readText(tree: FileTree, path: string): string | undefined {
 }
 
 /** The same tree without what rules leave out; directories stay for what is kept below them. */
-export function withoutIgnored(root: TreeNode, rules: IgnoreFile): TreeNode {
+function withoutIgnored(root: TreeNode, rules: IgnoreFile): TreeNode {
   const visit = (node: TreeNode, path: string): TreeNode => {
     if (node.children === null) return node;
     const children = new Map<string, TreeNode>();

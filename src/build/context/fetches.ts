@@ -41,8 +41,9 @@ export async function fetchAddress(
   const got = isPinned ? known : await download(address, file, { authorization, known, signal });
   if (got !== known) {
     records.put(key, got);
-    const [oldest] = records.list();
-    if (records.list().length > REMEMBERED && oldest !== undefined) records.delete(oldest.key);
+    const all = records.list();
+    const [oldest] = all;
+    if (all.length > REMEMBERED && oldest !== undefined) records.delete(oldest.key);
   }
   let isHere = got !== known;
   return {

@@ -302,6 +302,9 @@ function hasSameAttributes(one: TreeNode, other: TreeNode): boolean {
   return one.mode === other.mode && one.uid === other.uid && one.gid === other.gid;
 }
 
+/** What the times say that is made now, seconds since 1970. */
+export const secondsOf = (times: Times): number => ("all" in times ? times.all : times.atMost);
+
 export function rewritten(
   seconds: number,
   nanos: number,

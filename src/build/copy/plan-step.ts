@@ -5,6 +5,7 @@ import { keyOf, type StepInput } from "../cache/cache.ts";
 import { keep, reuse } from "../cache/reuse.ts";
 import type { MadeOf } from "../cache/trace.ts";
 import type { StageWork, StepOutcome } from "../session.ts";
+import { layerKey } from "../step-history.ts";
 import { variableInputs } from "../variables.ts";
 import type { LayerPlan } from "./layer-plan.ts";
 
@@ -37,7 +38,7 @@ export async function planLayer(
   if (reused !== undefined) {
     const layer = Promise.resolve(reused.layer);
     root.addPlanned(plan, layer);
-    return { createdBy, layer, key: historyInput(key, createdBy), cacheKey: key, isCached: true };
+    return { createdBy, layer, key: layerKey(key, createdBy), cacheKey: key, isCached: true };
   }
   throwIfAborted(session.signal);
   const layer = ingestPlan(work, plan).then((record) => {
@@ -45,14 +46,7 @@ export async function planLayer(
     return record;
   });
   root.addPlanned(plan, layer);
-  return { createdBy, layer, key: historyInput(key, createdBy), cacheKey: key, isCached: false };
-}
-
-function historyInput(key: string, createdBy: string): string {
-  return keyOf("layer", [
-    ["layer", key],
-    ["instruction", createdBy],
-  ]);
+  return { createdBy, layer, key: layerKey(key, createdBy), cacheKey: key, isCached: false };
 }
 
 function ingestPlan({ session }: StageWork, plan: LayerPlan): Promise<LayerRecord> {

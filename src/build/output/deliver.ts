@@ -39,8 +39,7 @@ export async function deliver(built: readonly BuiltStage[]): Promise<BuildResult
     const whole = await squash(session, result, (each) => imageIdOf(configOf(session, each)));
     images.push({ session, result: whole, config: configOf(session, whole) });
   }
-  const [first] = images;
-  if (first === undefined) throw new PlyError("internal", "a build is for a platform");
+  const first = only(images);
   const { options } = first.session;
   const outputs = outputsOf(options);
   let held: Promise<ImageContent[]> | undefined;

@@ -1,4 +1,4 @@
-import { type Attestation, packageUrl } from "../../image/index.ts";
+import { type Attestation, packageUrl, platformOf } from "../../image/index.ts";
 import { canonicalName, formatPlatform, hexOf, parseReference, withDefaultTag } from "../../oci/index.ts";
 import { VERSION } from "../../version.ts";
 import type { Session } from "../session.ts";
@@ -43,11 +43,7 @@ export function provenanceOf(session: Session): Attestation | undefined {
 /** The images that it was made of: by the manifest that the registry has of them, else by their own ids. */
 function dependenciesOf({ usedImages, parts }: Session): object[] {
   return [...usedImages].map(([name, record]) => {
-    const platform = {
-      os: record.os,
-      architecture: record.architecture,
-      ...(record.variant === "" ? {} : { variant: record.variant }),
-    };
+    const platform = platformOf(record);
     const reference = withDefaultTag(parseReference(name));
     const prefix = `${canonicalName(reference)}@`;
     const known = parts.store.images.get(record.id)?.repoDigests.find((each) => each.startsWith(prefix));

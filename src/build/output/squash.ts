@@ -1,12 +1,11 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
-import { createUnion, decodeIndex, sortTree, type TreeNode } from "../../layer/index.ts";
+import { createUnion, sortTree, type TreeNode } from "../../layer/index.ts";
 import type { DiffId, HistoryEntry, ImageId } from "../../oci/index.ts";
 import { keyOf } from "../cache/cache.ts";
 import { readingBelow } from "../context/file-content.ts";
 import { newNode, walkTree } from "../context/file-tree.ts";
-import { createLayerPlan, type LayerPlan } from "../copy/layer-plan.ts";
+import { createLayerPlan, type LayerPlan, secondsOf } from "../copy/layer-plan.ts";
 import type { Session, StageResult } from "../session.ts";
+import { indexOf } from "../stage-root.ts";
 
 /** The stage with one layer in place of those that are to be squashed; itself where there is nothing to do. */
 export async function squash(
@@ -38,8 +37,7 @@ export async function squash(
 }
 
 function createdAt({ options: { times }, cache }: Session, key: string): string {
-  const ms =
-    times === undefined ? cache.createdAt(key, false) : ("all" in times ? times.all : times.atMost) * 1000;
+  const ms = times === undefined ? cache.createdAt(key, false) : secondsOf(times) * 1000;
   return new Date(ms).toISOString();
 }
 
@@ -86,10 +84,10 @@ async function planSquashed(
   own: readonly DiffId[],
 ): Promise<LayerPlan> {
   const union = createUnion();
-  for (const diffId of base) union.apply(await indexOf(session, diffId));
+  for (const diffId of base) union.apply(await indexOf(session.parts.store, diffId));
   // Layers change directories in place: that they did is told by their nodes, what was where by this.
   const before = new Map(base.length === 0 ? [] : walkTree("", union.root));
-  for (const diffId of own) union.apply(await indexOf(session, diffId));
+  for (const diffId of own) union.apply(await indexOf(session.parts.store, diffId));
   sortTree(union.root);
   const after = new Map(walkTree("", union.root));
   const tree = await session.sources.treeOf([...base, ...own]);
@@ -115,10 +113,4 @@ function isChanged(node: TreeNode, old: TreeNode | undefined, baseCount: number)
   // A directory that no layer has an entry for needs one where it takes the place of something.
   if (node.implicit) return old !== undefined && node.layer >= baseCount;
   return node !== old || node.layer >= baseCount;
-}
-
-async function indexOf({ parts }: Session, diffId: DiffId): Promise<ReturnType<typeof decodeIndex>> {
-  const layer = parts.store.layers.get(diffId);
-  if (layer === undefined) throw new Error(`layer ${diffId} is not in the store`);
-  return decodeIndex(await readFile(join(layer.dir, "index")));
 }

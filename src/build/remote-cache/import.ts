@@ -47,7 +47,7 @@ interface Opened {
   readonly layers?: FetchAhead;
 }
 
-export const NO_IMPORTS: CacheImports = {
+const NO_IMPORTS: CacheImports = {
   ready: Promise.resolve(),
   find: () => undefined,
   createdAt: () => undefined,

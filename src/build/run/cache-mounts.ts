@@ -173,10 +173,15 @@ export function openCacheMounts({ directory, records, clock }: CacheMountParts):
       }
     },
     async read(key, signal) {
-      const { release } = await holds.takeCopy(stemOf(known(key)), known(key).copy, signal);
-      const entry = find(key);
-      if (entry === undefined) release();
-      return { directory: pathOf(known(key)), [Symbol.dispose]: release };
+      const wanted = known(key);
+      const { release } = await holds.takeCopy(stemOf(wanted), wanted.copy, signal);
+      try {
+        // It may have gone while it was waited for.
+        return { directory: pathOf(known(key)), [Symbol.dispose]: release };
+      } catch (error) {
+        release();
+        throw error;
+      }
     },
     stage: () => join(directory, randomUUID()),
     async adopt(mount, staged, prepare) {

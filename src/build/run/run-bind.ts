@@ -36,9 +36,9 @@ async function copied(places: Places, source: TreePlace): Promise<string> {
 
 function writable(places: Places, lower: string): string {
   const place = places.fresh("spool");
-  const [upper, workDirectory, target] = ["upper", "work", "merged"].map((name) => join(place, name));
-  if (upper === undefined || workDirectory === undefined || target === undefined)
-    throw new Error("three names");
+  const upper = join(place, "upper");
+  const workDirectory = join(place, "work");
+  const target = join(place, "merged");
   for (const directory of [upper, workDirectory, target]) mkdirSync(directory, { recursive: true });
   copyDirectoryAttributes(lower, upper);
   mountOverlay({ lowers: [lower], writable: { upper, work: workDirectory, isEphemeral: true }, target });

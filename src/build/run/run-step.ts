@@ -18,6 +18,7 @@ import { checkRunnable } from "../foreign.ts";
 import type { StageWork, StepOutcome } from "../session.ts";
 import { DEFAULT_PATH } from "../settings.ts";
 import { stackOf } from "../stage-root.ts";
+import { layerKey } from "../step-history.ts";
 import { nameOfVariable, variableInputs } from "../variables.ts";
 import { exitHint, hintingProgram } from "./exit-hint.ts";
 import { planMounts, type RunMounts, SCRIPT_PATH } from "./run-mounts.ts";
@@ -57,10 +58,7 @@ export async function runStep(
   const said =
     declared.length === 0 ? "" : `|${declared.length} ${declared.map((pair) => pair.join("=")).join(" ")} `;
   const createdBy = `RUN ${said}${args.join(" ")} # buildkit`;
-  const historyKey = keyOf("layer", [
-    ["layer", key],
-    ["instruction", createdBy],
-  ]);
+  const historyKey = layerKey(key, createdBy);
   const made: MadeOf = {
     key,
     said: createdBy,

@@ -1,5 +1,6 @@
 import type { BuildRequestFields } from "../../build-request/index.ts";
 import type { PlyBuildRequest } from "../../wire/index.ts";
+import { labelsOf } from "../commands/labels.ts";
 import { UsageError } from "../failure.ts";
 import { cacheSources, cacheTargets } from "./cache-flags.ts";
 import { compatArgs, compatFields } from "./compat-flags.ts";
@@ -34,7 +35,7 @@ export function requestFields(flags: BuildFlags, env: Environment): BuildRequest
   const fields: Partial<Record<keyof PlyBuildRequest, unknown>> = {
     buildArgs,
     names: flags.tag,
-    labels: Object.fromEntries(flags.label.map(keyValue).map(([key, value = ""]) => [key, value])),
+    labels: labelsOf(flags.label),
     target: flags.target,
     platforms: platforms.length === 0 ? undefined : platforms,
     noCache: flags["no-cache"],

@@ -45,19 +45,17 @@ export async function prepareBuild(paths: BuildPaths, stdio: Stdio): Promise<Pre
     return { ...(await fromInput(stdio, file)), named };
   }
   const directory = findDirectory(source);
+  const first = file === "-" ? undefined : (file ?? usualDockerfile(directory));
   const dockerfile =
-    file === "-"
+    first === undefined
       ? { text: await readAll(stdio.input()), name: "Dockerfile" }
       : joined(
-          [file ?? usualDockerfile(directory), ...more].map((each) => ({
+          [first, ...more].map((each) => ({
             text: readDockerfile(each),
             name: shownName(directory, each),
           })),
         );
-  const rules =
-    ignoreFile === undefined
-      ? readRules(directory, file === "-" ? undefined : (file ?? usualDockerfile(directory)))
-      : readIgnoreFile(ignoreFile);
+  const rules = ignoreFile === undefined ? readRules(directory, first) : readIgnoreFile(ignoreFile);
   return { dockerfile, main: localDirectory(directory, { rules }), named };
 }
 

@@ -18,9 +18,11 @@ export interface Asked {
 /** Writes `--iidfile` and `--metadata-file`, each whole or not at all. */
 export async function writeResultFiles(files: ResultFiles, built: Built, asked: Asked): Promise<void> {
   const { iidfile, metadataFile } = files;
-  if (iidfile !== undefined) await writeFileWhole(iidfile, once(imageIdOf(built, asked) ?? ""));
+  if (iidfile !== undefined) await writeFileWhole(iidfile, [Buffer.from(imageIdOf(built, asked) ?? "")]);
   if (metadataFile !== undefined)
-    await writeFileWhole(metadataFile, once(`${JSON.stringify(metadataOf(built, asked), null, 2)}\n`));
+    await writeFileWhole(metadataFile, [
+      Buffer.from(`${JSON.stringify(metadataOf(built, asked), null, 2)}\n`),
+    ]);
 }
 
 /** What names the result: an image's id, of several platforms the index; undefined when no image was made. */
@@ -57,8 +59,4 @@ function namesOf({ planned, names }: Asked): string[] {
     canonicalString(withDefaultTag(parseReference(name))),
   );
   return [...new Set(all)];
-}
-
-async function* once(text: string): AsyncGenerator<Uint8Array> {
-  yield Buffer.from(text);
 }

@@ -1,6 +1,5 @@
 import { type Built, type Failed, follow, type PreparedBuild, sendBuild } from "../../build-request/index.ts";
 import { answeredError } from "../../wire/index.ts";
-import { openAgents } from "../build/agent-flags.ts";
 import { answerCall, callOf } from "../build/call.ts";
 import { registryHeaders } from "../build/credentials.ts";
 import { buildDoor } from "../build/door.ts";
@@ -56,8 +55,8 @@ export default command({
     const told = isForPeople && flags.explain ? explaining(shown, context.stdio) : shown;
     const view = isForPeople ? showingPushes(told, context.stdio) : told;
     try {
-      using agents = await openAgents(flags.ssh, { env: context.env, address: context.engine.address });
-      const own = { ...outputFields(planned, flags), ssh: agents.sockets };
+      using agents = flags.ssh.length === 0 ? undefined : await agentsOf(flags.ssh, context);
+      const own = { ...outputFields(planned, flags), ssh: agents?.sockets ?? {} };
       const request = { ...requestFields(flags, context.env), ...own };
       const answer = await sendBuild(buildDoor(context.engine, signal), prepared, {
         request,
@@ -106,4 +105,10 @@ function said(built: Built, asked: Asked): Output {
   const id = imageIdOf(built, asked);
   const isTaken = asked.planned.sinks.some((sink) => sink?.kind === "stdout");
   return id === undefined || isTaken ? DONE : lines(id);
+}
+
+/** Agents may be programs to start: what does that is loaded for those who have some. */
+async function agentsOf(words: readonly string[], { env, engine }: CommandContext) {
+  const { openAgents } = await import("../build/agent-flags.ts");
+  return await openAgents(words, { env, address: engine.address });
 }

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { type BuildRoom, openBuildRoom, printedBySteps } from "../support/build-room.ts";
@@ -170,15 +169,15 @@ RUN --mount=type=ssh,id=absent test -z "$SSH_AUTH_SOCK"
 `);
     const keys = ["first", "second"].map((name) => join(builds.work, name)).join(",");
     const flags = ["--ssh", "default", "--ssh", `b=${second}`, "--ssh", `keys=${keys}`];
-    const printed = await builds.printed([...flags, directory], { env: { SSH_AUTH_SOCK: first } });
+    const temporary = mkdtempSync(join(builds.work, "tmp-"));
+    const printed = await builds.printed([...flags, directory], {
+      env: { SSH_AUTH_SOCK: first, TMPDIR: temporary },
+    });
     assert.match(printed[0] ?? "", / first \(ED25519\)$/);
     assert.deepEqual(printed.slice(1, 4), ["600 0:0 socket", "/run/buildkit/ssh_agent.0", "666 7:8"]);
     assert.match(printed[4] ?? "", / second \(ED25519\)$/);
     assert.deepEqual(printed.slice(5), ["2"]);
-    assert.deepEqual(
-      readdirSync(tmpdir()).filter((name) => name.startsWith("ply-agent-")),
-      [],
-    );
+    assert.deepEqual(readdirSync(temporary), []);
     assert.deepEqual(readdirSync(join(builds.engine.runRoot, "build")), []);
 
     const failing = async (

@@ -90,10 +90,11 @@ function statOf(id: string, path: string): Stats {
 /** Starts an agent with these keys and nothing else. */
 async function agentWith(id: string, keys: readonly string[], stack: DisposableStack): Promise<string> {
   const home = mkdtempSync(join(tmpdir(), "ply-agent-"));
-  stack.defer(() => rmSync(home, { recursive: true, force: true }));
   const socket = join(home, "socket");
   const agent = spawn("ssh-agent", ["-D", "-a", socket], { stdio: ["ignore", "pipe", "inherit"] });
   stack.defer(() => void agent.kill());
+  // Before the agent is ended: it unlinks its socket then, and `rmSync` takes what vanishes for all that was asked.
+  stack.defer(() => rmSync(home, { recursive: true, force: true }));
   await started(agent);
   // It says where its socket is when there is one.
   await Promise.race([once(agent.stdout, "data"), once(agent, "exit")]);

@@ -1,3 +1,4 @@
+import { parseBoolean } from "../boolean.ts";
 import { UsageError } from "./failure.ts";
 
 /** What shell completion offers for an argument or a flag's value. */
@@ -60,9 +61,6 @@ export interface ParsedFlags {
   /** `-h` or `--help` was there. */
   readonly help: boolean;
 }
-
-const TRUE: ReadonlySet<string> = new Set(["1", "t", "T", "true", "TRUE", "True"]);
-const FALSE: ReadonlySet<string> = new Set(["0", "f", "F", "false", "FALSE", "False"]);
 
 /** Reads the words after the command's name; throws UsageError in Docker's words. */
 export function parseFlags(
@@ -147,9 +145,9 @@ function readValue(name: string, spec: FlagSpec, text: string, before: unknown):
       `invalid argument ${JSON.stringify(text)} for "${spec.short ? `-${spec.short}, ` : ""}--${name}" flag: ${why}`,
     );
   if (spec.kind === "bool") {
-    if (TRUE.has(text)) return true;
-    if (FALSE.has(text)) return false;
-    throw wrong("neither true nor false");
+    const value = parseBoolean(text);
+    if (value === undefined) throw wrong("neither true nor false");
+    return value;
   }
   if (spec.kind === "int") {
     if (!/^[+-]?\d{1,15}$/.test(text)) throw wrong("not a whole number");

@@ -1,4 +1,5 @@
 import { posix } from "node:path";
+import { parseBoolean } from "../boolean.ts";
 import { didYouMean } from "../suggest.ts";
 import { bad } from "./source.ts";
 
@@ -112,9 +113,9 @@ function readerOf(given: ReadonlyMap<string, string>): Reader {
     truth(key) {
       const value = text(key);
       if (value === undefined) return undefined;
-      if (/^(1|t|true)$/i.test(value)) return true;
-      if (/^(0|f|false)$/i.test(value)) return false;
-      throw bad(`invalid value for ${key}: ${value}`);
+      const read = parseBoolean(value);
+      if (read === undefined) throw bad(`invalid value for ${key}: ${value}`);
+      return read;
     },
     whole(key, base = 10) {
       const value = text(key);

@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { parseBoolean } from "../boolean.ts";
 import { PlyError } from "../error.ts";
 import type { NetworkDriver } from "./networks.ts";
 
@@ -10,9 +11,7 @@ const MACVLAN_MODES = ["bridge", "private", "vepa", "passthru"] as const;
 const IPVLAN_MODES = ["l2", "l3", "l3s"] as const;
 const IPVLAN_FLAGS = ["bridge", "private", "vepa"] as const;
 
-const isTrue = (text: string): boolean => ["1", "t", "true"].includes(text.toLowerCase());
-const isBoolean = (text: string): boolean =>
-  ["0", "1", "t", "f", "true", "false"].includes(text.toLowerCase());
+const isTrue = (text: string): boolean => parseBoolean(text) === true;
 const oneOf = <T extends string>(values: readonly [T, ...T[]], given: string | undefined): T =>
   values.find((value) => value === given) ?? values[0];
 
@@ -48,7 +47,7 @@ export function checkOptions(driver: NetworkDriver, options: Options): void {
     throw refuse(`invalid MTU: ${mtu}`);
   for (const name of ["enable_icc", "enable_ip_masquerade", "inhibit_ipv4"]) {
     const value = options[`${BRIDGE}.${name}`];
-    if (value !== undefined && !isBoolean(value))
+    if (value !== undefined && parseBoolean(value) === undefined)
       throw refuse(`failed to parse ${BRIDGE}.${name} value: ${value}`);
   }
   const binding = options[`${BRIDGE}.host_binding_ipv4`];

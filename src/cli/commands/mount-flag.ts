@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { parseBoolean } from "../../boolean.ts";
 import type { DockerMount } from "../../wire/index.ts";
 import { UsageError } from "../failure.ts";
 import { parseMemorySize } from "./memory-size.ts";
@@ -22,9 +23,9 @@ export function parseMountFlag(text: string): DockerMount {
   const driverOptions: Record<string, string> = {};
 
   const truth = (key: string, value: string | undefined): boolean => {
-    if (value === undefined || /^(1|t|true)$/i.test(value)) return true;
-    if (/^(0|f|false)$/i.test(value)) return false;
-    throw wrong(`invalid value for '${key}': ${value}`);
+    const read = value === undefined ? true : parseBoolean(value);
+    if (read === undefined) throw wrong(`invalid value for '${key}': ${value}`);
+    return read;
   };
   for (const field of splitFields(text, wrong)) {
     const equals = field.indexOf("=");

@@ -1,7 +1,7 @@
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { writeFileWhole } from "../host-file.ts";
-import { isObject, MEDIA_TYPE } from "../oci/index.ts";
+import { ANNOTATION, isObject, MEDIA_TYPE } from "../oci/index.ts";
 
 /** Where the index of what is being written lies until all that it names is there. */
 export const NEW_INDEX = "index.json.new";
@@ -11,16 +11,14 @@ interface Entry {
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
-const REF_NAME = "org.opencontainers.image.ref.name";
-
 /** Adds what was written to the images that a layout has already; one of the same name takes the place of the old one. */
 export async function mergeLayout(directory: string): Promise<void> {
   const added = readIndex(join(directory, NEW_INDEX));
   const index = join(directory, "index.json");
-  const names = new Set(added.map(({ annotations }) => annotations?.[REF_NAME]));
+  const names = new Set(added.map(({ annotations }) => annotations?.[ANNOTATION.refName]));
   const digests = new Set(added.map(({ digest }) => digest));
   const kept = readIndex(index).filter(({ digest, annotations }) => {
-    const name = annotations?.[REF_NAME];
+    const name = annotations?.[ANNOTATION.refName];
     return name === undefined ? !digests.has(digest) : !names.has(name);
   });
   const document = {

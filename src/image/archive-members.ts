@@ -1,11 +1,14 @@
 import {
+  ANNOTATION,
   canonicalString,
   type Descriptor,
   type Digest,
   digestOf,
+  encodeJson,
   familiarName,
   familiarString,
   hexOf,
+  IMAGE_LAYOUT,
   MEDIA_TYPE,
   type Reference,
 } from "../oci/index.ts";
@@ -46,8 +49,8 @@ export function archiveMembers(layout: ArchiveLayout): (ArchiveFile | { readonly
   const manifests = layout.entries.flatMap((entry) => indexEntries(entry, layout.format));
   // What says where everything is comes first: a reader of the stream then knows each blob as it passes by.
   return [
-    file("oci-layout", encode({ imageLayoutVersion: "1.0.0" })),
-    file("index.json", encode({ schemaVersion: 2, mediaType: MEDIA_TYPE.ociIndex, manifests })),
+    file("oci-layout", encodeJson(IMAGE_LAYOUT)),
+    file("index.json", encodeJson({ schemaVersion: 2, mediaType: MEDIA_TYPE.ociIndex, manifests })),
     ...(layout.format === "docker" ? dockerFiles(layout) : []),
     { directory: "blobs" },
     { directory: "blobs/sha256" },
@@ -69,8 +72,8 @@ function indexEntries({ descriptor, names }: ArchiveEntry, format: ArchiveLayout
     ...entry,
     annotations: {
       ...annotations,
-      "io.containerd.image.name": canonicalString(name),
-      "org.opencontainers.image.ref.name": format === "oci" ? canonicalString(name) : (name.tag ?? ""),
+      [ANNOTATION.fullName]: canonicalString(name),
+      [ANNOTATION.refName]: format === "oci" ? canonicalString(name) : (name.tag ?? ""),
     },
     ...forPlatform,
   }));
@@ -89,7 +92,7 @@ function dockerFiles({ images }: ArchiveLayout): ArchiveFile[] {
       Layers: layers.map(({ descriptor }) => blobPath(descriptor.digest)),
     };
   });
-  return [file("manifest.json", encode(manifest)), file("repositories", encode(repositories))];
+  return [file("manifest.json", encodeJson(manifest)), file("repositories", encodeJson(repositories))];
 }
 
 function blobPath(digest: Digest): string {
@@ -98,10 +101,6 @@ function blobPath(digest: Digest): string {
 
 function file(path: string, bytes: Uint8Array): ArchiveFile {
   return { path, size: bytes.length, open: () => [bytes] };
-}
-
-function encode(value: object): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify(value));
 }
 
 function inOrder(files: ReadonlyMap<string, ArchiveFile>): ArchiveFile[] {

@@ -2,6 +2,7 @@ import {
   type Descriptor,
   type Digest,
   digestOf,
+  encodeJson,
   familiarName,
   formatPlatform,
   hexOf,
@@ -41,10 +42,10 @@ export function attest(
 ): AttestationManifest {
   const subject = subjectsOf(image.digest, about.names, about.platform);
   const statements = about.attestations.map(({ predicateType, predicate }) => {
-    const bytes = encode({ _type: STATEMENT_TYPE, predicateType, subject, predicate });
+    const bytes = encodeJson({ _type: STATEMENT_TYPE, predicateType, subject, predicate });
     return { predicateType, bytes, digest: digestOf(bytes) };
   });
-  const config = encode({
+  const config = encodeJson({
     ...UNKNOWN,
     config: {},
     rootfs: { type: "layers", diff_ids: statements.map(({ digest }) => digest) },
@@ -87,8 +88,4 @@ export function packageUrl(name: Reference, platform: Platform): string {
   const version = name.digest ?? name.tag;
   const at = version === undefined ? "" : `@${encodeURIComponent(version)}`;
   return `pkg:docker/${path}${at}?platform=${encodeURIComponent(formatPlatform(platform))}`;
-}
-
-function encode(value: object): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify(value));
 }

@@ -2,6 +2,7 @@ import {
   type Descriptor,
   type Digest,
   digestOf,
+  encodeJson,
   type Index,
   type Manifest,
   MEDIA_TYPE,
@@ -98,7 +99,7 @@ export function indexOver(
 
 /** A document as it is pushed and archived. */
 export function encoded(document: Manifest | Index): FetchedManifest {
-  const bytes = new TextEncoder().encode(JSON.stringify(document));
+  const bytes = encodeJson(document);
   return { bytes, mediaType: document.mediaType ?? "", digest: digestOf(bytes) };
 }
 

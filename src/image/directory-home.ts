@@ -4,11 +4,13 @@ import { chown, type FileHandle, lstat, mkdir, open, readdir, rename, rm, stat }
 import { join } from "node:path";
 import { PlyError, throwIfAborted } from "../error.ts";
 import {
+  ANNOTATION,
   algorithmOf,
   type Descriptor,
   type Digest,
   digestOf,
   hexOf,
+  IMAGE_LAYOUT,
   type Index,
   MAX_CONFIG_BYTES,
   MAX_MANIFEST_BYTES,
@@ -18,8 +20,6 @@ import {
 import type { FetchedManifest } from "../registry/index.ts";
 import type { ContentHome, ContentPlace } from "./content-home.ts";
 
-const REF_NAME = "org.opencontainers.image.ref.name";
-const LAYOUT = JSON.stringify({ imageLayoutVersion: "1.0.0" });
 /** Begins the names of files that are being written; the random rest is no digest. */
 const PART_PREFIX = ".ply-";
 /** A file that nobody has written to for so long is of an engine that was killed. */
@@ -51,9 +51,9 @@ export function directoryHome({
     throw new PlyError("invalid", `${directory}/index.json is not an image index`);
   };
   const find = ({ manifests }: Index): Descriptor | undefined => {
-    const named = manifests.find(({ annotations }) => annotations?.[REF_NAME] === tag);
+    const named = manifests.find(({ annotations }) => annotations?.[ANNOTATION.refName] === tag);
     const [only] = manifests;
-    const isNameless = manifests.length === 1 && only?.annotations?.[REF_NAME] === undefined;
+    const isNameless = manifests.length === 1 && only?.annotations?.[ANNOTATION.refName] === undefined;
     return named ?? (isNameless ? only : undefined);
   };
   return {
@@ -63,7 +63,7 @@ export function directoryHome({
       const wanted = digest === undefined ? find(index) : { digest, mediaType: undefined };
       if (wanted === undefined)
         throw new PlyError("not-found", `${directory} has no manifest ${tag}`, {
-          hint: `it has ${index.manifests.map((each) => each.annotations?.[REF_NAME] ?? each.digest).join(", ") || "none"}`,
+          hint: `it has ${index.manifests.map((each) => each.annotations?.[ANNOTATION.refName] ?? each.digest).join(", ") || "none"}`,
         });
       const bytes = await readBlob(wanted, MAX_MANIFEST_BYTES);
       const { mediaType } = parseManifest(bytes, wanted.mediaType);
@@ -91,14 +91,14 @@ export function directoryHome({
       const index = (await isFile(join(directory, "index.json"))) ? await readIndex() : undefined;
       const replaced = index === undefined ? undefined : find(index);
       const others = (index?.manifests ?? []).filter((each) => each !== replaced);
-      const own = { mediaType, digest, size: bytes.length, annotations: { [REF_NAME]: tag } };
+      const own = { mediaType, digest, size: bytes.length, annotations: { [ANNOTATION.refName]: tag } };
       const next: Index = {
         ...index,
         schemaVersion: 2,
         mediaType: MEDIA_TYPE.ociIndex,
         manifests: [...others, own],
       };
-      await write("oci-layout", LAYOUT);
+      await write("oci-layout", JSON.stringify(IMAGE_LAYOUT));
       await write("index.json", JSON.stringify(next));
       if (replaced !== undefined && replaced.digest !== digest)
         await removeUnneeded(replaced.digest, next.manifests, { readBlob, blobPath });

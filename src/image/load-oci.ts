@@ -1,5 +1,6 @@
 import { isPlyError, PlyError } from "../error.ts";
 import {
+  ANNOTATION,
   algorithmOf,
   type Descriptor,
   type DiffId,
@@ -21,10 +22,6 @@ import { type ArchiveContents, blobMember } from "./archive-contents.ts";
 import type { ImageContext } from "./context.ts";
 import { compressionOf } from "./layer-form.ts";
 import { checkLayers, type LoadPlan } from "./load-plan.ts";
-
-/** containerd's and Docker's annotation for the full name of an image in a layout. */
-const CONTAINERD_NAME = "io.containerd.image.name";
-const REF_NAME = "org.opencontainers.image.ref.name";
 
 interface Loading {
   readonly context: ImageContext;
@@ -71,8 +68,8 @@ function groupsOf(index: Index): { readonly names: Reference[]; readonly descrip
 
 /** The full name an entry carries. A reference name that is a tag only, as the specification has it, names no repository. */
 function nameOf(descriptor: Descriptor): Reference | undefined {
-  const full = descriptor.annotations?.[CONTAINERD_NAME];
-  const reference = descriptor.annotations?.[REF_NAME];
+  const full = descriptor.annotations?.[ANNOTATION.fullName];
+  const reference = descriptor.annotations?.[ANNOTATION.refName];
   const text = full ?? (reference !== undefined && /[/:]/.test(reference) ? reference : undefined);
   if (text === undefined || text === "") return undefined;
   try {

@@ -1,5 +1,5 @@
 import { PlyError } from "../error.ts";
-import type { Descriptor, ImageConfig, ImageId, Reference } from "../oci/index.ts";
+import { type Descriptor, encodeJson, type ImageConfig, type ImageId, type Reference } from "../oci/index.ts";
 import type { Lease } from "../store/index.ts";
 import { writeArchive } from "./archive-member.ts";
 import { archiveMembers } from "./archive-members.ts";
@@ -62,7 +62,7 @@ export async function holdImage(
   config: ImageConfig,
   lease: Lease,
 ): Promise<ImageContent> {
-  const bytes = new TextEncoder().encode(JSON.stringify(config));
+  const bytes = encodeJson(config);
   const id = (await context.store.blobs.put(bytes, lease)) as ImageId;
   const { os, architecture, variant = "" } = config;
   return { id, diffIds: config.rootfs.diff_ids, os, architecture, variant };

@@ -7,6 +7,7 @@ export {
   asString,
   asStringMap,
   asStrings,
+  encodeJson,
   isObject,
   type JsonObject,
   parseJsonObject,

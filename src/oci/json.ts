@@ -19,6 +19,11 @@ export function parseJsonObject(bytes: Uint8Array, what: string, maxBytes: numbe
   return asObject(value, what);
 }
 
+/** A document as it is stored, archived and pushed. */
+export function encodeJson(value: object): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(value));
+}
+
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -43,6 +43,17 @@ export interface Index {
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
+/** Keys of annotations. */
+export const ANNOTATION = {
+  /** OCI image-spec, annotations.md: the tag of an entry of a layout; podman and skopeo write the full name there. */
+  refName: "org.opencontainers.image.ref.name",
+  /** containerd's and Docker's, for the full name. */
+  fullName: "io.containerd.image.name",
+} as const;
+
+/** The file `oci-layout` (OCI image-spec, image-layout.md). */
+export const IMAGE_LAYOUT = { imageLayoutVersion: "1.0.0" } as const;
+
 export const MEDIA_TYPE = {
   ociManifest: "application/vnd.oci.image.manifest.v1+json",
   ociIndex: "application/vnd.oci.image.index.v1+json",

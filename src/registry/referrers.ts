@@ -5,6 +5,7 @@ import {
   type Descriptor,
   type Digest,
   digestOf,
+  encodeJson,
   hexOf,
   type Index,
   MAX_INDEX_ENTRIES,
@@ -73,7 +74,7 @@ export async function pushManifest(
     mediaType: MEDIA_TYPE.ociIndex,
     manifests: [...(known?.manifests ?? []), entry],
   };
-  const bytes = new TextEncoder().encode(JSON.stringify(index));
+  const bytes = encodeJson(index);
   await putManifest(
     context,
     fallbackReference(reference, subject),

@@ -3,6 +3,7 @@ import type { ImageContent, Publication } from "../../image/index.ts";
 import {
   type Descriptor,
   digestOf,
+  encodeJson,
   familiarString,
   type ImageConfig,
   type ImageId,
@@ -164,7 +165,7 @@ function only(images: readonly BuiltImage[]): BuiltImage {
 }
 
 function imageIdOf(config: ImageConfig): ImageId {
-  return digestOf(new TextEncoder().encode(JSON.stringify(config))) as ImageId;
+  return digestOf(encodeJson(config)) as ImageId;
 }
 
 function configOf({ options }: Session, built: StageResult): ImageConfig {

@@ -1,6 +1,7 @@
 import type { BuildStep, HostMount } from "../build.ts";
 import type { StepInput } from "../cache/cache.ts";
 import type { StageWork } from "../session.ts";
+import type { HeldCache } from "./cache-mounts.ts";
 
 /** One mount as a step wants it. */
 export interface MountPlan {
@@ -16,6 +17,8 @@ export interface OpenMount {
 /** Everything that must be taken away again. */
 export interface Places {
   readonly stack: AsyncDisposableStack;
+  /** Directories that are kept, by what they are: a step that asks for one twice has it once, and does not wait for itself. */
+  readonly caches: Map<string, HeldCache>;
   /** A new path of ours for one file or directory. */
   fresh(kind: "spool" | "secrets"): string;
 }

@@ -32,7 +32,10 @@ export async function planCache({ work, step, target }: MountContext, mount: Cac
         if (source !== undefined) await writeTree(source, directory);
       };
       const use = { identity, sharing, target, step: step.text, fill };
-      const held = places.stack.use(await cacheMounts.hold(use, work.session.signal));
+      const name = JSON.stringify(identity);
+      const held =
+        places.caches.get(name) ?? places.stack.use(await cacheMounts.hold(use, work.session.signal));
+      places.caches.set(name, held);
       return { mount: { kind: "bind", source: held.directory, target, readOnly } };
     },
   };

@@ -39,21 +39,32 @@ export async function planMounts(
   step: BuildStep,
   script: string | undefined,
 ): Promise<RunMounts> {
-  const plans: MountPlan[] = [];
-  for (const [n, text] of texts.entries())
-    plans.push(await planOne(work, parseRunMount(text, work.variables.expand), step, n));
-  if (script !== undefined) plans.push(scriptAt(script));
+  const asked: { readonly type: RunMount["type"]; readonly plan: MountPlan }[] = [];
+  for (const [n, text] of texts.entries()) {
+    const mount = parseRunMount(text, work.variables.expand);
+    asked.push({ type: mount.type, plan: await planOne(work, mount, step, n) });
+  }
+  const ofScript = script === undefined ? [] : [scriptAt(script)];
   const { expand } = work.variables;
   const allowed = work.session.options.run?.allowedDevices ?? [];
   const cdiDevices = await devicesOf(devices, { expand, allowed });
   return {
     inputs: [
-      ...plans.flatMap(({ inputs }) => inputs),
+      ...asked.flatMap(({ plan }) => plan.inputs),
       ...cdiDevices.map((name): StepInput => ["device", name]),
     ],
-    open: () => openAll(work, plans, cdiDevices),
+    open: () => {
+      const inTurn = asked.toSorted((a, b) => TURNS[a.type] - TURNS[b.type]).map(({ plan }) => plan);
+      return openAll(work, [...inTurn, ...ofScript], cdiDevices);
+    },
   };
 }
+
+/** Of several at one place the last is seen: as written, but secrets over all else and agents over secrets, as BuildKit has it. */
+const TURNS = { bind: 0, cache: 0, tmpfs: 0, secret: 1, ssh: 2 } as const satisfies Record<
+  RunMount["type"],
+  number
+>;
 
 async function openAll(
   { session }: StageWork,
@@ -63,6 +74,7 @@ async function openAll(
   await using stack = new AsyncDisposableStack();
   const places: Places = {
     stack,
+    caches: new Map(),
     fresh(kind) {
       const path = join(session.parts[kind], randomUUID());
       stack.defer(() => rm(path, { recursive: true, force: true }));
@@ -72,8 +84,11 @@ async function openAll(
   const opened: OpenMount[] = [];
   for (const plan of plans) opened.push(await plan.open(places));
   const held = stack.move();
+  const atTarget = new Map(
+    opened.flatMap(({ mount }) => (mount === undefined ? [] : [[mount.target, mount]])),
+  );
   return {
-    mounts: opened.flatMap(({ mount }) => (mount === undefined ? [] : [mount])),
+    mounts: [...atTarget.values()],
     env: opened.flatMap(({ env = [] }) => env),
     cdiDevices,
     [Symbol.asyncDispose]: () => held.disposeAsync(),

@@ -296,6 +296,22 @@ export const RUN_CASES: readonly DockerfileCase[] = [
     judges: MOUNTS,
   },
   {
+    name: "mounts at one place: the last is seen",
+    text: "RUN --mount=target=/m,source=dir --mount=type=tmpfs,target=/m --mount=target=m,source=dir/sub ls /m > /x\nRUN --mount=target=/m --mount=type=tmpfs,target=/m ls /m > /y",
+    judges: BY_BUILDKIT,
+  },
+  {
+    name: "a secret is seen over all else at its place",
+    text: "RUN --mount=type=secret,id=s,target=/m --mount=target=/m,source=a.txt cat /m > /x",
+    secrets: { s: "hush" },
+    judges: BY_BUILDKIT,
+  },
+  {
+    name: "a cache twice in a step, locked",
+    text: "RUN --mount=type=cache,id=k9,sharing=locked,target=/a --mount=type=cache,id=k9,sharing=locked,target=/b touch /a/f && ls /b > /x",
+    judges: BY_BUILDKIT,
+  },
+  {
     name: "a mount with a variable",
     text: "ARG T=/m\nRUN --mount=target=$T ls $T/a.txt > /x",
     judges: MOUNTS,

@@ -1,4 +1,6 @@
 import {
+  joinResults,
+  type LintResult,
   type LintWarning,
   lintDockerfile,
   type Outline,
@@ -8,6 +10,7 @@ import {
   targetsOf,
 } from "../dockerfile/index.ts";
 import { PlyError } from "../error.ts";
+import type { Platform } from "../oci/index.ts";
 import type { BuildOptions } from "./build.ts";
 import { checkDockerfile } from "./checks.ts";
 import { planPlatform } from "./open-session.ts";
@@ -27,7 +30,7 @@ export interface CheckReport {
 
 /** Questions about a Dockerfile, answered without building or pulling anything. */
 export interface Calls {
-  /** Without a target, all stages are looked at. Throws nothing for what is wrong with the Dockerfile: it is reported. */
+  /** For each platform, what is the same for several once. Without a target, all stages are looked at. Throws nothing for what is wrong with the Dockerfile: it is reported. */
   check(options: CallOptions): Promise<CheckReport>;
   /** Throws "invalid" with the place for what is wrong with the Dockerfile. */
   outline(options: CallOptions): Promise<Outline>;
@@ -35,26 +38,29 @@ export interface Calls {
 }
 
 export function openCalls(parts: BuilderParts): Calls {
-  const planOf = (options: CallOptions) => {
+  const planOf = (options: CallOptions, platform = options.platforms?.[0]) => {
     const file = parseDockerfile(options.dockerfile.text, options.dockerfile.name);
-    const { graph, ...plan } = planPlatform({ parts, options }, file, options.platforms?.[0]);
+    const { graph, ...plan } = planPlatform({ parts, options }, file, platform);
     return { file, graph, ...plan, built: new Set(graph.stages.map(({ stage }) => stage.index)) };
   };
-  const checked = async (options: CallOptions): Promise<CheckReport> => {
-    const { file, built, ...plan } = planOf(options);
-    const stages = options.target === undefined ? undefined : built;
-    const { warnings, violation, problem } = await checkDockerfile(file, { parts, options, ...plan }, stages);
-    if (problem !== undefined) return { warnings, error: placed(problem) };
-    return { warnings, ...(violation === undefined ? {} : { error: { message: violation } }) };
+  const checkFor = async (options: CallOptions, platform: Platform | undefined): Promise<LintResult> => {
+    try {
+      const { file, built, ...plan } = planOf(options, platform);
+      const stages = options.target === undefined ? undefined : built;
+      return await checkDockerfile(file, { parts, options, ...plan }, stages);
+    } catch (problem) {
+      if (!(problem instanceof PlyError)) throw problem;
+      return { warnings: await warningsOf(options), violation: undefined, problem };
+    }
   };
   return {
     async check(options) {
-      try {
-        return await checked(options);
-      } catch (error) {
-        if (!(error instanceof PlyError)) throw error;
-        return { warnings: await warningsOf(options), error: placed(error) };
-      }
+      const { platforms = [] } = options;
+      const each = platforms.length === 0 ? [undefined] : platforms;
+      const found = await Promise.all(each.map((platform) => checkFor(options, platform)));
+      const { warnings, violation, problem } = joinResults(found);
+      if (problem !== undefined) return { warnings, error: placed(problem) };
+      return { warnings, ...(violation === undefined ? {} : { error: { message: violation } }) };
     },
     outline(options) {
       const { file, built, graph, args } = planOf(options);

@@ -1,4 +1,10 @@
-import { type BaseFacts, type Dockerfile, type LintResult, lintDockerfile } from "../dockerfile/index.ts";
+import {
+  type BaseFacts,
+  type Dockerfile,
+  joinResults,
+  type LintResult,
+  lintDockerfile,
+} from "../dockerfile/index.ts";
 import { isPlyError, PlyError } from "../error.ts";
 import { type Platform, parsePlatform } from "../oci/index.ts";
 import type { BuildOptions } from "./build.ts";
@@ -62,16 +68,23 @@ async function factsOf(
 
 /**
  * Builds with the checks that its options ask for: what `error=true` forbids fails it at once, and what is found is
- * told at the end, when its images are here and known.
+ * told at the end, when its images are here and known: for each platform, what is the same for several once.
  */
 export async function withChecks<Result>(
-  [session]: readonly Session[],
+  sessions: readonly Session[],
   build: () => Promise<Result>,
 ): Promise<Result> {
-  if (session === undefined || session.options.checks !== true) return build();
-  const { file, stages } = session.graph;
-  const built = new Set(stages.map(({ stage }) => stage.index));
-  const check = () => checkDockerfile(file, session, built);
+  const [first] = sessions;
+  if (first === undefined || first.options.checks !== true) return build();
+  const check = async () =>
+    joinResults(
+      await Promise.all(
+        sessions.map((session) => {
+          const { file, stages } = session.graph;
+          return checkDockerfile(file, session, new Set(stages.map(({ stage }) => stage.index)));
+        }),
+      ),
+    );
   let found = await check();
   try {
     refuse(found);
@@ -80,8 +93,7 @@ export async function withChecks<Result>(
     refuse(found);
     return result;
   } finally {
-    for (const { at, message, ...rule } of found.warnings)
-      session.emit({ kind: "warning", message, at, rule });
+    for (const { at, message, ...rule } of found.warnings) first.emit({ kind: "warning", message, at, rule });
   }
 }
 

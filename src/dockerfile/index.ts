@@ -17,6 +17,7 @@ export {
 } from "./ignore.ts";
 export type * from "./instruction.ts";
 export {
+  joinResults,
   LINT_RULES,
   type LintOptions,
   type LintResult,

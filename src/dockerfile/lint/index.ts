@@ -1,1 +1,8 @@
-export { LINT_RULES, type LintOptions, type LintResult, type LintWarning, lintDockerfile } from "./lint.ts";
+export {
+  joinResults,
+  LINT_RULES,
+  type LintOptions,
+  type LintResult,
+  type LintWarning,
+  lintDockerfile,
+} from "./lint.ts";

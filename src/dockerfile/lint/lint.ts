@@ -50,14 +50,33 @@ export async function lintDockerfile(file: Dockerfile, options: LintOptions = {}
       const { name, description } = rule;
       return [{ rule: name, description, ...(rule.isUndocumented ? {} : { url: urlOf(name) }), message, at }];
     }),
-  ).sort((a, b) => a.at.start - b.at.start);
-  const rules = [...new Set(warnings.map(({ rule }) => rule))];
+  ).sort(byLine);
   return {
     warnings,
-    violation:
-      chosen.isError && rules.length > 0 ? `lint violation found for rules: ${rules.join(", ")}` : undefined,
+    violation: chosen.isError && warnings.length > 0 ? violationOf(warnings) : undefined,
     problem: subject.problems[0],
   };
+}
+
+/** What was found in one Dockerfile for several platforms, each finding once. */
+export function joinResults(results: readonly LintResult[]): LintResult {
+  const found = results.flatMap(({ warnings }) => warnings);
+  const each = new Map(found.map((one) => [JSON.stringify([one.rule, one.message, one.at]), one]));
+  const warnings = [...each.values()].sort(byLine);
+  const isViolated = results.some(({ violation }) => violation !== undefined);
+  return {
+    warnings,
+    violation: isViolated ? violationOf(warnings) : undefined,
+    problem: results.find(({ problem }) => problem !== undefined)?.problem,
+  };
+}
+
+function byLine(a: LintWarning, b: LintWarning): number {
+  return a.at.start - b.at.start;
+}
+
+function violationOf(warnings: readonly LintWarning[]): string {
+  return `lint violation found for rules: ${[...new Set(warnings.map(({ rule }) => rule))].join(", ")}`;
 }
 
 /** `JSONArgsRecommended` is explained at `…/json-args-recommended/`. */

@@ -7,7 +7,10 @@ import type { PlyBuildRequest, PlyCachePlace } from "../wire/index.ts";
 export function cachesOf({
   cacheFrom = [],
   cacheTo = [],
-}: PlyBuildRequest): Pick<BuildOptions, "cacheFrom" | "cacheTo" | "hasInlineCache"> {
+}: Pick<PlyBuildRequest, "cacheFrom" | "cacheTo">): Pick<
+  BuildOptions,
+  "cacheFrom" | "cacheTo" | "hasInlineCache"
+> {
   return {
     cacheFrom: cacheFrom.map(placeOf),
     cacheTo: cacheTo.flatMap((target) =>

@@ -7,7 +7,7 @@ import type { LineStream } from "./line-stream.ts";
 
 /** What a request says of the result. Throws "invalid". */
 export function outputOptions(
-  request: PlyBuildRequest,
+  request: Omit<PlyBuildRequest, "context" | "dockerfile">,
 ): Pick<BuildOptions, "outputs" | "squash" | "annotations" | "provenance"> {
   const { outputs, squash, annotations, provenance, names = [] } = request;
   if (provenance !== undefined && provenance !== "min" && provenance !== "max")
@@ -23,7 +23,7 @@ export function outputOptions(
 }
 
 /** Names that images of the list are to have. */
-export function storedNames({ outputs, names = [] }: PlyBuildRequest): string[] {
+export function storedNames({ outputs, names = [] }: Pick<PlyBuildRequest, "outputs" | "names">): string[] {
   if (outputs === undefined) return [...names];
   return outputs.flatMap((output) =>
     output.kind === "image" && output.isStored ? [...(output.names ?? names)] : [],

@@ -1,19 +1,10 @@
 import type { BuildEvent, BuildOptions, BuildStep, ContextSource, FileTree } from "../build/index.ts";
 import { parseIgnoreFile } from "../dockerfile/index.ts";
 import { isPlyError, PlyError } from "../error.ts";
-import {
-  formatPlatform,
-  isObject,
-  normalizePlatform,
-  type Platform,
-  parsePlatform,
-  parseReference,
-  withDefaultTag,
-} from "../oci/index.ts";
+import { isObject } from "../oci/index.ts";
 import type { PlyBuildContext, PlyBuildMessage, PlyBuildRequest, PlyBuildStep } from "../wire/index.ts";
-import { cachesOf } from "./build-cache.ts";
-import { contentSender, outputOptions, storedNames } from "./build-outputs.ts";
-import { epochOf } from "./build-request.ts";
+import { buildOptionsOf, platformsOf } from "./build-options.ts";
+import { contentSender, storedNames } from "./build-outputs.ts";
 import { credentialsByHost } from "./credentials.ts";
 import { bodyStream, type Exchange, sendJson } from "./exchange.ts";
 import { errorBody } from "./failure.ts";
@@ -23,7 +14,6 @@ import { answerCall } from "./ply-build-call.ts";
 import { wireProgress } from "./ply-routes.ts";
 import type { ApiRoute, Service } from "./service.ts";
 import { claimImage, claimNames, inSession } from "./session-routes.ts";
-import { stepSettings, stepWarnings } from "./step-settings.ts";
 
 /** What `ply build` speaks: `wire/ply-build.ts`. */
 export const plyBuildRoutes: readonly ApiRoute[] = [
@@ -37,7 +27,7 @@ async function build(exchange: Exchange, { engine }: Service): Promise<void> {
   const { signal } = exchange;
   const { request, archive } = await splitBody(bodyStream(exchange));
   const credentials = credentialsByHost(exchange.headers);
-  const options = optionsOf(request);
+  const options = buildOptionsOf(request);
   await using stack = new AsyncDisposableStack();
   const contexts = stack.use(
     await engine.builder.openContexts(sourcesOf(request, archive), {
@@ -180,52 +170,6 @@ function namedContexts(
   return new Map<string, FileTree | { readonly image: string }>([...trees, ...images]);
 }
 
-function optionsOf(request: PlyBuildRequest): Omit<BuildOptions, "dockerfile" | "context"> {
-  const {
-    buildArgs = {},
-    secrets = {},
-    ssh = {},
-    allow = [],
-    hostConfig = {},
-    timestamp,
-    platforms,
-  } = request;
-  return {
-    buildArgs: new Map(Object.entries(buildArgs)),
-    references: (request.names ?? []).map((name) => withDefaultTag(parseReference(name))),
-    secrets: new Map(Object.entries(secrets).map(([id, value]) => [id, Buffer.from(value, "base64")])),
-    ssh: new Map(Object.entries(ssh)),
-    ...cachesOf(request),
-    ...outputOptions(request),
-    ...(request.target === undefined ? {} : { target: request.target }),
-    ...overridesOf(request),
-    ...(request.labels === undefined ? {} : { labels: request.labels }),
-    ...(platforms === undefined ? {} : { platforms: platformsOf(platforms) }),
-    ...(request.noCacheStages === undefined ? {} : { noCacheStages: request.noCacheStages }),
-    ...(request.noCache === undefined ? {} : { noCache: request.noCache }),
-    ...(request.explain === undefined ? {} : { explain: request.explain }),
-    ...(request.project === undefined ? {} : { project: request.project }),
-    ...(request.pull === undefined ? {} : { pull: request.pull }),
-    ...(timestamp !== undefined
-      ? { times: { all: timestamp } }
-      : epochOf(new Map(Object.entries(buildArgs)))),
-    run: {
-      ...stepSettings({ ...hostConfig }),
-      allowHostNetwork: allow.includes("network.host"),
-      allowInsecure: allow.includes("security.insecure"),
-      allowedDevices: allow.flatMap(deviceRight),
-      ...(request.network === undefined ? {} : { network: request.network }),
-    },
-    warnings: stepWarnings({ ...hostConfig }),
-  };
-}
-
-/** `device=NAME`, or `device` for any, as those that are allowed. */
-function deviceRight(right: string): string[] {
-  const match = /^device(?:=(.+))?$/.exec(right);
-  return match === null ? [] : [match[1] ?? "*"];
-}
-
 /** Layouts are images from here on. */
 async function withLayouts(
   { builder }: Service["engine"],
@@ -240,18 +184,6 @@ async function withLayouts(
     images.set(name, { image: await builder.imageOfLayout(layout, reference, platform) });
   }
   return images;
-}
-
-/** What is passed on as it is. */
-function overridesOf({ firstBase, allStages, env, unsetEnv, unsetLabels, omitHistory }: PlyBuildRequest) {
-  const given = { firstBase, allStages, env, unsetEnv, unsetLabels, omitHistory };
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-}
-
-/** Each once, however it is written. */
-function platformsOf(names: readonly string[]): Platform[] {
-  const platforms = names.map((name) => normalizePlatform(parsePlatform(name)));
-  return [...new Map(platforms.map((platform) => [formatPlatform(platform), platform])).values()];
 }
 
 /** Events as messages; what a client has no use for is left out. */

@@ -1,5 +1,7 @@
 import { statfsSync } from "node:fs";
 import type { CachePolicy } from "./build/index.ts";
+import { parseDiskSize } from "./byte-size.ts";
+import { parseLongDuration } from "./duration.ts";
 import { PlyError } from "./error.ts";
 import { isObject, type JsonObject } from "./oci/index.ts";
 
@@ -81,29 +83,22 @@ export function resolveBuilderGc(gc: BuilderGc, diskBytes: number): CachePolicy 
   };
 }
 
-const POWERS = ["", "k", "m", "g", "t", "p"];
-
 function bytesOf(name: string, given: Space, diskBytes: number): number {
-  const [, number = "", unit = ""] =
-    /^(\d+(?:\.\d+)?)\s*(%|[kmgtp]?(?:i?b)?)$/i.exec(String(given).trim()) ?? [];
-  if (number === "")
+  const text = String(given).trim();
+  const share = /^(\d+(?:\.\d+)?) ?%$/.exec(text)?.[1];
+  const bytes = share === undefined ? parseDiskSize(text) : Math.floor((diskBytes * Number(share)) / 100);
+  if (bytes === undefined)
     throw new PlyError("invalid", `builder.gc.${name}: ${JSON.stringify(given)} is no size`, {
       hint: "write it as 20GB, 10GiB, a number of bytes or 10% of the disk",
     });
-  if (unit === "%") return Math.floor((diskBytes * Number(number)) / 100);
-  const power = POWERS.indexOf(unit.toLowerCase().replace(/i?b$/, ""));
-  return Math.floor(Number(number) * (/ib$/i.test(unit) ? 1024 : 1000) ** power);
+  return bytes;
 }
 
-const UNITS_MS: Readonly<Record<string, number>> = { d: 24 * HOUR_MS, h: HOUR_MS, m: 60_000, s: 1000 };
-
 function durationOf(text: string): number {
-  if (!/^(?:\d+(?:\.\d+)?[dhms])+$/.test(text))
+  const ms = parseLongDuration(text);
+  if (ms === undefined)
     throw new PlyError("invalid", `builder.gc.keepDuration: ${JSON.stringify(text)} is no duration`, {
       hint: "write it as 1440h or 60d",
     });
-  let ms = 0;
-  for (const [, number, unit = ""] of text.matchAll(/(\d+(?:\.\d+)?)([dhms])/g))
-    ms += Number(number) * (UNITS_MS[unit] ?? 0);
   return ms;
 }

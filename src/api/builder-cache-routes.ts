@@ -5,7 +5,7 @@ import { type Exchange, sendJson } from "./exchange.ts";
 import { type Filters, filterBoolean, filterValues, invalidValue, parseFilters } from "./filters.ts";
 import { queryBoolean, queryInteger } from "./query.ts";
 import type { ApiRoute, Service } from "./service.ts";
-import { formatTime, parseTimestamp } from "./timestamp.ts";
+import { formatTime, parseTimestampMs } from "./timestamp.ts";
 
 export const builderCacheRoutes: readonly ApiRoute[] = [
   { method: "POST", path: "/build/prune", handler: prune },
@@ -85,7 +85,7 @@ function unusedSinceOf(filters: Filters, nowMs: number): number | undefined {
   if (until !== undefined && unusedFor !== undefined)
     throw new PlyError("invalid", 'conflicting filters: "until" and "unused-for"');
   const text = until ?? unusedFor;
-  return text === undefined ? undefined : Number(parseTimestamp(text, nowMs) / 1_000_000n);
+  return text === undefined ? undefined : parseTimestampMs(text, nowMs);
 }
 
 function idPattern(text: string | undefined): RegExp | undefined {

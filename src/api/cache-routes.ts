@@ -7,7 +7,7 @@ import { bodyStream, type Exchange, sendJson, sendStream } from "./exchange.ts";
 import { filterValue, filterValues, parseFilters } from "./filters.ts";
 import { queryBoolean } from "./query.ts";
 import type { ApiRoute, Service } from "./service.ts";
-import { formatTime, parseTimestamp } from "./timestamp.ts";
+import { formatTime, parseTimestampMs } from "./timestamp.ts";
 
 /** The directories of `RUN --mount=type=cache`: `wire/ply-cache.ts`. */
 export const cacheRoutes: readonly ApiRoute[] = [
@@ -42,8 +42,7 @@ async function prune(exchange: Exchange, { engine, clock }: Service): Promise<vo
   const { cacheMounts } = engine.builder;
   const filters = parseFilters(exchange.query, ["until", "unused-for", "id"]);
   const until = filterValue(filters, "until") ?? filterValue(filters, "unused-for");
-  const before =
-    until === undefined ? Number.POSITIVE_INFINITY : Number(parseTimestamp(until, clock()) / 1_000_000n);
+  const before = until === undefined ? Number.POSITIVE_INFINITY : parseTimestampMs(until, clock());
   const ids = filterValues(filters, "id");
   const removed: PlyCacheRemoved["removed"][number][] = [];
   for (const mount of cacheMounts.list()) {

@@ -1,4 +1,5 @@
 import { type ContainerRecord, type FilesystemChange, hasProcess, isActive } from "../container/index.ts";
+import { formatDuration } from "../duration.ts";
 import type { ImageSummary } from "../image/index.ts";
 import type {
   DockerChange,
@@ -14,7 +15,7 @@ import { logConfig } from "./log-config.ts";
 import type { ContainerNetworkView } from "./network-view.ts";
 import { viewPortBindings } from "./port-map.ts";
 import { dockerLimits } from "./resource-request.ts";
-import { formatTime, humanDuration } from "./timestamp.ts";
+import { formatTime } from "./timestamp.ts";
 
 /** The engine's containers as Docker's bodies. */
 
@@ -71,13 +72,13 @@ export function statusText(container: ContainerRecord, nowMs: number): string {
     case "created":
       return "Created";
     case "running":
-      return `Up ${humanDuration(nowMs - (container.startedAt ?? nowMs))}${healthWords(container)}`;
+      return `Up ${formatDuration(nowMs - (container.startedAt ?? nowMs))}${healthWords(container)}`;
     case "paused":
-      return `Up ${humanDuration(nowMs - (container.startedAt ?? nowMs))} (Paused)`;
+      return `Up ${formatDuration(nowMs - (container.startedAt ?? nowMs))} (Paused)`;
     case "restarting":
-      return `Restarting (${container.exitCode}) ${humanDuration(nowMs - (container.finishedAt ?? nowMs))} ago`;
+      return `Restarting (${container.exitCode}) ${formatDuration(nowMs - (container.finishedAt ?? nowMs))} ago`;
     case "exited":
-      return `Exited (${container.exitCode}) ${humanDuration(nowMs - (container.finishedAt ?? nowMs))} ago`;
+      return `Exited (${container.exitCode}) ${formatDuration(nowMs - (container.finishedAt ?? nowMs))} ago`;
     case "removing":
       return "Removal In Progress";
     case "dead":

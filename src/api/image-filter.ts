@@ -1,6 +1,6 @@
 import type { ImageFilter } from "../image/index.ts";
 import { type Filters, filterBoolean, filterValue, filterValues } from "./filters.ts";
-import { parseTimestamp } from "./timestamp.ts";
+import { parseTimestampMs } from "./timestamp.ts";
 
 export const LIST_FILTERS = ["dangling", "label", "label!", "before", "since", "reference", "until"];
 export const PRUNE_FILTERS = ["dangling", "label", "label!", "until"];
@@ -37,7 +37,7 @@ const CLOCK_OF = [
 function untilOf(filters: Filters, nowMs: number): ImageFilter["until"] {
   for (const [name, clock] of CLOCK_OF) {
     const value = filterValue(filters, name);
-    if (value !== undefined) return { at: Number(parseTimestamp(value, nowMs) / 1_000_000n), clock };
+    if (value !== undefined) return { at: parseTimestampMs(value, nowMs), clock };
   }
   return undefined;
 }

@@ -18,7 +18,7 @@ import { parseNetworkCreate } from "./network-request.ts";
 import { dockerNetwork } from "./network-view.ts";
 import type { ApiRoute, Service } from "./service.ts";
 import { inSession, withSessionLabel } from "./session-routes.ts";
-import { parseTimestamp } from "./timestamp.ts";
+import { parseTimestampMs } from "./timestamp.ts";
 
 export const networkRoutes: readonly ApiRoute[] = [
   { method: "GET", path: "/networks", handler: list },
@@ -120,8 +120,7 @@ async function disconnect(exchange: Exchange, { engine }: Service): Promise<void
 async function prune(exchange: Exchange, { engine, clock }: Service): Promise<void> {
   const filters = parseFilters(exchange.query, PRUNE_FILTERS);
   const until = filterValue(filters, "until");
-  const createdBefore =
-    until === undefined ? Number.POSITIVE_INFINITY : Number(parseTimestamp(until, clock()) / 1_000_000n);
+  const createdBefore = until === undefined ? Number.POSITIVE_INFINITY : parseTimestampMs(until, clock());
   const labels = filterValues(filters, "label");
   const spared = filterValues(filters, "label!");
   const used = new Set(

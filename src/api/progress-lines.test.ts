@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { DockerProgressLine } from "../wire/index.ts";
-import { humanSize, progressLines } from "./progress-lines.ts";
+import { progressLines } from "./progress-lines.ts";
 
 function recorder(options: { isBehind?: () => boolean } = {}) {
   const lines: DockerProgressLine[] = [];
@@ -93,15 +93,5 @@ describe("Docker's progress lines", () => {
       secondsLeft: undefined,
     });
     assert.deepEqual(lines, [{ status: "Mounted from library/x", progressDetail: {}, id: "aa" }]);
-  });
-
-  test("sizes have four digits and decimal units", () => {
-    assert.deepEqual([0, 999, 1000, 93_341_234, 1.5e9].map(humanSize), [
-      "0B",
-      "999B",
-      "1kB",
-      "93.34MB",
-      "1.5GB",
-    ]);
   });
 });

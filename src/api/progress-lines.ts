@@ -1,3 +1,4 @@
+import { formatSize } from "../byte-size.ts";
 import type { ImageProgress } from "../image/index.ts";
 import type { DockerProgressLine } from "../wire/index.ts";
 
@@ -80,20 +81,8 @@ const BAR_WIDTH = 50;
 
 /** The bar as Docker's daemon draws it, for clients that do not draw their own. */
 function progressBar(current: number, total: number | undefined): string {
-  if (total === undefined || total <= 0 || current > total) return humanSize(current).padStart(8);
+  if (total === undefined || total <= 0 || current > total) return formatSize(current, 4).padStart(8);
   const filled = Math.floor((current / total) * BAR_WIDTH);
   const bar = filled >= BAR_WIDTH ? "=".repeat(BAR_WIDTH) : `${"=".repeat(filled)}>`.padEnd(BAR_WIDTH, " ");
-  return `[${bar}${filled >= BAR_WIDTH ? ">" : ""}] ${humanSize(current).padStart(8)}/${humanSize(total)}`;
-}
-
-/** Decimal units, four significant digits: `93.34MB`. */
-export function humanSize(bytes: number): string {
-  const units = ["B", "kB", "MB", "GB", "TB", "PB"];
-  let unit = 0;
-  let value = bytes;
-  while (value >= 1000 && unit < units.length - 1) {
-    value /= 1000;
-    unit += 1;
-  }
-  return `${Number(value.toPrecision(4))}${units[unit]}`;
+  return `[${bar}${filled >= BAR_WIDTH ? ">" : ""}] ${formatSize(current, 4).padStart(8)}/${formatSize(total, 4)}`;
 }

@@ -3,7 +3,7 @@ import type { DockerContainerPrune } from "../wire/index.ts";
 import { type Exchange, sendJson } from "./exchange.ts";
 import { type Filters, filterValue, filterValues, hasLabels, parseFilters } from "./filters.ts";
 import type { ApiRoute, Service } from "./service.ts";
-import { parseTimestamp } from "./timestamp.ts";
+import { parseTimestampMs } from "./timestamp.ts";
 
 /** What `docker system prune` asks for beside images and volumes. */
 export const pruneRoutes: readonly ApiRoute[] = [
@@ -49,5 +49,5 @@ async function pruneContainers(exchange: Exchange, { engine, clock }: Service): 
 /** Milliseconds since 1970; without the filter any time is before it. */
 function untilOf(filters: Filters, nowMs: number): number {
   const value = filterValue(filters, "until");
-  return value === undefined ? Number.POSITIVE_INFINITY : Number(parseTimestamp(value, nowMs) / 1_000_000n);
+  return value === undefined ? Number.POSITIVE_INFINITY : parseTimestampMs(value, nowMs);
 }

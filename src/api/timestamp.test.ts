@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { formatTime, humanDuration, parseTimestamp } from "./timestamp.ts";
+import { formatTime, parseTimestamp } from "./timestamp.ts";
 
 const NOW = Date.parse("2026-11-21T12:00:00Z");
 const NANO = 1_000_000_000n;
@@ -35,22 +35,8 @@ describe("timestamps", () => {
       assert.throws(() => parseTimestamp(text, NOW), /invalid timestamp/, text);
   });
 
-  test("never is year 1, spans are in Docker's words", () => {
+  test("never is year 1", () => {
     assert.equal(formatTime(null), "0001-01-01T00:00:00Z");
     assert.equal(formatTime(NOW), "2026-11-21T12:00:00.000000000Z");
-    const spans: readonly (readonly [number, string])[] = [
-      [0.4, "Less than a second"],
-      [1, "1 second"],
-      [59, "59 seconds"],
-      [60, "About a minute"],
-      [3599, "59 minutes"],
-      [3600, "About an hour"],
-      [47 * 3600, "47 hours"],
-      [13 * 86_400, "13 days"],
-      [15 * 86_400, "2 weeks"],
-      [65 * 86_400, "2 months"],
-      [800 * 86_400, "2 years"],
-    ];
-    for (const [seconds, words] of spans) assert.equal(humanDuration(seconds * 1000), words);
   });
 });

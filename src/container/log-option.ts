@@ -1,3 +1,4 @@
+import { parseDiskSize } from "../byte-size.ts";
 import { PlyError } from "../error.ts";
 
 /** Which log a container keeps. Absent in a container of an older engine: the default. */
@@ -26,8 +27,6 @@ const KNOWN_OPTIONS: Readonly<Record<string, readonly string[]>> = {
   ],
   local: ["max-size", "max-file", "compress", ...COMMON_OPTIONS],
 };
-
-const UNITS: Readonly<Record<string, number>> = { "": 1, k: 1e3, m: 1e6, g: 1e9, t: 1e12, p: 1e15 };
 
 /** Checks what was asked for and fills in what was left out. Throws "invalid" in Docker's words. */
 export function resolveLogging(given: LoggingOptions | undefined): LoggingOptions {
@@ -70,12 +69,8 @@ export interface Rotation {
 export function rotationOf(logging: LoggingOptions): Rotation {
   const size = logging.options["max-size"] ?? DEFAULT_OPTIONS["max-size"];
   const files = logging.options["max-file"] ?? DEFAULT_OPTIONS["max-file"];
-  const match = /^(\d{1,15}(?:\.\d{1,6})?) ?(?:([kmgtp]?)i?b?)$/i.exec(size);
-  if (size !== "-1" && match === null) throw new PlyError("invalid", `invalid size: '${size}'`);
-  const bytes =
-    match === null
-      ? Number.POSITIVE_INFINITY
-      : Number(match[1]) * (UNITS[(match[2] ?? "").toLowerCase()] ?? 1);
+  const bytes = size === "-1" ? Number.POSITIVE_INFINITY : parseDiskSize(size);
+  if (bytes === undefined) throw new PlyError("invalid", `invalid size: '${size}'`);
   if (bytes <= 0) throw new PlyError("invalid", "max-size must be a positive number");
   if (!/^\d{1,6}$/.test(files))
     throw new PlyError(

@@ -4,7 +4,6 @@ export {
   withEnv,
 } from "./apply-settings.ts";
 export { type Directives, syntaxOf } from "./directive.ts";
-export { parseDuration } from "./duration.ts";
 export type { BaseFacts } from "./facts.ts";
 export { type Heredoc, heredocText, parseHeredoc } from "./heredoc.ts";
 export {

@@ -1,5 +1,6 @@
 import { posix } from "node:path";
 import { parseBoolean } from "../boolean.ts";
+import { parseMemorySize } from "../byte-size.ts";
 import { didYouMean } from "../suggest.ts";
 import { bad } from "./source.ts";
 
@@ -176,20 +177,11 @@ function mountOf(type: keyof typeof KEYS, read: Reader): RunMount {
   };
 }
 
-const UNITS: Readonly<Record<string, number>> = {
-  "": 1,
-  b: 1,
-  k: 2 ** 10,
-  m: 2 ** 20,
-  g: 2 ** 30,
-  t: 2 ** 40,
-};
-
 function sizeOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
-  const match = /^(\d+(?:\.\d+)?)\s*([bkmgt]?)(?:i?b)?$/i.exec(text);
-  if (match === null) throw bad(`invalid value for size: ${text}`);
-  return Math.round(Number(match[1]) * (UNITS[(match[2] ?? "").toLowerCase()] ?? 1));
+  const bytes = parseMemorySize(text);
+  if (bytes === undefined) throw bad(`invalid value for size: ${text}`);
+  return bytes;
 }
 
 /** Fields at commas; a field in double quotes may hold some, and `""` for a quote. */

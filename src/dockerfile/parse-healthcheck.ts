@@ -1,4 +1,4 @@
-import { parseDuration } from "./duration.ts";
+import { parseDuration } from "../duration.ts";
 import type { Flags } from "./flags.ts";
 import type { HealthcheckInstruction } from "./instruction.ts";
 import { bad } from "./source.ts";
@@ -28,7 +28,7 @@ export function healthcheckOf(flags: Flags, rest: string): Check {
   const check: Writable<Check> = { Test: exec === undefined ? ["CMD-SHELL", command] : ["CMD", ...exec] };
   for (const [flag, field] of Object.entries(DURATIONS)) {
     const text = flags.text(flag);
-    const nanoseconds = text === undefined ? 0 : parseDuration(flag, text);
+    const nanoseconds = text === undefined ? 0 : nanosecondsOf(flag, text);
     if (nanoseconds !== 0) check[field] = nanoseconds;
   }
   const retries = flags.text("retries");
@@ -37,4 +37,12 @@ export function healthcheckOf(flags: Flags, rest: string): Check {
     if (Number(retries) > 0) check.Retries = Number(retries);
   }
   return check;
+}
+
+/** At least 1 ms where it is not 0, as Docker demands. */
+function nanosecondsOf(flag: string, text: string): number {
+  const ms = parseDuration(text);
+  if (ms === undefined) throw bad(`--${flag}: invalid duration ${JSON.stringify(text)}`);
+  if (ms !== 0 && ms < 1) throw bad(`--${flag}: cannot be less than 1ms`);
+  return Math.round(ms * 1e6);
 }

@@ -1,4 +1,4 @@
-import { formatSize } from "../output/size.ts";
+import { formatSize } from "../../byte-size.ts";
 import { printable, truncate, widthOf } from "../output/width.ts";
 import type { Paint } from "./paint.ts";
 import { type StepState, seconds, titleOf } from "./step-state.ts";

@@ -1,7 +1,7 @@
 import { type PreparedBuild, walkContext } from "../../build-request/index.ts";
+import { formatSize } from "../../byte-size.ts";
 import { UsageError } from "../failure.ts";
 import { lines, type Output } from "../output/index.ts";
-import { formatSize } from "../output/size.ts";
 
 /** `--list-context`: what a build would see, what it weighs, and which rule leaves out what. */
 export function listContext({ main }: PreparedBuild): Output {

@@ -34,7 +34,7 @@ export function healthcheckOf(flags: FlagValues<typeof HEALTH_FLAGS>): { readonl
     StartInterval: flags["health-start-interval"],
   };
   const given = Object.entries(times).flatMap(([name, time]) =>
-    time === undefined ? [] : [[name, requireDuration(time === "0" ? "0s" : time) * NANOSECONDS] as const],
+    time === undefined ? [] : [[name, Math.round(requireDuration(time) * NANOSECONDS)] as const],
   );
   const asks = command !== undefined || retries !== undefined || given.length > 0;
   if (flags["no-healthcheck"]) {

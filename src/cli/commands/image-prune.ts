@@ -1,6 +1,6 @@
 import { command } from "../command.ts";
 import { UsageError } from "../failure.ts";
-import { lines, parseSize, requireDuration } from "../output/index.ts";
+import { lines, requireDuration, requireSize } from "../output/index.ts";
 import { confirm, pruneFilter, pruneImages } from "./pruning.ts";
 
 export default command({
@@ -41,7 +41,7 @@ export default command({
       filter: pruneFilter(flags.filter, Date.now()),
       ...(flags["unused-for"] === undefined ? {} : { unusedForMs: requireDuration(flags["unused-for"]) }),
       ...(keep === undefined ? {} : { keep }),
-      ...(flags["max-size"] === undefined ? {} : { maxSize: parseSize(flags["max-size"]) }),
+      ...(flags["max-size"] === undefined ? {} : { maxSize: requireSize(flags["max-size"]) }),
       ...(flags["dry-run"] ? { dryRun: true } : {}),
     };
     const what = isPolicy

@@ -1,3 +1,4 @@
+import { parseMemorySize } from "../../byte-size.ts";
 import type { DockerHostConfig, DockerRestartPolicy } from "../../wire/index.ts";
 import { UsageError } from "../failure.ts";
 import type { FlagSpecs, FlagValues } from "../flags.ts";
@@ -47,18 +48,15 @@ export function resourceRequest(flags: Partial<ResourceFlags>): DockerHostConfig
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
 
-const FACTORS: Readonly<Record<string, number>> = { b: 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
-
 /** Docker's sizes in memory: binary units, whatever they are called. */
 export function bytesOf(flag: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
-  const match = /^(\d+(?:\.\d+)?) ?(?:([bkmgt])(?:i?b)?)?$/i.exec(text.trim());
-  const factor = FACTORS[(match?.[2] ?? "b").toLowerCase()];
-  if (match === null || factor === undefined)
+  const bytes = parseMemorySize(text);
+  if (bytes === undefined)
     throw new UsageError(
       `invalid argument ${JSON.stringify(text)} for "--${flag}" flag: invalid size: '${text}'`,
     );
-  return Math.trunc(Number(match[1]) * factor);
+  return bytes;
 }
 
 function cpusOf(text: string | undefined): number | undefined {

@@ -1,3 +1,4 @@
+import { formatBinarySize } from "../../byte-size.ts";
 import type { DockerStats } from "../../wire/index.ts";
 import { type Column, formatSize } from "../output/index.ts";
 import { shortId } from "./ids.ts";
@@ -21,7 +22,7 @@ export function statsColumns(full: boolean): Column<StatsRow>[] {
       name: "MemUsage",
       heading: "MEM USAGE / LIMIT",
       value: ({ stats }) =>
-        `${formatBinary(memoryUsed(stats))} / ${formatBinary(stats.memory_stats.limit ?? 0)}`,
+        `${formatBinarySize(memoryUsed(stats))} / ${formatBinarySize(stats.memory_stats.limit ?? 0)}`,
     },
     { name: "MemPerc", heading: "MEM %", value: ({ stats }) => percent(memoryShare(stats)) },
     {
@@ -78,13 +79,4 @@ function pair(first: number, second: number): string {
 
 function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, each) => total + each, 0);
-}
-
-const BINARY_UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
-
-/** Four significant digits in binary units, as Docker shows memory: `1.563MiB`. */
-export function formatBinary(bytes: number): string {
-  let [value, unit] = [bytes, 0];
-  for (; value >= 1024 && unit < BINARY_UNITS.length - 1; unit++) value /= 1024;
-  return `${Number(value.toPrecision(4))}${BINARY_UNITS[unit]}`;
 }

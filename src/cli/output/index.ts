@@ -1,3 +1,5 @@
+export { formatSize } from "../../byte-size.ts";
+export { formatDuration } from "../../duration.ts";
 export * from "./duration.ts";
 export * from "./listing.ts";
 export * from "./output.ts";

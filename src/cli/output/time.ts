@@ -1,5 +1,5 @@
+import { parseLongDuration } from "../../duration.ts";
 import { UsageError } from "../failure.ts";
-import { parseDuration } from "./duration.ts";
 
 const two = (n: number): string => String(n).padStart(2, "0");
 
@@ -41,9 +41,9 @@ export function formatRfc3339(atMs: number, nanoseconds?: number): string {
  * (`1700000000.5`), or RFC 3339 with parts left out (`2026-05-01`, local). Milliseconds since 1970; throws UsageError.
  */
 export function parseTime(text: string, nowMs: number): number {
-  const span = parseDuration(text);
-  if (span !== undefined) return nowMs - span;
   if (/^\d{1,12}(?:\.\d+)?$/.test(text)) return Number(text) * 1000;
+  const span = parseLongDuration(text);
+  if (span !== undefined) return nowMs - span;
   const match =
     /^(\d{4})-(\d{2})-(\d{2})(?:T(\d{2})(?::(\d{2})(?::(\d{2}(?:\.\d{1,9})?))?)?)?(Z|[+-]\d{2}:\d{2})?$/.exec(
       text,

@@ -1,5 +1,5 @@
+import { formatSize } from "../../byte-size.ts";
 import type { PlyProgress } from "../../wire/index.ts";
-import { formatSize } from "../output/size.ts";
 import { printable } from "../output/width.ts";
 import type { Stdio } from "../terminal/index.ts";
 import { formatFrame, formatLayer } from "./frame.ts";

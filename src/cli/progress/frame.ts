@@ -1,5 +1,5 @@
+import { formatSize } from "../../byte-size.ts";
 import { formatSpan } from "../output/duration.ts";
-import { formatSize } from "../output/size.ts";
 import { printable, truncate } from "../output/width.ts";
 import { isActive, isMoving, type LayerState, type TotalState, type Transfer } from "./transfer.ts";
 

@@ -9,6 +9,7 @@ import { keyOf } from "./cache/cache.ts";
 import type { StageBase } from "./cache/difference.ts";
 import { warnOfPlatform } from "./foreign.ts";
 import type { PlannedStage } from "./graph.ts";
+import { noteUse } from "./origin.ts";
 import type { Session, StageResult } from "./session.ts";
 import { stackOf } from "./stage-root.ts";
 
@@ -42,6 +43,7 @@ export async function beginStage(session: Session, planned: PlannedStage, step: 
     const other = session.options.contexts?.get(base.name);
     if (other === undefined) throw new PlyError("internal", `there is no context ${base.name}`);
     if (!("image" in other)) {
+      noteUse(session, other);
       const begun = { ...nothing, ...(await layerOfContext(session, other, base.name)) };
       return { ...begun, base: { ...(nothing.base as Begin["base"]), imageName: base.name } };
     }

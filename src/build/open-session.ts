@@ -107,6 +107,7 @@ function openSession(
     firstStep,
     total: count.total,
     usedImages: new Map(),
+    materials: new Map(),
     emit:
       count.isOneOfSeveral && platform !== undefined
         ? (event) => emit(ofPlatform(event, formatPlatform(platform)))

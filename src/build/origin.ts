@@ -14,6 +14,11 @@ export function contextOf({ options }: Session, name: string): FileTree {
   return options.context;
 }
 
+/** The build's result is made of this: where it was fetched, provenance says so. */
+export function noteUse({ materials }: Session, { fetched }: FileTree): void {
+  if (fetched !== undefined) materials.set(fetched.uri, fetched);
+}
+
 /** The tree that `--from` names: a stage, a named context or an image. */
 export async function treeFrom(work: StageWork, from: string, step: BuildStep): Promise<FileTree> {
   const { session, planned } = work;
@@ -27,7 +32,10 @@ export async function treeFrom(work: StageWork, from: string, step: BuildStep): 
   }
   if (origin.kind === "scratch") throw new PlyError("invalid", "nothing can be copied from scratch");
   const context = origin.kind === "context" ? session.options.contexts?.get(origin.name) : undefined;
-  if (context !== undefined && !("image" in context)) return context;
+  if (context !== undefined && !("image" in context)) {
+    noteUse(session, context);
+    return context;
+  }
   const record = await baseImage(session, context?.image ?? origin.name, session.platform, step);
   return session.sources.treeOf(record.diffIds);
 }

@@ -3,6 +3,7 @@ import type { ImageRecord, LayerRecord, Lease } from "../store/index.ts";
 import type { BuildEvent, BuildOptions } from "./build.ts";
 import type { BuildCache } from "./cache/cache.ts";
 import type { BuildTrace, StageTrace } from "./cache/trace.ts";
+import type { Material } from "./context/file-tree.ts";
 import type { BuildGraph, PlannedStage } from "./graph.ts";
 import type { BuilderParts } from "./parts.ts";
 import type { CacheImports } from "./remote-cache/import.ts";
@@ -35,6 +36,8 @@ export interface Session {
   readonly stageOf: (index: number) => Promise<StageResult>;
   /** What was taken from images, by the names that they were asked for under. */
   readonly usedImages: Map<string, ImageRecord>;
+  /** What was added or taken from addresses, by these. */
+  readonly materials: Map<string, Material>;
   readonly emit: (event: BuildEvent) => void;
 }
 

@@ -1,14 +1,32 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { type BuildRoom, openBuildRoom } from "../support/build-room.ts";
 import { unless } from "../support/needs.ts";
+import { must } from "../support/process.ts";
 
-describe("flags of ply build", { skip: unless("root") }, () => {
+describe("flags of ply build", { skip: unless("root", "git") }, () => {
   let room: BuildRoom;
+  let server: Server;
+  let address: string;
   before(async () => {
     room = await openBuildRoom();
+    server = createServer(({ url = "" }, response) => {
+      const path = url.split("?")[0] ?? "";
+      const body = path === "/file.txt" ? "fetched\n" : room.repositoryFile(path);
+      response.writeHead(body === undefined ? 404 : 200).end(body);
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
   });
-  after(() => room[Symbol.asyncDispose]());
+  after(async () => {
+    server.close();
+    await room[Symbol.asyncDispose]();
+  });
 
   test("checks are made for each platform, and what is found for several is told once", async () => {
     const directory = room.contextOf(`ARG TARGETARCH
@@ -44,5 +62,40 @@ FROM for-$TARGETARCH
       (await room.engine.ply(refused)).stderr,
       /lint violation found for rules: LegacyKeyValueFormat/,
     );
+  });
+
+  test("provenance names what was fetched: addresses, repositories by their commits, the context itself", async () => {
+    const repository = join(room.work, "repo");
+    mkdirSync(repository);
+    writeFileSync(
+      join(repository, "Dockerfile"),
+      `FROM scratch\nADD http://me:secret@${address}/file.txt /\nADD http://${address}/repo.git#main /r/\nCOPY --from=more Dockerfile /d\n`,
+    );
+    const git = "git -c user.name=t -c user.email=t@x";
+    const script = `git init -qb main && git add . && ${git} commit -qm 1 && git update-server-info && git rev-parse HEAD`;
+    const commit = (await must("sh", ["-c", script], { cwd: repository })).stdout.trim();
+    const layout = join(room.work, "layout");
+    const url = `http://${address}/repo.git`;
+    // The second time nothing is made anew.
+    for (const dest of [layout, `${layout}2`]) {
+      const output = ["--provenance=true", "--output", `type=oci,dest=${dest},tar=false`];
+      await room.engine.must(["build", "--build-context", `more=${url}`, ...output, `${url}#main`]);
+      const blobs = join(dest, "blobs/sha256");
+      const documents = readdirSync(blobs)
+        .map((name) => readFileSync(join(blobs, name), "utf8"))
+        .flatMap((text) => (text.startsWith("{") ? [JSON.parse(text)] : []));
+      const statement = documents.find(
+        ({ predicateType }) => predicateType === "https://slsa.dev/provenance/v1",
+      );
+      const { resolvedDependencies, externalParameters } = statement.predicate.buildDefinition;
+      const context = { uri: `${url}#main`, digest: { sha1: commit } };
+      assert.deepEqual(externalParameters.configSource, { ...context, path: "Dockerfile" });
+      const sha256 = createHash("sha256").update("fetched\n").digest("hex");
+      assert.deepEqual(resolvedDependencies, [
+        context,
+        { uri: `http://${address}/file.txt`, digest: { sha256 } },
+        { uri: url, digest: { sha1: commit } },
+      ]);
+    }
   });
 });

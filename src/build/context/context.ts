@@ -9,11 +9,11 @@ import { mayBeArchive, spoolArchive } from "./archive.ts";
 import { directoryTree } from "./directory-tree.ts";
 import { httpAuthorization, type Secrets } from "./fetch-secrets.ts";
 import type { FilePool } from "./file-pool.ts";
-import { byteString, type FileTree, newNode, shownPath } from "./file-tree.ts";
+import { byteString, type FileTree, type Material, newNode, shownPath } from "./file-tree.ts";
 import { gitTree } from "./git.ts";
 import { parseGitAddress } from "./git-address.ts";
 import type { HostMemory } from "./host-memory.ts";
-import { download, isUrl } from "./remote.ts";
+import { download, isUrl, shown } from "./remote.ts";
 import type { Repositories } from "./repositories.ts";
 
 /** Where a context comes from. */
@@ -121,7 +121,7 @@ export async function openBuildContexts(
   if (opened !== null && "text" in opened)
     return finish(stack, {
       dockerfile: { text: opened.text, name: DOCKERFILE },
-      main: emptyTree(),
+      main: { ...emptyTree(), fetched: opened.fetched },
       named: trees,
     });
   if (dockerfile === undefined || opened === null)
@@ -165,10 +165,13 @@ async function spool(
   return stack.use(await spoolArchive(archive, join(directory, randomUUID()), signal));
 }
 
-async function openOne(
-  opening: Opening,
-  source: ContextSource,
-): Promise<FileTree | { readonly text: string }> {
+/** What an address had in place of a context. */
+interface LoneDockerfile {
+  readonly text: string;
+  readonly fetched: Material;
+}
+
+async function openOne(opening: Opening, source: ContextSource): Promise<FileTree | LoneDockerfile> {
   if ("archive" in source) return spool(opening, source.archive);
   if ("address" in source) return fetchContext(opening, source.address);
   if ("member" in source) return memberOf(opening.sent, source.member);
@@ -230,7 +233,7 @@ function withoutIgnored(root: TreeNode, rules: IgnoreFile): TreeNode {
 async function fetchContext(
   { spool: directory, stack, signal, repositories, options }: Opening,
   address: string,
-): Promise<FileTree | { readonly text: string }> {
+): Promise<FileTree | LoneDockerfile> {
   const place = join(directory, randomUUID());
   stack.defer(() => rm(place, { recursive: true, force: true }));
   const git = parseGitAddress(address);
@@ -244,14 +247,15 @@ async function fetchContext(
       hint: "give the address of a git repository, an archive or a Dockerfile",
     });
   const authorization = (url: URL) => httpAuthorization(secrets, url);
-  const { size } = await download(address, place, { authorization, signal });
+  const { size, sha256 } = await download(address, place, { authorization, signal });
+  const fetched: Material = { uri: shown(address), digest: { sha256 } };
   // By what it is: servers call a Dockerfile application/octet-stream and an archive text/plain.
   if (size <= DOCKERFILE_BYTES) {
     const bytes = await readFile(place);
-    if (!mayBeArchive(bytes) && !bytes.includes(0)) return { text: bytes.toString("utf8") };
+    if (!mayBeArchive(bytes) && !bytes.includes(0)) return { text: bytes.toString("utf8"), fetched };
   }
   const chunks = createReadStream(place) as AsyncIterable<Uint8Array>;
-  return stack.use(await spoolArchive(chunks, `${place}.tar`, signal));
+  return { ...stack.use(await spoolArchive(chunks, `${place}.tar`, signal)), fetched };
 }
 
 function emptyTree(): FileTree {

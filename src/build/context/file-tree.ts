@@ -14,8 +14,18 @@ export interface FileTree {
   originOf?(node: TreeNode): string;
   /** The whole tree as a directory of this host, as long as the build lasts. */
   directory?(): Promise<string>;
+  /** Where it was fetched from, and what that held. */
+  readonly fetched?: Material;
   /** A directory of it with its files' bytes in one file. */
   pack?(path: string, node: TreeNode): Promise<PackedTree> | PackedTree;
+}
+
+/** Something of elsewhere that a build was made of, as provenance names it (SLSA ResourceDescriptor). */
+export interface Material {
+  /** Without passwords. */
+  readonly uri: string;
+  /** `{ sha256: HEX }`, of a commit `{ sha1: HEX }`. */
+  readonly digest: Readonly<Record<string, string>>;
 }
 
 /** A tree whose files' bytes lie in one file, each from a multiple of 512 on; dispose it when that is not needed any more. */

@@ -5,7 +5,7 @@ import { isPlyError, PlyError } from "../../error.ts";
 import { runTool } from "../process.ts";
 import { directoryTree } from "./directory-tree.ts";
 import { gitAuthorization, type Secrets } from "./fetch-secrets.ts";
-import { type FileTree, walkTree } from "./file-tree.ts";
+import { type FileTree, type Material, walkTree } from "./file-tree.ts";
 import type { GitAddress } from "./git-address.ts";
 import { shown } from "./remote.ts";
 import type { Repositories } from "./repositories.ts";
@@ -83,7 +83,7 @@ export async function gitTree(
   target: string,
   options: CheckOutOptions,
 ): Promise<FileTree> {
-  const { directory, committedAt } = await checkOut(address, target, options);
+  const { directory, commit, committedAt } = await checkOut(address, target, options);
   if (lstatSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true)
     throw new PlyError(
       "not-found",
@@ -92,7 +92,13 @@ export async function gitTree(
   const tree = await directoryTree(directory);
   for (const [, node] of walkTree("", tree.root))
     Object.assign(node, { mtimeSeconds: committedAt, mtimeNanos: 0 });
-  return tree;
+  return { ...tree, fetched: materialOf(address, commit) };
+}
+
+/** `REPOSITORY#REF`, as BuildKit names it. */
+function materialOf({ repository, ref }: GitAddress, commit: string): Material {
+  const uri = ref === "" ? shown(repository) : `${shown(repository)}#${ref}`;
+  return { uri, digest: { [commit.length > 40 ? "sha256" : "sha1"]: commit } };
 }
 
 /** git as nobody sits there to answer it, and as no repository can make it run things. */

@@ -10,8 +10,8 @@ import { readingBelow } from "../context/file-content.ts";
 import { type FileTree, newNode } from "../context/file-tree.ts";
 import { gitTree } from "../context/git.ts";
 import { parseGitAddress } from "../context/git-address.ts";
-import { isUrl } from "../context/remote.ts";
-import { contextOf } from "../origin.ts";
+import { isUrl, shown } from "../context/remote.ts";
+import { contextOf, noteUse } from "../origin.ts";
 import type { StageWork } from "../session.ts";
 import { type CopyOptions, copyFound, type Found, findSources } from "./copy-files.ts";
 import type { LayerPlan } from "./layer-plan.ts";
@@ -40,6 +40,7 @@ export async function findAdded(adding: AddWork, paths: readonly string[]): Prom
       found.push(...findSources(contextOf(adding.work.session, "ADD"), path, "ADD", false));
     }
   }
+  for (const { tree } of found) noteUse(adding.work.session, tree);
   return found;
 }
 
@@ -126,6 +127,7 @@ async function fromUrl({ work, instruction, options, stack }: AddWork, address: 
     read: readingBelow(directory).read,
     digestOf: () => got.sha256,
     ready: got.ready,
+    fetched: { uri: shown(address), digest: { sha256: got.sha256 } },
   };
   return {
     tree,

@@ -18,7 +18,7 @@ export function provenanceOf(session: Session): Attestation | undefined {
       buildDefinition: {
         buildType: BUILD_TYPE,
         externalParameters: {
-          configSource: { path: options.dockerfile.name },
+          configSource: { ...options.context?.fetched, path: options.dockerfile.name },
           request: {
             platform: formatPlatform(platform),
             ...(target === undefined ? {} : { target }),
@@ -40,9 +40,12 @@ export function provenanceOf(session: Session): Attestation | undefined {
   };
 }
 
-/** The images that it was made of: by the manifest that the registry has of them, else by their own ids. */
-function dependenciesOf({ usedImages, parts }: Session): object[] {
-  return [...usedImages].map(([name, record]) => {
+/**
+ * What it was made of: images, by the manifest that the registry has of them, else by their own ids; and what was fetched, by the
+ * digests of its bytes or its commit.
+ */
+function dependenciesOf({ usedImages, materials, options, parts }: Session): object[] {
+  const images = [...usedImages].map(([name, record]) => {
     const platform = platformOf(record);
     const reference = withDefaultTag(parseReference(name));
     const prefix = `${canonicalName(reference)}@`;
@@ -55,4 +58,7 @@ function dependenciesOf({ usedImages, parts }: Session): object[] {
           : { sha256: known.slice(known.lastIndexOf(":") + 1) },
     };
   });
+  const { fetched } = options.context ?? {};
+  const addresses = fetched === undefined ? materials : new Map([[fetched.uri, fetched], ...materials]);
+  return [...images, ...addresses.values()];
 }

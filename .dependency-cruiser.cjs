@@ -2,7 +2,7 @@
 // floor through that room's index.ts; never up, never sideways.
 const floors = [
   ["oci", "linux"],
-  ["tar", "compress", "erofs", "dockerfile", "event", "wire", "overlay", "cdi"],
+  ["tar", "compress", "erofs", "dockerfile", "event", "wire", "overlay", "cdi", "grpc"],
   ["store", "registry", "network", "volume", "runtime", "layer", "files", "build-request"],
   ["image", "snapshot", "ability"],
   ["build", "container", "session"],

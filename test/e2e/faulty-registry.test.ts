@@ -125,9 +125,9 @@ describe("a registry behind a bad line", {
       await succeeds(image);
       const steps = offsets().map((offset, nth, all) => offset - (all[nth - 1] ?? 0));
       assert.ok(steps.length >= 8, "nothing comes twice, nothing is left out");
-      // A reset takes what is still on its way with it.
+      // A reset takes what is still on its way with it: on a busy machine everything.
       for (const step of steps.slice(1))
-        assert.ok(kind === "reset" ? step > 0 && step <= 400_000 : step === 400_000, steps.join());
+        assert.ok(kind === "reset" ? step >= 0 && step <= 400_000 : step === 400_000, steps.join());
     });
 
   test("a reset at every first answer, whatever is asked for", async () => {

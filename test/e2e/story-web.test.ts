@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { importBusybox } from "../support/busybox.ts";
+import { freePort } from "../support/free-port.ts";
 import { unless } from "../support/needs.ts";
 import { startEngine, type TestEngine } from "../support/ply.ts";
 import { type Ran, until } from "../support/process.ts";
@@ -77,13 +77,3 @@ describe("a web server with an empty root", { skip }, () => {
       await call("rm", "-f", "site");
     });
 });
-
-/** Free a moment ago: nobody else here takes ports of loopback by number. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => server.once("listening", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  assert.ok(typeof address === "object" && address !== null);
-  return address.port;
-}

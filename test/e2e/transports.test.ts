@@ -1,25 +1,16 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { importBusybox } from "../support/busybox.ts";
+import { freePort } from "../support/free-port.ts";
 import { unless } from "../support/needs.ts";
 import { PLY_BINARY, startEngine, type TestEngine } from "../support/ply.ts";
 import { exited, must, type Ran, run, until } from "../support/process.ts";
 
 const DOCKERS = ["/usr/local/bin/docker", "/usr/bin/docker"];
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
-}
 
 describe("TLS with client certificates", {
   skip: unless("root", "openssl", ...DOCKERS.map((it) => `file:${it}`)),

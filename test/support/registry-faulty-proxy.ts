@@ -48,6 +48,7 @@ export interface FaultyProxy extends AsyncDisposable {
 }
 
 const TLS_HANDSHAKE = 0x16;
+const ARRIVAL_MS = 50;
 /** More than any head of a test has. */
 const MAX_HEAD_BYTES = 256 * 1024;
 
@@ -215,8 +216,8 @@ function spoilBody(upstream: Socket, client: Socket, rest: Buffer, fault: Fault 
       if (fault?.kind === "reset") client.resetAndDestroy();
       if (fault?.kind === "truncate") client.end();
     };
-    // A reset throws away what the kernel has not sent yet: let it go out first.
-    const flowing = client.write(part, () => setTimeout(cut, isCut ? 5 : 0));
+    // A reset throws away what has not been sent, or not been read yet: let it arrive first.
+    const flowing = client.write(part, () => setTimeout(cut, isCut ? ARRIVAL_MS : 0));
     if (!flowing && !isCut) {
       upstream.pause();
       client.once("drain", () => upstream.resume());

@@ -2,10 +2,11 @@ import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { freePort } from "./free-port.ts";
 import { startTokenService, type TokenService } from "./registry-token-service.ts";
 
 export {
@@ -155,18 +156,6 @@ async function makeTls(
   await mkdir(join(certsDir, host), { recursive: true });
   await copyFile(at("ca.pem"), join(certsDir, host, "ca.crt"));
   return { caFile: at("ca.pem"), certificate: at("tls.pem"), key: at("tls.key"), certsDir };
-}
-
-/** A port that was free a moment ago: the registry takes no port 0. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
 }
 
 async function waitUntilListening(

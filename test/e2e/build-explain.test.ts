@@ -411,7 +411,9 @@ describe("the build cache, shown and bounded", { skip: unless("root", "docker") 
     await importBusybox(small);
     for (const word of ["p", "q", "r", "s"]) await small.must(["rmi", await build(small, word)]);
     await until("the oldest goes", async () => (await records(small)).length === 3);
-    assert.match(small.log(), /build cache: \d of \d records removed, 1\d{6} bytes reclaimed/);
+    await until("it is told", () =>
+      /build cache: \d of \d records removed, 1\d{6} bytes reclaimed/.test(small.log()),
+    );
     assert.match(
       (await small.must(["events", "--since", "10m", "--until", "0s", "--filter", "type=builder"])).stdout,
       /builder prune/,

@@ -36,7 +36,17 @@ describe("logs", { skip }, () => {
     readdirSync(join(engine.root, "containers", id)).filter((name) => name.startsWith("log"));
 
   test("both streams of an ended container, with tail, times and the docker client", async () => {
-    await finish("both", "echo one; sleep 0.1; echo two >&2; sleep 0.1; echo three; printf four");
+    rmSync(join(scratch, "go"), { force: true });
+    const script =
+      "echo one; echo two >&2; until test -e /t/go; do sleep 0.02; done; echo three; printf four";
+    await start("both", script, "-v", `${scratch}:/t`);
+    // Two streams are in no certain order but for what is known to have been read.
+    await until("both are there", async () => {
+      const { stdout, stderr } = await engine.must(["logs", "both"]);
+      return stdout === "one\n" && stderr === "two\n";
+    });
+    writeFileSync(join(scratch, "go"), "");
+    await engine.must(["wait", "both"]);
     const shown = await engine.must(["logs", "both"]);
     assert.deepEqual([shown.stdout, shown.stderr], ["one\nthree\nfour", "two\n"]);
     const docker = await engine.docker(["logs", "both"]);
@@ -54,7 +64,12 @@ describe("logs", { skip }, () => {
   });
 
   test("since and until cut by time", async () => {
-    await finish("timed", "echo early; sleep 0.3; echo late");
+    rmSync(join(scratch, "go"), { force: true });
+    const script = "echo early; until test -e /t/go; do sleep 0.02; done; sleep 0.1; echo late";
+    await start("timed", script, "-v", `${scratch}:/t`);
+    await until("it has printed", async () => (await engine.must(["logs", "timed"])).stdout === "early\n");
+    writeFileSync(join(scratch, "go"), "");
+    await engine.must(["wait", "timed"]);
     const stamps = (await engine.must(["logs", "-t", "timed"])).stdout
       .split("\n")
       .map((line) => line.split(" ")[0]);
@@ -65,7 +80,7 @@ describe("logs", { skip }, () => {
       assert.equal((await logs(["logs", "--since", "10m", "timed"])).stdout, "early\nlate\n");
       assert.equal((await logs(["logs", "--until", "10m", "timed"])).stdout, "");
     }
-    const seconds = `${Date.parse(late) / 1000 - 0.1}`;
+    const seconds = `${(Date.parse(early) + Date.parse(late)) / 2000}`;
     assert.equal((await engine.must(["logs", "--since", seconds, "timed"])).stdout, "late\n");
     await engine.must(["rm", "timed"]);
   });

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { after, before, describe, test } from "node:test";
 import { unless } from "../support/needs.ts";
-import { startEngine, type TestEngine } from "../support/ply.ts";
-import { until } from "../support/process.ts";
+import { PLY_BINARY, startEngine, type TestEngine } from "../support/ply.ts";
+import { exited, until } from "../support/process.ts";
 import { busyboxMembers, tarball } from "../support/tarball.ts";
 
 describe("states, restart policies and limits", { skip: unless("root") }, () => {
@@ -239,11 +240,17 @@ describe("states, restart policies and limits", { skip: unless("root") }, () => 
     assert.match(second, /s2 +0\.\d\d%/);
     assert.ok(Number(/ s1 +([\d.]+)%/.exec(first)?.[1]) > 1, "a busy loop uses the processor");
     assert.match(await docker("stats", "--no-stream", "--format", "{{.Name}} {{.PIDs}}", "s2"), /^s2 1\n$/);
-    const live = engine.ply(["stats", "--format", "{{.Name}}", "s1", "s2"]);
-    await new Promise((resolve) => setTimeout(resolve, 1500));
+    const live = spawn(PLY_BINARY, ["stats", "--format", "{{.Name}}", "s1", "s2"], {
+      env: { ...process.env, PLY_HOST: engine.host },
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    let said = "";
+    live.stdout.on("data", (chunk: Buffer) => {
+      said += chunk.toString();
+    });
+    await until("it shows both", () => /s1\ns2\n/.test(said));
     await engine.must(["rm", "-f", "s1", "s2"]);
-    const ended = await live;
-    assert.equal(ended.code, 0, ended.stderr);
-    assert.match(ended.stdout, /s1\ns2\n/);
+    await exited(live);
+    assert.equal(live.exitCode, 0);
   });
 });

@@ -11,7 +11,7 @@ import { must, run, until } from "../support/process.ts";
 const skip = unless("root", "tmux", "debootstrap");
 
 /** A package takes a moment to come over the network. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 120_000;
 
 describe("a program that a Debian image lacks", { skip }, () => {
   let engine: TestEngine;
@@ -51,7 +51,7 @@ describe("a program that a Debian image lacks", { skip }, () => {
     await type("tree --version");
     await sees(/bash: tree: command not found/);
     await type(
-      "apt-get update -q && apt-get install -q -y --no-install-recommends tree; echo it ended with $?",
+      "R='-o Acquire::Retries=3'; apt-get $R update -q && apt-get $R install -q -y --no-install-recommends tree; echo it ended with $?",
     );
     await sees(/it ended with 0/);
     await type("clear; mkdir -p /srv/a/b && tree --noreport --charset ascii /srv");

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { unless } from "../support/needs.ts";
 import { PLY_BINARY, startEngine, type TestEngine } from "../support/ply.ts";
-import { run } from "../support/process.ts";
+import { run, until } from "../support/process.ts";
 import { busyboxMembers, tarball } from "../support/tarball.ts";
 
 const skip = unless("root");
@@ -71,6 +71,10 @@ describe("user namespaces", { skip }, () => {
       ...sh(
         "busybox touch /new && busybox chown 5:6 /new && busybox touch /srv/data/more /dev/shm/x && busybox sleep 1000",
       ),
+    );
+    await until(
+      "it has made its files",
+      async () => (await engine.ply(["exec", id, "busybox", "test", "-e", "/dev/shm/x"])).code === 0,
     );
     assert.match(await text("exec", id, "busybox", "cat", "/proc/self/uid_map"), /^0 +700000 +65536$/);
     assert.equal(await text("exec", "-u", "7:8", id, "busybox", "id", "-u"), "7");
@@ -155,6 +159,10 @@ describe("user namespaces", { skip }, () => {
       "--ipc",
       "shareable",
       ...sh("echo told >/dev/shm/note; busybox sleep 1000"),
+    );
+    await until(
+      "its note is there",
+      async () => (await engine.ply(["exec", "donor", "busybox", "test", "-s", "/dev/shm/note"])).code === 0,
     );
     const joined = ["--network", "none", "--ipc", "container:donor", "--pid", "container:donor"];
     const output = await text(

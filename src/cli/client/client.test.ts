@@ -331,7 +331,7 @@ describe("opening", () => {
          if (process.argv[2] !== "serve") process.exit(9);
          if (process.env["FAIL"]) { console.error("the root is on fire"); process.exit(3); }
          createServer((socket) => { socket.end(); }).listen(${JSON.stringify(path)}, () => {
-           setTimeout(() => process.exit(0), 2000);
+           setTimeout(() => process.exit(0), 10_000);
          });`,
       );
       const program = [process.execPath, script];

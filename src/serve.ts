@@ -142,7 +142,8 @@ async function readTls({ ca, cert, key, verifies }: ServeTls) {
 }
 
 async function removeRoots({ root, runRoot }: ServeOptions): Promise<void> {
-  for (const path of [runRoot, root]) await rm(path, { recursive: true, force: true });
+  const { removeTree } = await import("./overlay/index.ts");
+  for (const path of [runRoot, root]) await removeTree(path);
 }
 
 function endOf(stream: NodeJS.ReadStream): AbortSignal {

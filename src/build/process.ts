@@ -28,7 +28,11 @@ export async function runTool(
   });
   // With those it has started: git leaves the fetching to others.
   const stop = (): void => {
-    if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, "SIGKILL");
+    try {
+      if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, "SIGKILL");
+    } catch {
+      // It has just ended by itself.
+    }
   };
   options.signal.addEventListener("abort", stop, { once: true });
   const code = await ended(child, command).finally(() => options.signal.removeEventListener("abort", stop));

@@ -6,7 +6,8 @@ import { clearInodeFlags } from "../linux/index.ts";
 
 /**
  * Removes a tree whatever a container made of it: immutable and append-only files, names that are no UTF-8,
- * directories nested beyond the longest path. Does not follow links. Nothing there is fine.
+ * directories nested beyond the longest path; and while others remove parts of it, for which `rm` would leave the rest
+ * without a word (Bun 1.4, and Node's `rmSync`). Does not follow links. Nothing there is fine.
  */
 export async function removeTree(path: string): Promise<void> {
   try {

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { after, afterEach, before, describe, test } from "node:test";
 import { importBusybox } from "../support/busybox.ts";
 import { unless } from "../support/needs.ts";
-import { openTestNetwork, type TestNetwork } from "../support/network.ts";
+import { openTestNetwork, PATIENCE, type TestNetwork } from "../support/network.ts";
 import { startEngine, type TestEngine } from "../support/ply.ts";
 import { exited, run, until } from "../support/process.ts";
 
@@ -46,7 +46,7 @@ const UDP_SOCKET = "import socket\ns=socket.socket(socket.AF_INET,socket.SOCK_DG
 
 /** What a web server answers to a container; "" for nothing. */
 async function fromInside(container: string, address: string): Promise<string> {
-  const { stdout } = await within(container, "curl", "-sg", "--max-time", "1", `http://${address}/`);
+  const { stdout } = await within(container, "curl", "-sg", ...PATIENCE, `http://${address}/`);
   return stdout.trim();
 }
 

@@ -80,7 +80,7 @@ export async function baseImage(
     });
   if (record === undefined) {
     const reference = parseReference(name);
-    const credentials = session.options.credentialsOf?.(reference.domain);
+    const credentials = await session.options.credentialsOf?.(reference.domain);
     try {
       const pulled = await images.pull(reference, {
         ...(platform === undefined ? {} : { platform }),

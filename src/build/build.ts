@@ -1,7 +1,7 @@
 import type { IgnoreFile, LintWarning, SourceRange } from "../dockerfile/index.ts";
 import type { OnProgress } from "../image/index.ts";
 import type { Descriptor, ImageId, Platform, ProcessConfig, Reference } from "../oci/index.ts";
-import type { Credentials } from "../registry/index.ts";
+import type { CredentialsOf } from "../registry/index.ts";
 import type { Resources } from "../runtime/index.ts";
 import type { LayerStack } from "../store/index.ts";
 import type { Why } from "./cache/difference.ts";
@@ -60,7 +60,7 @@ export interface BuildOptions extends Overrides {
   readonly ignore?: IgnoreFile;
   /** Look the Dockerfile over and warn. */
   readonly checks?: boolean;
-  readonly credentialsOf?: (domain: string) => Credentials | undefined;
+  readonly credentialsOf?: CredentialsOf;
   /** Say of each step that runs why. */
   readonly explain?: boolean;
   /** Where the context is, to people: earlier builds of the same are what this one is compared with. */

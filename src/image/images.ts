@@ -9,7 +9,7 @@ import type {
   ProcessConfig,
   Reference,
 } from "../oci/index.ts";
-import type { Credentials } from "../registry/index.ts";
+import type { Credentials, CredentialsOf } from "../registry/index.ts";
 import type { ImageRecord, LayerRecord, LayerStack, Lease } from "../store/index.ts";
 import type { Annotations, ImageContent } from "./compose.ts";
 import type { ContentPlace } from "./content-home.ts";
@@ -205,7 +205,7 @@ export interface SaveOptions {
 }
 
 export interface PublishOptions {
-  readonly credentialsOf?: (domain: string) => Credentials | undefined;
+  readonly credentialsOf?: CredentialsOf;
   /** The tags are left alone: what is pushed is known by its digest. */
   readonly byDigest?: boolean;
   readonly onProgress?: OnProgress;

@@ -18,7 +18,7 @@ export async function pushPublication(
 ): Promise<Descriptor> {
   let pushed: Descriptor | undefined;
   for (const reference of publication.names) {
-    const credentials = credentialsOf?.(reference.domain);
+    const credentials = await credentialsOf?.(reference.domain);
     const transfer = { ...options, ...(credentials === undefined ? {} : { credentials }) };
     try {
       const target = byDigest ? repositoryOf(reference) : reference;

@@ -13,6 +13,9 @@ export interface Credentials {
 /** Called per registry host; undefined: go anonymous. */
 export type CredentialsFor = (host: string) => Promise<Credentials | undefined>;
 
+/** The same by the domain of an image's name, where somebody else may have to be asked. */
+export type CredentialsOf = (domain: string) => Credentials | undefined | Promise<Credentials | undefined>;
+
 export interface RequestOptions {
   readonly signal?: AbortSignal;
   /** Overrides the client's own source of credentials for this call. */

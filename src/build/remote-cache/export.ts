@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { messageOf, PlyError } from "../../error.ts";
 import type { ContentPlace, Images, OnProgress } from "../../image/index.ts";
-import type { Credentials } from "../../registry/index.ts";
+import type { CredentialsOf } from "../../registry/index.ts";
 import type { Store } from "../../store/index.ts";
 import { type CacheTarget, contentPlace, nameOfPlace } from "./place.ts";
 import {
@@ -16,7 +16,7 @@ export interface ExportParts {
   readonly store: Pick<Store, "leases">;
   readonly images: Pick<Images, "putContent">;
   readonly clock: () => number;
-  readonly credentialsOf: ((domain: string) => Credentials | undefined) | undefined;
+  readonly credentialsOf: CredentialsOf | undefined;
   readonly warn: (message: string) => void;
   readonly onProgress: OnProgress;
   readonly signal: AbortSignal;
@@ -86,7 +86,8 @@ async function sendCache(
   place: ContentPlace,
   records: readonly CacheRecord[],
 ): Promise<void> {
-  const credentials = target.kind === "reference" ? credentialsOf?.(target.reference.domain) : undefined;
+  const credentials =
+    target.kind === "reference" ? await credentialsOf?.(target.reference.domain) : undefined;
   const { compression, isCompressionForced = false } = target;
   await images.putContent(
     place,

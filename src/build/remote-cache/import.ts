@@ -1,7 +1,7 @@
 import { isPlyError, messageOf, PlyError } from "../../error.ts";
 import type { Content, ContentPlace, Images } from "../../image/index.ts";
 import { canonicalString, type DiffId, type Platform } from "../../oci/index.ts";
-import type { Credentials } from "../../registry/index.ts";
+import type { CredentialsOf } from "../../registry/index.ts";
 import type { LayerRecord, Lease, Store } from "../../store/index.ts";
 import { createFetchAhead, type FetchAhead } from "./fetch-ahead.ts";
 import { type CacheSource, contentPlace, nameOfPlace } from "./place.ts";
@@ -34,7 +34,7 @@ export interface ImportParts {
   readonly lease: Lease;
   /** What is built for: each has an image, with a cache of its own, under one name. */
   readonly platforms: readonly Platform[];
-  readonly credentialsOf: ((domain: string) => Credentials | undefined) | undefined;
+  readonly credentialsOf: CredentialsOf | undefined;
   readonly warn: (message: string) => void;
   readonly signal: AbortSignal;
 }
@@ -134,7 +134,7 @@ async function openLocal({ store }: ImportParts, source: CacheSource): Promise<O
 async function openRemote(parts: ImportParts, source: CacheSource): Promise<Opened[]> {
   const place: ContentPlace = await contentPlace(source);
   const credentials =
-    source.kind === "reference" ? parts.credentialsOf?.(source.reference.domain) : undefined;
+    source.kind === "reference" ? await parts.credentialsOf?.(source.reference.domain) : undefined;
   const contents = new Map<string, Content>();
   for (const platform of parts.platforms) {
     const content = await parts.images.readContent(place, {

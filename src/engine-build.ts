@@ -43,7 +43,11 @@ export function joinBuilder(joints: BuilderJoints): Builder {
       clock: Date.now,
     }),
     spool: join(root, "build", "spool"),
-    repositories: openRepositories(join(root, "build", "git")),
+    repositories: openRepositories({
+      directory: join(root, "build", "git"),
+      records: store.records("build-repository"),
+      clock: Date.now,
+    }),
     traces: join(root, "build", "traces"),
     secrets: join(runRoot, "build"),
     emulation: {

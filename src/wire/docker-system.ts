@@ -95,7 +95,7 @@ export interface DockerBuildCache {
   /** Before API 1.42. */
   readonly Parent?: string;
   readonly Parents?: readonly string[];
-  /** "regular": of a step; "exec.cachemount". */
+  /** "regular": of a step; "exec.cachemount"; "source.git.checkout": the copy of a repository. */
   readonly Type: string;
   readonly Description: string;
   readonly InUse: boolean;

@@ -98,4 +98,21 @@ FROM for-$TARGETARCH
       ]);
     }
   });
+
+  test("copies of repositories are listed, counted and pruned like all that builds keep", async () => {
+    const type = ["--filter", "type=source.git.checkout"];
+    const du = async () =>
+      (await room.engine.must(["builder", "du", ...type, "--format", "json"])).stdout.trim();
+    const before = JSON.parse(await du());
+    assert.equal(before.Description, `git repository http://${address}/repo.git`);
+    assert.match(before.Size, /kB$/);
+    const { BuildCache } = JSON.parse((await room.engine.request("GET", "/system/df")).text);
+    const [copy] = BuildCache.filter((each: { readonly Type: string }) => each.Type.startsWith("source"));
+    assert.equal(copy.UsageCount, 6);
+    await room.engine.must(["builder", "prune", "-f", ...type, "--filter", "unused-for=1h"]);
+    assert.notEqual(await du(), "");
+    const { stdout } = await room.engine.must(["builder", "prune", "-f", ...type]);
+    assert.match(stdout, new RegExp(`\n${copy.ID}\n\nTotal reclaimed space: [1-9][\\d.]*kB\n$`));
+    assert.deepEqual([await du(), readdirSync(join(room.engine.root, "build/git"))], ["", []]);
+  });
 });

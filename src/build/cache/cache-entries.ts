@@ -1,13 +1,14 @@
 import { sizeOfTree } from "../../linux/index.ts";
 import type { Layers } from "../../store/index.ts";
+import type { Repositories } from "../context/repositories.ts";
 import type { CacheMounts } from "../run/cache-mounts.ts";
 import type { CachedStep, SharedCache } from "./cache.ts";
 
-/** Something that builds keep, in BuildKit's terms: what a step made, or the directory of a `RUN --mount=type=cache`. */
+/** Something that builds keep, in BuildKit's terms: what a step made, the directory of a `RUN --mount=type=cache`, the copy of a git repository. */
 export interface CacheEntry {
   readonly id: string;
-  readonly type: "regular" | "exec.cachemount";
-  /** The instruction. */
+  readonly type: "regular" | "exec.cachemount" | "source.git.checkout";
+  /** The instruction, or which repository. */
   readonly description: string;
   readonly parents: readonly string[];
   /** A build that runs has it. */
@@ -25,10 +26,16 @@ export interface EntriesParts {
   readonly cache: SharedCache;
   readonly layers: Pick<Layers, "get">;
   readonly cacheMounts: Pick<CacheMounts, "list" | "usageOf">;
+  readonly repositories: Pick<Repositories, "list" | "sizeOf">;
 }
 
 /** Lists what builds keep; what layers take on disk is looked at once for each. */
-export function createEntries({ cache, layers, cacheMounts }: EntriesParts): () => Promise<CacheEntry[]> {
+export function createEntries({
+  cache,
+  layers,
+  cacheMounts,
+  repositories,
+}: EntriesParts): () => Promise<CacheEntry[]> {
   let sizes = new Map<string, number>();
   return async () => {
     const steps = cache.list().sort((a, b) => b.lastUsedAt - a.lastUsedAt);
@@ -60,6 +67,15 @@ export function createEntries({ cache, layers, cacheMounts }: EntriesParts): () 
         createdAt,
         lastUsedAt,
         useCount,
+      });
+    for (const { repository, ...copy } of repositories.list())
+      entries.push({
+        ...copy,
+        type: "source.git.checkout",
+        description: `git repository ${repository}`,
+        parents: [],
+        isShared: false,
+        size: await repositories.sizeOf(copy.id),
       });
     return entries;
   };

@@ -46,7 +46,7 @@ export interface KeeperParts {
   readonly store: Pick<Store, "layers" | "collectGarbage" | "root">;
   readonly cache: SharedCache;
   readonly cacheMounts: CacheMounts;
-  readonly repositories: Pick<Repositories, "clear">;
+  readonly repositories: Repositories;
   /** What is known of earlier builds. */
   readonly memory: {
     /** Forgets what is beyond its bounds, first of what is cached no more. */
@@ -62,20 +62,24 @@ export interface KeeperParts {
 }
 
 export function openCacheKeeper(parts: KeeperParts): CacheKeeper {
-  const { store, cache, cacheMounts, memory, policy, clock, log } = parts;
-  const list = createEntries({ cache, layers: store.layers, cacheMounts });
+  const { store, cache, cacheMounts, repositories, memory, policy, clock, log } = parts;
+  const list = createEntries({ cache, layers: store.layers, cacheMounts, repositories });
   const freeSpace = async (): Promise<number> => {
     const { bavail, bsize } = await statfs(store.root);
     return bavail * bsize;
   };
 
-  /** `freed`: bytes that have gone already. */
-  const remove = async (chosen: readonly CacheEntry[], freed = 0): Promise<PrunedCache> => {
+  /** Those that are directories; false: a build has it, or somebody else has removed it. */
+  const directories = {
+    "exec.cachemount": (id: string) => removeMount(cacheMounts, id),
+    "source.git.checkout": (id: string) => repositories.remove(id),
+  };
+  const remove = async (chosen: readonly CacheEntry[]): Promise<PrunedCache> => {
     const ids: string[] = [];
-    let bytes = freed;
+    let bytes = 0;
     for (const { id, type, size } of chosen)
-      if (type === "exec.cachemount") {
-        if (!(await removeMount(cacheMounts, id))) continue;
+      if (type !== "regular") {
+        if (!(await directories[type](id))) continue;
         bytes += size;
         ids.push(id);
       } else if (!cache.isInUse(id)) {
@@ -132,9 +136,8 @@ export function openCacheKeeper(parts: KeeperParts): CacheKeeper {
     async prune({ selection, all, limits }) {
       const chosen = chooseEntries(await list(), { selection, all, limits, freeSpace: await freeSpace() });
       const isWhole = all && Object.keys(selection).length === 0 && Object.keys(limits).length === 0;
-      if (!isWhole) return await remove(chosen);
-      cache.forgetHistory(Number.POSITIVE_INFINITY);
-      return await remove(chosen, await parts.repositories.clear());
+      if (isWhole) cache.forgetHistory(Number.POSITIVE_INFINITY);
+      return await remove(chosen);
     },
     keepToPolicy() {
       // A build that found everything has changed nothing.

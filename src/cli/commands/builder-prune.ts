@@ -21,7 +21,7 @@ export default command({
     "min-free-space": { kind: "string", value: "BYTES", help: "Remove until the disk has this much left" },
   },
   description:
-    "The least recently used goes first; what a build has, never. Filters: until=TIME (unused-for=TIME), id, parent, type=regular|exec.cachemount, description, inuse, shared, private.",
+    "The least recently used goes first; what a build has, never. Filters: until=TIME (unused-for=TIME), id, parent, type=regular|exec.cachemount|source.git.checkout, description, inuse, shared, private.",
   examples: [
     ["ply builder prune -f --filter unused-for=7d", "what nobody used for a week"],
     ["ply builder prune -af --max-used-space 10g", "down to 10 GiB"],

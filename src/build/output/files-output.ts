@@ -9,12 +9,16 @@ export async function* filesOf(
   images: readonly { readonly session: Session; readonly result: StageResult }[],
   { isSplit }: Extract<BuildOutput, { readonly kind: "files" }>,
 ): AsyncGenerator<Uint8Array, void> {
-  for (const { session, result } of images) {
+  const named = images.map(({ session, result }) => {
+    const as = isSplit ? formatPlatform(result.platform).replaceAll("/", "_") : "";
+    return { session, result, as };
+  });
+  // In the order of a walk.
+  for (const { session, result, as } of named.sort((a, b) => (a.as < b.as ? -1 : 1))) {
     const tree = await session.sources.treeOf(result.diffIds);
     const directory = await tree.directory?.();
     if (directory === undefined) continue;
     using root = openRoot(directory);
-    const as = isSplit ? formatPlatform(result.platform).replaceAll("/", "_") : "";
     yield* pack(root, "/", { as, isPart: true, signal: session.signal });
   }
   yield TAR_END;

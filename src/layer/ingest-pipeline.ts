@@ -1,6 +1,7 @@
 import { rm, stat } from "node:fs/promises";
 import { Worker } from "node:worker_threads";
 import { isPlyError, messageOf, PlyError } from "../error.ts";
+import { workerUrl } from "../worker-url.ts";
 import type { IngestJob, IngestOptions, IngestResult, OpenStream } from "./ingest.ts";
 import { feedLayer } from "./ingest-feed.ts";
 import type { IngestLimits } from "./ingest-limit.ts";
@@ -43,7 +44,7 @@ const NAME: Readonly<Record<Role, string>> = { inflate: "inflates", keep: "keeps
 
 export function createIngestPipeline(
   limits: IngestLimits,
-  workerUrl: URL = ingestWorkerUrl(),
+  moduleUrl: URL = workerUrl("layer/ingest.worker.ts"),
 ): IngestPipeline {
   const memory = allocateShared();
   const shared = viewShared(memory);
@@ -53,7 +54,7 @@ export function createIngestPipeline(
   let isClosed = false;
 
   const start = (role: Role): Worker => {
-    const worker = new Worker(workerUrl, { workerData: { role, memory } satisfies WorkerSetup });
+    const worker = new Worker(moduleUrl, { workerData: { role, memory } satisfies WorkerSetup });
     const onEnd = (why: string, cause?: unknown): void => {
       if (isClosed || crashes.has(role)) return;
       const crash = new PlyError("internal", `the thread that ${NAME[role]} layers died: ${why}`, { cause });
@@ -184,15 +185,6 @@ function listen(
 
 function cancelled(signal: AbortSignal | undefined): PlyError {
   return new PlyError("cancelled", "the layer's download was cancelled", { cause: signal?.reason });
-}
-
-/** In the compiled binary modules lie under this, by their path from the common folder of all entry points (`src`). */
-const COMPILED_ROOT = "/$bunfs/root/";
-
-function ingestWorkerUrl(): URL {
-  return import.meta.url.includes(COMPILED_ROOT)
-    ? new URL(`file://${COMPILED_ROOT}layer/ingest.worker.ts`)
-    : new URL("./ingest.worker.ts", import.meta.url);
 }
 
 /** Bytes of the part to begin with; a part that cannot be one is removed. */

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { PlyError, throwIfAborted } from "../error.ts";
 import type { LayerStack } from "../store/index.ts";
+import { workerUrl } from "../worker-url.ts";
 import { type ChainJob, type ChainOutcome, chainPath, writeChainFile } from "./erofs-image.ts";
 
 /**
@@ -45,7 +46,7 @@ async function indexBytes(stack: LayerStack): Promise<number> {
 }
 
 async function inThread(job: ChainJob, signal: AbortSignal | undefined): Promise<void> {
-  const worker = new Worker(workerUrl(), { workerData: job });
+  const worker = new Worker(workerUrl("snapshot/materialize.worker.ts"), { workerData: job });
   const onAbort = () => void worker.terminate();
   signal?.addEventListener("abort", onAbort, { once: true });
   try {
@@ -69,13 +70,4 @@ async function inThread(job: ChainJob, signal: AbortSignal | undefined): Promise
     signal?.removeEventListener("abort", onAbort);
     await worker.terminate();
   }
-}
-
-/** In the compiled binary modules lie under this, by their path from the common folder of all entry points (`src`). */
-const COMPILED_ROOT = "/$bunfs/root/";
-
-function workerUrl(): URL {
-  return import.meta.url.includes(COMPILED_ROOT)
-    ? new URL(`file://${COMPILED_ROOT}snapshot/materialize.worker.ts`)
-    : new URL("./materialize.worker.ts", import.meta.url);
 }

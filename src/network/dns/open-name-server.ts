@@ -1,5 +1,6 @@
 import { Worker } from "node:worker_threads";
 import { PlyError } from "../../error.ts";
+import { workerUrl } from "../../worker-url.ts";
 import type { Attachment } from "../attachment.ts";
 import type { NameServer } from "../name-server.ts";
 import type { Command, Reply, Served } from "./message.ts";
@@ -35,7 +36,7 @@ export function openNameServer({ isInternal, onTrouble }: NameServerParts): Open
   }
 
   function startThread(): Worker {
-    const thread = new Worker(workerUrl());
+    const thread = new Worker(workerUrl("network/dns/dns.worker.ts"));
     let hasWorked = false;
     thread.unref();
     thread.on("message", ({ ticket, problem }: Reply) => {
@@ -118,13 +119,4 @@ export function openNameServer({ isInternal, onTrouble }: NameServerParts): Open
       endThread();
     },
   };
-}
-
-/** In the compiled binary modules lie under this, by their path from the common folder of all entry points (`src`). */
-const COMPILED_ROOT = "/$bunfs/root/";
-
-function workerUrl(): URL {
-  return import.meta.url.includes(COMPILED_ROOT)
-    ? new URL(`file://${COMPILED_ROOT}network/dns/dns.worker.ts`)
-    : new URL("./dns.worker.ts", import.meta.url);
 }

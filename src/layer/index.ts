@@ -2,6 +2,7 @@ export {
   type ChangeAspect,
   type ChangesOptions,
   changesBetween,
+  sameXattrs,
   type TreeChange,
 } from "./changes.ts";
 export { type DiffOptions, diffUpper } from "./diff.ts";

@@ -28,6 +28,11 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** Left out, or null, which writers in Go put for it. */
+export function isAbsent(value: unknown): boolean {
+  return value === undefined || value === null;
+}
+
 /** `at` names the place in errors: `manifest.layers[3]`. */
 export function asObject(value: unknown, at: string): JsonObject {
   if (!isObject(value)) throw wrongType(at, "an object", value);

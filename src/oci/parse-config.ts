@@ -8,6 +8,7 @@ import {
   asString,
   asStringMap,
   asStrings,
+  isAbsent,
   isObject,
   type JsonObject,
   parseJsonObject,
@@ -130,8 +131,4 @@ function withoutNulls<T extends JsonObject>(object: T): T {
   return Object.values(object).some((value) => value === null) && isObject(object)
     ? (Object.fromEntries(Object.entries(object).filter(([, value]) => value !== null)) as T)
     : object;
-}
-
-function isAbsent(value: unknown): boolean {
-  return value === undefined || value === null;
 }

@@ -7,6 +7,7 @@ import {
   asString,
   asStringMap,
   asStrings,
+  isAbsent,
   type JsonObject,
   parseJsonObject,
 } from "./json.ts";
@@ -167,10 +168,6 @@ export function readDigest(value: unknown, at: string): ReturnType<typeof parseD
     if (cause instanceof PlyError) throw new PlyError(cause.kind, `${at}: ${cause.message}`, { cause });
     throw cause;
   }
-}
-
-function isAbsent(value: unknown): boolean {
-  return value === undefined || value === null;
 }
 
 function schema1(): PlyError {

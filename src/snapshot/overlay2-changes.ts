@@ -1,4 +1,4 @@
-import type { TreeNode } from "../layer/index.ts";
+import { sameXattrs, type TreeNode } from "../layer/index.ts";
 
 /** A directory of an unpacked layer, in overlayfs form. */
 export interface DiffDirectory {
@@ -131,15 +131,6 @@ function sameAttributes(a: TreeNode, b: TreeNode): boolean {
     a.mtimeNanos === b.mtimeNanos &&
     sameXattrs(a.xattrs, b.xattrs)
   );
-}
-
-function sameXattrs(a: TreeNode["xattrs"], b: TreeNode["xattrs"]): boolean {
-  if (a.size !== b.size) return false;
-  for (const [name, value] of a) {
-    const other = b.get(name);
-    if (other === undefined || Buffer.compare(value, other) !== 0) return false;
-  }
-  return true;
 }
 
 /** Numbers of the layers whose content the changes need. */

@@ -1,18 +1,10 @@
 import { execFile } from "node:child_process";
-import {
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  renameSync,
-  rmSync,
-  statfsSync,
-  truncateSync,
-  writeFileSync,
-} from "node:fs";
-import { dirname, join } from "node:path";
+import { existsSync, mkdirSync, renameSync, rmSync, statfsSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { messageOf, PlyError } from "../error.ts";
 import { failedWith, MS, mount, openLoop, umount } from "../linux/index.ts";
+import { isMountPoint } from "./mount-point.ts";
 import { probeOverlay2 } from "./probe.ts";
 
 /** Where an engine keeps everything. Dispose it when nothing is open there any more. */
@@ -110,8 +102,4 @@ function unmountIdle(place: string): void {
   } catch (error) {
     if (!failedWith(error, "EBUSY") && !failedWith(error, "EINVAL")) throw error;
   }
-}
-
-function isMountPoint(path: string): boolean {
-  return lstatSync(path).dev !== lstatSync(dirname(path)).dev;
 }

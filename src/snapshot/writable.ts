@@ -1,6 +1,5 @@
 import {
   existsSync,
-  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -26,6 +25,7 @@ import type { LayerStack } from "../store/index.ts";
 import { createTurns } from "../turn.ts";
 import type { PrepareOptions, Rootfs } from "./driver.ts";
 import { createMappedRoots } from "./mapped-roots.ts";
+import { isMountPoint } from "./mount-point.ts";
 import type { Hold } from "./views.ts";
 
 /** The read-only side of a container's root: overlay lowers (top first), kept while held. */
@@ -148,11 +148,6 @@ async function unmountWritable(target: string): Promise<void> {
 
 function namesIn(dir: string): string[] {
   return existsSync(dir) ? readdirSync(dir) : [];
-}
-
-function isMountPoint(target: string): boolean {
-  const [here, above] = [target, dirname(target)].map((path) => lstatSync(path, { throwIfNoEntry: false }));
-  return here !== undefined && here.dev !== above?.dev;
 }
 
 /** overlayfs shows the upper directory's own attributes as those of the root: they must be the image's. */

@@ -1,4 +1,17 @@
-import { close, fsync, open, read, realpath, rename, type Stats, stat, unlink, write } from "node:fs";
+import {
+  close,
+  fsync,
+  open,
+  read,
+  readFileSync,
+  readSync,
+  realpath,
+  rename,
+  type Stats,
+  stat,
+  unlink,
+  write,
+} from "node:fs";
 import { promisify } from "node:util";
 import { messageOf, PlyError } from "./error.ts";
 
@@ -42,6 +55,26 @@ export async function openFileChunks(path: string): Promise<AsyncIterable<Uint8A
       await files.close(fd);
     }
   })();
+}
+
+/** A small file's text; what is to stand for it where it cannot be read. */
+export function readText(path: string, otherwise = ""): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return otherwise;
+  }
+}
+
+/** Fills `target` with what an open file has at `offset`; gives the number of bytes, fewer only where the file ends. */
+export function readInto(fd: number, target: Uint8Array, offset: number): number {
+  let done = 0;
+  while (done < target.length) {
+    const count = readSync(fd, target, done, target.length - done, offset + done);
+    if (count === 0) break;
+    done += count;
+  }
+  return done;
 }
 
 /** Pieces of a file, on their way or here already. */

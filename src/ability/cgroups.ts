@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { readText } from "../host-file.ts";
 import {
   type Cgroups,
   hasQuickMoves,
@@ -180,12 +181,4 @@ function cureOf({ layout }: Cgroups, { name, unified = name }: Controller): stri
 function mountCommand(controller: string): string {
   const place = join(CGROUP_ROOT, controller);
   return `mkdir -p ${place} && mount -t cgroup -o ${controller} cgroup ${place}`;
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return "";
-  }
 }

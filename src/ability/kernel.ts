@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { closeSync, constants, mkdirSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
+import { closeSync, constants, mkdirSync, openSync, rmSync, statSync } from "node:fs";
 import { release } from "node:os";
 import { join } from "node:path";
+import { readText } from "../host-file.ts";
 import {
   type IdMap,
   MNT,
@@ -111,7 +112,7 @@ async function userNamespaces(root: string): Promise<Ability[]> {
 
 async function subordinates(): Promise<string> {
   for (const name of ["ply", "dockremap", "containers"])
-    if ((await subordinateRanges(name)).uids.length > 0) return `work; ids of ${name} in /etc/subuid`;
+    if (subordinateRanges(name).uids.length > 0) return `work; ids of ${name} in /etc/subuid`;
   return "work; for --userns=remap: echo ply:100000:65536 | tee -a /etc/subuid /etc/subgid";
 }
 
@@ -138,12 +139,4 @@ async function findSeccomp(): Promise<string> {
   const profile = await openSeccompProfiles().defaultFor([]);
   if (profile === null) throw new Error("no profile in /etc/containers or /usr/share/containers");
   return `default profile, ${profile.syscalls.length} rules`;
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return "";
-  }
 }

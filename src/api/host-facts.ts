@@ -1,5 +1,5 @@
-import { readFile } from "node:fs/promises";
 import { arch, cpus, hostname, release, totalmem } from "node:os";
+import { readText } from "../host-file.ts";
 
 /** What `info` and `version` say about the machine. */
 export interface HostFacts {
@@ -17,14 +17,8 @@ export interface HostFacts {
   readonly hasAppArmor: boolean;
 }
 
-export async function readHostFacts(): Promise<HostFacts> {
-  const [osRelease, mounts, status, appArmor] = await Promise.all([
-    readText("/etc/os-release").then((text) => text || readText("/usr/lib/os-release")),
-    readText("/proc/self/mounts"),
-    readText("/proc/self/status"),
-    readText("/sys/module/apparmor/parameters/enabled"),
-  ]);
-  const os = parseOsRelease(osRelease);
+export function readHostFacts(): HostFacts {
+  const os = parseOsRelease(readText("/etc/os-release") || readText("/usr/lib/os-release"));
   return {
     kernelVersion: release(),
     operatingSystem: os["PRETTY_NAME"] ?? os["NAME"] ?? "Linux",
@@ -33,9 +27,9 @@ export async function readHostFacts(): Promise<HostFacts> {
     processors: cpus().length,
     memoryBytes: totalmem(),
     name: hostname(),
-    cgroupVersion: /^\S+ \/sys\/fs\/cgroup cgroup2 /m.test(mounts) ? "2" : "1",
-    hasSeccomp: /^Seccomp:/m.test(status),
-    hasAppArmor: appArmor.trim() === "Y",
+    cgroupVersion: /^\S+ \/sys\/fs\/cgroup cgroup2 /m.test(readText("/proc/self/mounts")) ? "2" : "1",
+    hasSeccomp: /^Seccomp:/m.test(readText("/proc/self/status")),
+    hasAppArmor: readText("/sys/module/apparmor/parameters/enabled").trim() === "Y",
   };
 }
 
@@ -48,8 +42,4 @@ export function parseOsRelease(text: string): Readonly<Record<string, string>> {
       values[match[1] ?? ""] = (match[2]?.replace(/\\(.)/g, "$1") ?? match[3] ?? match[4] ?? "").trim();
   }
   return values;
-}
-
-async function readText(path: string): Promise<string> {
-  return readFile(path, "utf8").catch(() => "");
 }

@@ -55,7 +55,7 @@ function debugVariables(exchange: Exchange): void {
 }
 
 async function version(exchange: Exchange, { engine, startedAt }: Service): Promise<void> {
-  const host = await readHostFacts();
+  const host = readHostFacts();
   const { runtime, conmonVersion } = engine.info;
   const { architecture } = hostPlatform();
   const body: DockerVersion = {
@@ -100,7 +100,8 @@ function runtimeOfProcess(): string {
 }
 
 async function info(exchange: Exchange, { engine, clock }: Service): Promise<void> {
-  const [host, images, init] = await Promise.all([readHostFacts(), engine.images.list(), findInit()]);
+  const host = readHostFacts();
+  const [images, init] = await Promise.all([engine.images.list(), findInit()]);
   const containers = engine.containers.list();
   const count = (isOne: (status: ContainerStatus) => boolean) =>
     containers.filter((container) => isOne(container.status)).length;

@@ -4,7 +4,7 @@ import { basename, dirname } from "node:path";
 import { openRoot, pack } from "../files/index.ts";
 import { OPAQUE_MARKER } from "../layer/index.ts";
 import { resolveInRoot } from "../runtime/index.ts";
-import { tarHeader } from "../tar/index.ts";
+import { byteString, tarHeader } from "../tar/index.ts";
 import type { Volumes } from "../volume/index.ts";
 import type { ContainerMount, ContainerRecord } from "./containers.ts";
 import type { Mountpoint } from "./mountpoint.ts";
@@ -37,8 +37,8 @@ export async function openVolumesToCommit(
     await close();
     throw error;
   }
-  const targets = wanted.map(({ target }) => latin(target.slice(1)));
-  const others = mountpoints.map(({ path }) => latin(path));
+  const targets = wanted.map(({ target }) => byteString(target.slice(1)));
+  const others = mountpoints.map(({ path }) => byteString(path));
   return {
     more: membersOf(volumes, wanted),
     // A directory on the way to a volume stays, made for it or not.
@@ -60,12 +60,8 @@ async function* membersOf(
     const as = target.slice(1);
     // Nothing of the image shows through.
     const isDirectory = statSync(top).isDirectory();
-    if (isDirectory) yield tarHeader({ path: `${latin(as)}/${OPAQUE_MARKER}`, type: "file", mode: 0 });
+    if (isDirectory) yield tarHeader({ path: `${byteString(as)}/${OPAQUE_MARKER}`, type: "file", mode: 0 });
     using root = openRoot(isDirectory ? top : dirname(top));
     yield* pack(root, isDirectory ? "." : basename(top), { as, isPart: true });
   }
-}
-
-function latin(path: string): string {
-  return Buffer.from(path, "utf8").toString("latin1");
 }

@@ -1,8 +1,9 @@
-import { lstatSync, readFileSync, writeFileSync } from "node:fs";
+import { lstatSync, writeFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { PlyError } from "../error.ts";
+import { readText } from "../host-file.ts";
 import type { OciMount } from "../runtime/index.ts";
 import { attachedResolvConf, hostResolvConf, ownHostsLines } from "./etc-network.ts";
 import type { HostSettings } from "./host-settings.ts";
@@ -57,8 +58,8 @@ export async function writeEtcFiles(
 ): Promise<void> {
   const { network, name, settings } = options;
   const { attachment } = network;
-  const hosts = network.kind === "host" ? readOr("/etc/hosts", LOCALHOST) : LOCALHOST;
-  const resolv = attachment === undefined ? readOr("/etc/resolv.conf", "") : await hostResolvConf();
+  const hosts = network.kind === "host" ? readText("/etc/hosts", LOCALHOST) : LOCALHOST;
+  const resolv = attachment === undefined ? readText("/etc/resolv.conf") : await hostResolvConf();
   const own = attachment === undefined ? [] : ownHostsLines(attachment.endpoints, name);
   const files: Readonly<Record<(typeof FILES)[number], string>> = {
     hostname: `${name.hostname}\n`,
@@ -71,14 +72,6 @@ export async function writeEtcFiles(
         : attachedResolvConf(resolv, settings, attachment),
   };
   for (const file of FILES) writeFileSync(join(dir, file), files[file], { mode: 0o644 });
-}
-
-function readOr(path: string, otherwise: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return otherwise;
-  }
 }
 
 /** `name:address` (the address may be IPv6, in brackets or not). Throws "invalid" in Docker's words. */

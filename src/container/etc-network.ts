@@ -1,6 +1,7 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { isIPv6 } from "node:net";
 import { join } from "node:path";
+import { readText } from "../host-file.ts";
 import { type Attachment, DNS_ADDRESS, type Endpoint, parseResolvConf } from "../network/index.ts";
 import type { HostSettings } from "./host-settings.ts";
 import type { OwnName } from "./own-name.ts";
@@ -111,19 +112,11 @@ const RESOLVED_CONF = "/run/systemd/resolve/resolv.conf";
 
 /** The host's resolv.conf as containers on bridges can use it; "" without one. */
 export function hostResolvConf(path = "/etc/resolv.conf", resolved = RESOLVED_CONF): string {
-  const text = readOr(path, "");
+  const text = readText(path);
   const { servers } = parseResolvConf(text);
   return servers.length > 0 && servers.every((server) => server === "127.0.0.53")
-    ? readOr(resolved, text)
+    ? readText(resolved, text)
     : text;
-}
-
-function readOr(path: string, otherwise: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return otherwise;
-  }
 }
 
 /**
@@ -151,7 +144,7 @@ export function updateEtcFiles(
 
 /** In place: the file is mounted. */
 function edit(path: string, change: (text: string) => string): void {
-  const text = readOr(path, "");
+  const text = readText(path);
   const changed = change(text);
   if (changed !== text) writeFileSync(path, changed);
 }

@@ -46,7 +46,7 @@ export function createUserNamespaces(remap: string): UserNamespaces {
 export async function remapOf(owner: string): Promise<IdMap> {
   if (owner !== "default") return subordinateMap(owner);
   for (const name of DEFAULT_OWNERS) {
-    const { uids, gids } = await subordinateRanges(name);
+    const { uids, gids } = subordinateRanges(name);
     if (uids.length > 0 && gids.length > 0) return subordinateMap(name);
   }
   throw new PlyError("invalid", "this host has no subordinate ids for containers", {
@@ -57,7 +57,7 @@ export async function remapOf(owner: string): Promise<IdMap> {
 async function freeMap(size: number, taken: readonly IdMap[]): Promise<IdMap> {
   if (size < 1) throw new PlyError("invalid", `invalid userns mode: a size of ${size}`);
   for (const name of AUTO_OWNERS) {
-    const { uids, gids } = await subordinateRanges(name);
+    const { uids, gids } = subordinateRanges(name);
     const uid = freeStart(uids, size, taken, "uids");
     const gid = freeStart(gids, size, taken, "gids");
     if (uid !== undefined && gid !== undefined)

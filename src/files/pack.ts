@@ -7,12 +7,19 @@ import {
   read,
   readdirSync,
   readlinkSync,
-  readSync,
 } from "node:fs";
 import { promisify } from "node:util";
 import { PlyError, throwIfAborted } from "../error.ts";
+import { readInto } from "../host-file.ts";
 import { failedWith, fileTypeOf, isGone, openInRoot } from "../linux/index.ts";
-import { quoteBytes, TAR_END, type TarHeaderFields, tarHeader, tarPadding } from "../tar/index.ts";
+import {
+  byteString,
+  quoteBytes,
+  TAR_END,
+  type TarHeaderFields,
+  tarHeader,
+  tarPadding,
+} from "../tar/index.ts";
 import { portableXattrs } from "./attributes.ts";
 import { dataExtents } from "./extents.ts";
 import { findPlace, ownerInside, pathOf, type Root } from "./root.ts";
@@ -68,7 +75,7 @@ export async function* pack(
   const packing: Packing = { ...options, root, firstNames: new Map(), extentsLeft: MAX_EXTENTS };
   try {
     lstatOrNotFound(place.directory, place.name, path);
-    yield* gathered(packEntry(place.directory, place.name, latin(options.as), packing), options.isPart);
+    yield* gathered(packEntry(place.directory, place.name, byteString(options.as), packing), options.isPart);
   } finally {
     place[Symbol.dispose]();
   }
@@ -88,10 +95,6 @@ function lstatOrNotFound(directory: number, name: Buffer, path: string): void {
   } catch (error) {
     throw notThere(error, path);
   }
-}
-
-function latin(text: string): string {
-  return Buffer.from(text).toString("latin1");
 }
 
 /** Small pieces joined, long ones as they are, the end of the archive added. */
@@ -198,12 +201,7 @@ function* contentOf(fd: number, offset: number, length: number, signal: AbortSig
 /** What is missing since the file was cut meanwhile is zeros; here and below. */
 function readShort(fd: number, position: number, length: number): Uint8Array {
   const buffer = Buffer.allocUnsafe(length);
-  for (let at = 0; at < length; ) {
-    const bytesRead = readSync(fd, buffer, at, length - at, position + at);
-    if (bytesRead === 0) return buffer.fill(0, at);
-    at += bytesRead;
-  }
-  return buffer;
+  return buffer.fill(0, readInto(fd, buffer, position));
 }
 
 async function readLong(fd: number, position: number, length: number): Promise<Uint8Array> {

@@ -17,7 +17,7 @@ import {
 import { posix } from "node:path";
 import { PlyError, throwIfAborted } from "../error.ts";
 import { failedWith, isGone, mknod, openInRoot, S_IF, utimensNs } from "../linux/index.ts";
-import { createTarScanner, quoteBytes, type TarEntry } from "../tar/index.ts";
+import { byteString, bytesOf, createTarScanner, quoteBytes, type TarEntry } from "../tar/index.ts";
 import { setXattrs } from "./attributes.ts";
 import { createFileWriter } from "./file-writer.ts";
 import { O_PATH, ownerOutside, pathOf, type Root } from "./root.ts";
@@ -157,7 +157,7 @@ function checkDirectory(root: Root, path: string): string {
       throw new PlyError("invalid", "extraction point is not a directory", { details: { path } });
     throw notThere(error, path);
   }
-  return Buffer.from(path).toString("latin1");
+  return byteString(path);
 }
 
 /** A name of the archive as a path below the directory; "" is the directory itself. */
@@ -249,10 +249,6 @@ function ownerOf(
   if (typeof owner === "object") return ownerOutside(root, owner.uid, owner.gid);
   if (owner === "archive" && entry !== undefined) return ownerOutside(root, entry.uid, entry.gid);
   return root.idMap === undefined ? undefined : ownerOutside(root, 0, 0);
-}
-
-function bytesOf(path: string): Buffer {
-  return Buffer.from(path, "latin1");
 }
 
 /** A file whose data are to come. */

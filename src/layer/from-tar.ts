@@ -1,6 +1,5 @@
 import { PlyError } from "../error.ts";
-import type { TarEntry } from "../tar/index.ts";
-import { quoteBytes } from "../tar/index.ts";
+import { NO_XATTRS, quoteBytes, type TarEntry } from "../tar/index.ts";
 import type { LayerEntry } from "./entry.ts";
 import { cleanPath, MAX_TARGET_LENGTH, nameOf, parentOf } from "./path.ts";
 
@@ -24,8 +23,6 @@ const MAX_MINOR = 0xf_ffff;
 /** Some 35 million years: what the index can code and EROFS can hold. */
 const MAX_SECONDS = 2 ** 50;
 const TAR_BLOCK = 512;
-
-const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
 
 export interface EntryCollector {
   /** Takes the next entry of the archive. Throws "invalid" or "limit", naming the entry. */

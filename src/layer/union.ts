@@ -1,5 +1,5 @@
 import { PlyError } from "../error.ts";
-import { quoteBytes } from "../tar/index.ts";
+import { NO_XATTRS, quoteBytes } from "../tar/index.ts";
 import type { LayerEntry, LayerIndex } from "./entry.ts";
 import { resolveInTree } from "./lookup.ts";
 import { nameOf, parentOf } from "./path.ts";
@@ -11,7 +11,6 @@ export const MAX_DEPTH = 4096;
 const MAX_STEPS = 50_000_000;
 const IMPLICIT_MODE = 0o755;
 const SYMLINK_MODE = 0o777;
-const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
 
 /** A union that grows layer by layer, bottom to top. */
 export interface UnionBuilder {

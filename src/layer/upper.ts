@@ -2,7 +2,7 @@ import type { BigIntStats } from "node:fs";
 import { lstatSync, readdirSync, readlinkSync } from "node:fs";
 import { PlyError, throwIfAborted } from "../error.ts";
 import { isGone, lgetxattrs } from "../linux/index.ts";
-import { quoteBytes } from "../tar/index.ts";
+import { NO_XATTRS, quoteBytes } from "../tar/index.ts";
 import { sameXattrs } from "./changes.ts";
 import { WHITEOUT_PREFIX } from "./from-tar.ts";
 import { joinPath, nameOf } from "./path.ts";
@@ -31,8 +31,6 @@ export interface UpperItem {
   /** What the layers below have at this path; undefined also below an opaque directory. */
   readonly base: TreeNode | undefined;
 }
-
-const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
 
 /** A path still to visit. */
 interface Todo {

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { readText as readNow } from "../host-file.ts";
 import { type Cgroups, hierarchyOf } from "./cgroup.ts";
-import { readText as readNow } from "./read-text.ts";
 
 /** What a container has used so far, and what it holds now. Times in nanoseconds, sizes in bytes. */
 export interface ResourceUsage {

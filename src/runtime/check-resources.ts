@@ -1,6 +1,6 @@
 import { PlyError } from "../error.ts";
+import { readText } from "../host-file.ts";
 import { checkRareLimits } from "./rare-limits.ts";
-import { readText } from "./read-text.ts";
 import { type LimitAbilities, parseCpuList, type Resources } from "./resources.ts";
 
 const MIN_MEMORY = 6 * 1024 * 1024;

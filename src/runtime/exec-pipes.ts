@@ -1,7 +1,8 @@
-import { closeSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { closeSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { isPlyError, messageOf, PlyError } from "../error.ts";
+import { readText } from "../host-file.ts";
 import { openPipe } from "../linux/index.ts";
 import type { ExecEnd, ExecOptions, RuntimeExec } from "./exec.ts";
 import { mergeOutput } from "./exec-output.ts";
@@ -173,7 +174,7 @@ function openInput(fd: number | undefined): {
 
 function endOf(runtime: string, code: number, logPath: string, command: string): ExecEnd {
   if (code === 0) return { exitCode: 0 };
-  const words = runtimeErrors(textOf(logPath));
+  const words = runtimeErrors(readText(logPath));
   if (words === "") return { exitCode: code };
   const failure = execFailure(runtime, words, command);
   const own = failure.details["exitCode"];
@@ -182,7 +183,7 @@ function endOf(runtime: string, code: number, logPath: string, command: string):
 
 function childOf(pid: number): number {
   for (const task of readDirectory(`/proc/${pid}/task`)) {
-    const child = /^\d+/.exec(textOf(`/proc/${pid}/task/${task}/children`))?.[0];
+    const child = /^\d+/.exec(readText(`/proc/${pid}/task/${task}/children`))?.[0];
     if (child !== undefined) return Number(child);
   }
   return 0;
@@ -195,7 +196,7 @@ function runsOwnProgram(runtimePid: number, pid: number): boolean {
     const runtime = statSync(`/proc/${runtimePid}/exe`);
     const program = statSync(`/proc/${pid}/exe`);
     if (program.ino === runtime.ino && program.dev === runtime.dev) return false;
-    return !textOf(`/proc/${pid}/comm`).startsWith("runc:[");
+    return !readText(`/proc/${pid}/comm`).startsWith("runc:[");
   } catch {
     return false;
   }
@@ -206,13 +207,5 @@ function readDirectory(path: string): string[] {
     return readdirSync(path);
   } catch {
     return [];
-  }
-}
-
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return "";
   }
 }

@@ -1,8 +1,8 @@
 import { existsSync, type FSWatcher, statSync, watch } from "node:fs";
 import { join } from "node:path";
 import { PlyError } from "../error.ts";
+import { readText } from "../host-file.ts";
 import { CONMON_PID_FILE } from "./conmon.ts";
-import { readText } from "./read-text.ts";
 import type { ExitStatus } from "./runtime.ts";
 
 /** How often a conmon that is not our child is looked at: only its violent death goes unnoticed otherwise. */

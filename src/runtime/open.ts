@@ -12,6 +12,7 @@ import {
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PlyError } from "../error.ts";
+import { readText } from "../host-file.ts";
 import { attachTo } from "./attach.ts";
 import { inspectCgroups, removeCgroup, writeLimit } from "./cgroup.ts";
 import { openMoveAnnouncer } from "./cgroup-moves.ts";
@@ -27,7 +28,6 @@ import type { OciLimits } from "./oci-limits.ts";
 import { processIds } from "./processes.ts";
 import { findConmon, openRuntimePrograms, type ProgramsOptions, type RuntimeProgram } from "./programs.ts";
 import { favorQuickMoves } from "./quick-moves.ts";
-import { readText } from "./read-text.ts";
 import { grantRealtime } from "./realtime.ts";
 import { reopenLog } from "./reopen-log.ts";
 import { lostLimits, probeLimits } from "./resources.ts";

@@ -1,9 +1,9 @@
 import { access } from "node:fs/promises";
 import { join } from "node:path";
+import { readText } from "../host-file.ts";
 import { resourceLimits } from "../linux/index.ts";
 import { ownCapabilities } from "./capability.ts";
 import { type Cgroups, hierarchyOf } from "./cgroup.ts";
-import { readText } from "./read-text.ts";
 
 /** What a container may use. Bytes; 0 and "" mean: no limit, or what is usual. */
 export interface Resources {

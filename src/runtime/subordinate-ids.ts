@@ -1,5 +1,5 @@
-import { readFile } from "node:fs/promises";
 import { PlyError } from "../error.ts";
+import { readText } from "../host-file.ts";
 import type { IdMap, IdRange } from "../linux/index.ts";
 
 /** Ids of the host that a user may hand on: a line of subuid(5) or subgid(5). */
@@ -28,46 +28,36 @@ const RANGE_LIMIT = 339;
  * The map of `user` or `user:group`, names or numbers, as Docker's userns-remap has it: the user's ranges of /etc/subuid and the
  * group's of /etc/subgid, one after the other from 0 on. Throws "invalid" in Docker's words.
  */
-export async function subordinateMap(owner: string, files: SubordinateFiles = FILES): Promise<IdMap> {
+export function subordinateMap(owner: string, files: SubordinateFiles = FILES): IdMap {
   const [user = "", group = user] = owner.split(":");
   // One after the other: of two that are missing, the first is told.
-  const uids = await rangesOf(user, files.subuid, files.passwd, "subuid");
-  const gids = await rangesOf(group, files.subgid, files.group, "subgid");
+  const uids = rangesOf(user, files.subuid, files.passwd, "subuid");
+  const gids = rangesOf(group, files.subgid, files.group, "subgid");
   return { uids: inOrder(uids), gids: inOrder(gids) };
 }
 
 /** What /etc/subuid and /etc/subgid give to a name, or to the number it stands for. Empty: nothing. */
-export async function subordinateRanges(
+export function subordinateRanges(
   name: string,
   files: SubordinateFiles = FILES,
-): Promise<{ readonly uids: SubordinateRange[]; readonly gids: SubordinateRange[] }> {
-  const [uids, gids] = await Promise.all([
-    readRanges(files.subuid, [name]),
-    readRanges(files.subgid, [name]),
-  ]);
-  return { uids, gids };
+): { readonly uids: SubordinateRange[]; readonly gids: SubordinateRange[] } {
+  return { uids: readRanges(files.subuid, [name]), gids: readRanges(files.subgid, [name]) };
 }
 
-async function rangesOf(
-  owner: string,
-  file: string,
-  names: string,
-  kind: string,
-): Promise<SubordinateRange[]> {
-  const rows = (await readText(names)).split("\n").map((line) => line.split(":"));
+function rangesOf(owner: string, file: string, names: string, kind: string): SubordinateRange[] {
+  const rows = readText(names)
+    .split("\n")
+    .map((line) => line.split(":"));
   const row = rows.find(([name]) => name === owner) ?? rows.find(([, , id]) => id === owner);
-  const ranges = await readRanges(file, [owner, row?.[0], row?.[2]]);
+  const ranges = readRanges(file, [owner, row?.[0], row?.[2]]);
   if (ranges.length > 0) return ranges;
   throw new PlyError("invalid", `no ${kind} ranges found for user ${JSON.stringify(owner)} in ${file}`, {
     hint: `echo ${owner}:100000:65536 >> ${file}`,
   });
 }
 
-async function readRanges(
-  file: string,
-  owners: readonly (string | undefined)[],
-): Promise<SubordinateRange[]> {
-  return (await readText(file))
+function readRanges(file: string, owners: readonly (string | undefined)[]): SubordinateRange[] {
+  return readText(file)
     .split("\n")
     .map((line) => /^([^:#]+):(\d{1,10}):(\d{1,10})$/.exec(line.trim()))
     .flatMap((match) => {
@@ -84,8 +74,4 @@ function inOrder(ranges: readonly SubordinateRange[]): IdRange[] {
     inside += size;
     return range;
   });
-}
-
-async function readText(path: string): Promise<string> {
-  return readFile(path, "utf8").catch(() => "");
 }

@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { writeErofs } from "../erofs/index.ts";
 import { type ErrorKind, PlyError, throwIfAborted } from "../error.ts";
+import { readInto } from "../host-file.ts";
 import { createUnion, decodeIndex, sortTree } from "../layer/index.ts";
 import type { ChainId } from "../oci/index.ts";
 import { hexOf } from "../oci/index.ts";
@@ -103,13 +104,7 @@ function openTars(layers: readonly StackLayer[]): Tars {
         open.set(device, fd);
       }
       const bytes = new Uint8Array(length);
-      let at = 0;
-      while (at < length) {
-        const read = readSync(fd, bytes, at, length - at, offset + at);
-        if (read === 0) break;
-        at += read;
-      }
-      return bytes.subarray(0, at);
+      return bytes.subarray(0, readInto(fd, bytes, offset));
     },
     close() {
       for (const fd of open.values()) closeSync(fd);

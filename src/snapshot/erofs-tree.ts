@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { closeSync, mkdirSync, openSync, readSync } from "node:fs";
+import { closeSync, mkdirSync, openSync } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { writeErofs } from "../erofs/index.ts";
+import { readInto } from "../host-file.ts";
 import type { TreeNode } from "../layer/index.ts";
 import { unmountAll } from "../overlay/index.ts";
 import type { View } from "./driver.ts";
@@ -23,12 +24,7 @@ export async function viewTree(
   try {
     const readAt = (_device: number, offset: number, length: number) => {
       const bytes = new Uint8Array(length);
-      for (let at = 0; at < length; ) {
-        const count = readSync(fd, bytes, at, length - at, offset + at);
-        if (count === 0) return bytes.subarray(0, at);
-        at += count;
-      }
-      return bytes;
+      return bytes.subarray(0, readInto(fd, bytes, offset));
     };
     await writeFile(image, writeErofs(tree, [{ tag: "", size }], { uuid: randomBytes(UUID_BYTES), readAt }));
   } finally {

@@ -1,7 +1,8 @@
-import { closeSync, constants, openSync, readSync } from "node:fs";
+import { closeSync, constants, openSync } from "node:fs";
 import { open, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { PlyError } from "../error.ts";
+import { readInto } from "../host-file.ts";
 import type { StackLayer } from "../store/index.ts";
 import { atPlace } from "./overlay2-place.ts";
 
@@ -260,9 +261,6 @@ function firstHoleEndingAfter(holes: readonly Range[], at: number): number {
 }
 
 function readFully(fd: number, target: Uint8Array, offset: number, what: string): void {
-  for (let done = 0; done < target.length; ) {
-    const read = readSync(fd, target, done, target.length - done, offset + done);
-    if (read === 0) throw new PlyError("corrupt", `${what} ends ${target.length - done} bytes too early`);
-    done += read;
-  }
+  const missing = target.length - readInto(fd, target, offset);
+  if (missing > 0) throw new PlyError("corrupt", `${what} ends ${missing} bytes too early`);
 }

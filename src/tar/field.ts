@@ -7,11 +7,6 @@ export function readString(block: Buffer, start: number, length: number): string
   return end === start ? "" : block.toString("latin1", start, end);
 }
 
-/** A byte string as bytes. */
-export function bytesOf(text: string): Buffer {
-  return Buffer.from(text, "latin1");
-}
-
 /**
  * Reads a numeric header field: octal digits amid spaces and NULs, or GNU's base-256 two's complement
  * (first bit set). An empty field is 0. Throws "corrupt" on other text, on numbers past 2^53.

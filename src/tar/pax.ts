@@ -1,5 +1,5 @@
 import { PlyError } from "../error.ts";
-import { bytesOf } from "./field.ts";
+import { bytesOf } from "./byte-string.ts";
 
 /** One record of a PAX extended header: the key as a byte string, the value raw. */
 export interface PaxRecord {

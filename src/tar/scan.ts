@@ -46,7 +46,8 @@ export interface TarScanner {
 /** What the next bytes are. */
 type State = "header" | "meta" | "oldSparse" | "sparseMap" | "data" | "done";
 
-const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
+/** One for all: most entries have none. */
+export const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
 
 /** Takes ustar, v7, PAX, GNU and star archives; skips file data without looking at it. */
 export function createTarScanner(options: TarScanOptions): TarScanner {

@@ -1,7 +1,8 @@
 import { isUtf8 } from "node:buffer";
 import { PlyError } from "../error.ts";
+import { bytesOf } from "./byte-string.ts";
 import type { SparseExtent, TarEntry, TarEntryType } from "./entry.ts";
-import { bytesOf, headerChecksum, octalMax, writeOctal } from "./field.ts";
+import { headerChecksum, octalMax, writeOctal } from "./field.ts";
 import { FLAG } from "./header.ts";
 import { TAR_BLOCK } from "./limit.ts";
 import { formatPaxRecord, formatPaxTime, formatXattr } from "./pax.ts";

@@ -1,4 +1,11 @@
-import { createTarScanner, TAR_END, type TarEntry, tarHeader, tarPadding } from "../../tar/index.ts";
+import {
+  byteString,
+  createTarScanner,
+  TAR_END,
+  type TarEntry,
+  tarHeader,
+  tarPadding,
+} from "../../tar/index.ts";
 
 /**
  * An archive whose entries' paths begin with `to` where they began with `from`, hard links' targets too; `/` as
@@ -9,8 +16,9 @@ export async function* renameEntries(
   from: string,
   to: string,
 ): AsyncGenerator<Uint8Array, void, void> {
-  const old = from === "/" ? "" : latin(from);
-  const rename = (path: string): string => (path.startsWith(old) ? latin(to) + path.slice(old.length) : path);
+  const old = from === "/" ? "" : byteString(from);
+  const rename = (path: string): string =>
+    path.startsWith(old) ? byteString(to) + path.slice(old.length) : path;
   let pieces: Uint8Array[] = [];
   let padding: Uint8Array | undefined;
   const scanner = createTarScanner({
@@ -39,8 +47,4 @@ function renamed(entry: TarEntry, rename: (path: string) => string): TarEntry {
   return entry.type === "hardlink"
     ? { ...entry, path, linkTarget: rename(entry.linkTarget) }
     : { ...entry, path };
-}
-
-function latin(text: string): string {
-  return Buffer.from(text).toString("latin1");
 }

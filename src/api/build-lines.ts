@@ -1,4 +1,4 @@
-import type { BuildEvent } from "../build/index.ts";
+import { type BuildEvent, type BuildStep, writtenPlace } from "../build/index.ts";
 import type { DockerProgressLine } from "../wire/index.ts";
 import { progressLines } from "./progress-lines.ts";
 
@@ -28,11 +28,13 @@ export function buildLines(options: BuildLinesOptions): BuildLines {
   const extra = labels.length === 0 ? 0 : 1;
   let total = 0;
   const toPullLines = progressLines(options);
-  const decoders = new Map<number, TextDecoder>();
+  /** Of steps, by their places. */
+  const decoders = new Map<string, TextDecoder>();
   const say = (stream: string): void => options.send({ stream });
   const textOf = ({ step, bytes }: Extract<BuildEvent, { kind: "output" }>): string => {
-    const decoder = decoders.get(step.number) ?? new TextDecoder();
-    decoders.set(step.number, decoder);
+    const name = `${step.stage.index} ${step.place.number}`;
+    const decoder = decoders.get(name) ?? new TextDecoder();
+    decoders.set(name, decoder);
     return decoder.decode(bytes, { stream: true });
   };
   const show = (event: BuildEvent): void => {
@@ -96,12 +98,18 @@ export function buildLines(options: BuildLinesOptions): BuildLines {
 /** Of the last of all steps without what it comes to: that is the image, which is not known yet. */
 function stepLines(event: Extract<BuildEvent, { kind: "step" }>, total: number): string[] {
   const { step, state } = event;
-  if (state === "running") return [`Step ${step.number}/${total} : ${step.text}\n`];
+  const { trigger } = writtenPlace(step);
+  if (state === "running" && trigger === 0) return [`Step ${step.number}/${total} : ${step.text}\n`];
+  if (state === "running") return trigger === 1 ? [triggersLine(step)] : [];
   if (state === "failed" || state === "cancelled") return [];
   return [
     ...(state === "cached" ? [" ---> Using cache\n"] : []),
     ...(step.number === total ? [] : [idLine(event.id)]),
   ];
+}
+
+function triggersLine({ triggers = 0 }: BuildStep): string {
+  return `# Executing ${triggers} build trigger${triggers === 1 ? "" : "s"}\n`;
 }
 
 function idLine(id: string): string {

@@ -1,4 +1,11 @@
-import type { BuildEvent, BuildOptions, BuildStep, ContextSource, FileTree } from "../build/index.ts";
+import {
+  type BuildEvent,
+  type BuildOptions,
+  type BuildStep,
+  type ContextSource,
+  type FileTree,
+  writtenPlace,
+} from "../build/index.ts";
 import { parseIgnoreFile } from "../dockerfile/index.ts";
 import { isPlyError, PlyError } from "../error.ts";
 import { isObject } from "../oci/index.ts";
@@ -234,13 +241,16 @@ function messagesOf(): (event: BuildEvent) => PlyBuildMessage | undefined {
   };
 }
 
-function stepOf({ total, stage, place, text, at }: BuildStep, number: number): PlyBuildStep {
+function stepOf(step: BuildStep, number: number): PlyBuildStep {
+  const { total, stage, text, at } = step;
+  const { trigger, ...place } = writtenPlace(step);
   return {
     number,
     total,
     stage: stage.index,
     place,
     ...(stage.name === undefined ? {} : { stageName: stage.name }),
+    ...(trigger === 0 ? {} : { isTrigger: true }),
     text,
     line: at.start,
   };

@@ -100,13 +100,15 @@ export interface RunSettings {
 
 /** A step of the build: an instruction of a stage. */
 export interface BuildStep {
-  /** Counts from 1 over all stages that are built. */
+  /** Counts from 1 over all stages that are built; triggers of an image have that of their FROM. */
   readonly number: number;
   readonly total: number;
   /** Without a name of its own, and not alone, it is called `stage-0`. */
   readonly stage: { readonly index: number; readonly name: string | undefined };
   /** Within its stage, from 1, with the triggers of its image. */
   readonly place: { readonly number: number; readonly total: number };
+  /** How many of those are triggers, which come right after the first; absent: none, or not known yet. */
+  readonly triggers?: number;
   /** The instruction as written. */
   readonly text: string;
   readonly at: SourceRange;

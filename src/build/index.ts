@@ -14,3 +14,4 @@ export type { BuilderParts } from "./parts.ts";
 export type { CachePlace, CacheSource, CacheTarget } from "./remote-cache/place.ts";
 export { exportCaches, importCaches } from "./run/cache-archive.ts";
 export { type CacheMount, openCacheMounts } from "./run/cache-mounts.ts";
+export { writtenPlace } from "./step-place.ts";

@@ -17,6 +17,7 @@ import { runStep } from "./run/run-step.ts";
 import type { Session, StageResult, StageWork, StepOutcome } from "./session.ts";
 import { createStageRoot } from "./stage-root.ts";
 import { type Done, historyOf, isKnown, recordOf } from "./step-history.ts";
+import { writtenPlace } from "./step-place.ts";
 import { reporting, whyOf } from "./step-report.ts";
 import { createVariables } from "./variables.ts";
 
@@ -103,14 +104,18 @@ export async function buildStage(whole: Session, planned: PlannedStage): Promise
 function stepsOf(session: Session, { stage }: PlannedStage) {
   const first = session.firstStep.get(stage.index) ?? 1;
   const name = stage.from.name ?? (session.graph.all.length > 1 ? `stage-${stage.index}` : undefined);
-  return (n: number, { text, at }: Pick<Instruction, "text" | "at">, triggers = 0): BuildStep => ({
-    number: first + n,
-    total: session.total,
-    stage: { index: stage.index, name },
-    place: { number: n + 1, total: 1 + triggers + stage.instructions.length },
-    text,
-    at,
-  });
+  return (n: number, { text, at }: Pick<Instruction, "text" | "at">, triggers = 0): BuildStep => {
+    const place = { number: n + 1, total: 1 + triggers + stage.instructions.length };
+    return {
+      number: first + writtenPlace({ place, triggers }).number - 1,
+      total: session.total,
+      stage: { index: stage.index, name },
+      place,
+      triggers,
+      text,
+      at,
+    };
+  };
 }
 
 function startWork(session: Session, planned: PlannedStage, begin: Begin, fromStep: BuildStep): StageWork {

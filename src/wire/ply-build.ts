@@ -92,13 +92,14 @@ export type PlyBuildContext =
 export interface PlyBuildStep {
   /** Counts from 1 in the order in which steps begin. */
   readonly number: number;
-  /** Of all stages that are built. */
+  /** Of all stages that are built, without triggers of their images. */
   readonly total: number;
   readonly stage: number;
   /** Absent: it is the only one, and has none. */
   readonly stageName?: string;
-  /** Within its stage, from 1. */
+  /** Within its stage, from 1; a trigger of its image has that of the FROM. */
   readonly place: { readonly number: number; readonly total: number };
+  readonly isTrigger?: boolean;
   readonly text: string;
   readonly line: number;
 }

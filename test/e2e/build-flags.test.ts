@@ -115,4 +115,34 @@ FROM for-$TARGETARCH
     assert.match(stdout, new RegExp(`\n${copy.ID}\n\nTotal reclaimed space: [1-9][\\d.]*kB\n$`));
     assert.deepEqual([await du(), readdirSync(join(room.engine.root, "build/git"))], ["", []]);
   });
+
+  test("steps keep their names when triggers of an image become known", async () => {
+    const onbuild = "FROM bb:1\nONBUILD COPY f /f\nONBUILD RUN true\n";
+    await room.build(room.contextOf(onbuild), "-t", "onbuild:1");
+    const directory = room.contextOf("FROM onbuild:1\nRUN cat /f\nFROM bb:1\nCOPY --from=0 /f /f\n", {
+      f: "f",
+    });
+    const args = ["build", "--progress", "plain", "--network", "none", directory];
+    const titles = [...(await room.engine.must(args)).stderr.matchAll(/^#\d+ (\[stage-0 .*)$/gm)].map(
+      (match) => match[1],
+    );
+    assert.deepEqual(titles, [
+      "[stage-0 1/2] FROM onbuild:1",
+      "[stage-0 1/2] ONBUILD COPY f /f",
+      "[stage-0 1/2] ONBUILD RUN true",
+      "[stage-0 2/2] RUN cat /f",
+    ]);
+    const why = (await room.engine.must([...args, "--no-cache", "--explain"])).stderr;
+    assert.match(why, /ONBUILD RUN true\n/);
+    const classic = await room.engine.docker(["build", "--network", "none", directory], {
+      env: { DOCKER_BUILDKIT: "0" },
+    });
+    assert.deepEqual(classic.stdout.match(/^(?:Step|#).*$/gm), [
+      "Step 1/4 : FROM onbuild:1",
+      "# Executing 2 build triggers",
+      "Step 2/4 : RUN cat /f",
+      "Step 3/4 : FROM bb:1",
+      "Step 4/4 : COPY --from=0 /f /f",
+    ]);
+  });
 });

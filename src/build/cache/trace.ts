@@ -62,43 +62,43 @@ export function createTrace({ shelf, projects }: BuildMemory, options: BuildOpti
   const { explain: explains = false } = options;
   const ids = projectIds(options);
   const project = explains ? projects.find(ids) : undefined;
-  const whys = new Map<number, Why>();
+  const whys = new Map<string, Why>();
   const places: Place[] = [];
 
   return {
     stage(id, from, base) {
-      const placeOf = ({ number, text }: BuildStep) => ({ stage: id, index: number - from.number, text });
+      const placeOf = ({ place, text }: BuildStep) => ({ stage: id, index: place.number - 1, text });
       const mark = (step: BuildStep, marked: string) => places.push({ ...placeOf(step), marks: [marked] });
       const earlier = (step: BuildStep, kind: string): string[] => marksOf(project, placeOf(step), kind);
       const layers: string[] = [];
-      const keys = new Map<number, string>();
+      const keys = new Map<string, string>();
       let changedBefore = changedBase(base, earlier(from, "image"));
-      if (changedBefore !== undefined) whys.set(from.number, changed([changedBefore]));
+      if (changedBefore !== undefined) whys.set(nameOf(from), changed([changedBefore]));
       mark(from, `image:${base.id}`);
 
       return {
         layers,
-        parentOf: ({ number }) => [...keys].findLast(([before]) => before < number)?.[1],
+        parentOf: (step) => [...keys].findLast(([before]) => before !== nameOf(step))?.[1],
         async ran(step, made, { noCache }) {
-          keys.set(step.number, made.key);
+          keys.set(nameOf(step), made.key);
           if (!explains) return;
           const why = noCache
             ? ({ kind: "no-cache" } as const)
             : await explainLayer(shelf, traceOf(step, made, base), made.key, earlier(step, "layer"));
-          whys.set(step.number, why);
+          whys.set(nameOf(step), why);
         },
         kept(step, made) {
-          keys.set(step.number, made.key);
+          keys.set(nameOf(step), made.key);
           shelf.put(made.key, traceOf(step, made, base));
         },
         done(step, { createdBy: said, layer }, { isCached, noCache }) {
           if (layer !== undefined) layers.push(oneLine(step.text));
-          const key = keys.get(step.number);
+          const key = keys.get(nameOf(step));
           mark(step, key === undefined ? `said:${said}` : `layer:${key}`);
           if (isCached || !explains) return;
-          if (!whys.has(step.number))
+          if (!whys.has(nameOf(step)))
             whys.set(
-              step.number,
+              nameOf(step),
               noCache
                 ? { kind: "no-cache" }
                 : explainSetting(step, said, earlier(step, "said"), changedBefore),
@@ -107,9 +107,14 @@ export function createTrace({ shelf, projects }: BuildMemory, options: BuildOpti
         },
       };
     },
-    whyOf: ({ number }) => whys.get(number),
+    whyOf: (step) => whys.get(nameOf(step)),
     finish: () => projects.remember(ids, places),
   };
+}
+
+/** Triggers have the number of their FROM. */
+function nameOf({ number, place }: BuildStep): string {
+  return `${number} ${place.number}`;
 }
 
 function traceOf(step: BuildStep, made: MadeOf, base: StageBase): StepTrace {

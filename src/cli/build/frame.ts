@@ -45,7 +45,9 @@ export function frame(steps: readonly StepState[], options: FrameOptions): strin
 }
 
 function headOf(steps: readonly StepState[], { columns, now, began, isOver }: FrameOptions): string {
-  const total = Math.max(steps[0]?.step.total ?? 0, steps.length);
+  // Triggers of images are counted as they come.
+  const triggers = steps.filter(({ step }) => step.isTrigger === true).length;
+  const total = Math.max((steps[0]?.step.total ?? 0) + triggers, steps.length);
   const done = steps.filter(({ state }) => state === "done" || state === "cached").length;
   const end = !isOver ? "" : done < total ? " STOPPED" : " FINISHED";
   return truncate(`[+] Building ${seconds(now - began)} (${done}/${total})${end}`, columns);

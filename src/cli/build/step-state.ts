@@ -51,10 +51,12 @@ export function createSteps(clock: () => number): Steps {
   };
 }
 
-/** `[base 2/7] RUN make` */
-export function titleOf({ stageName, place, text }: PlyBuildStep): string {
+/** `[base 2/7] RUN make`, `[base 1/7] ONBUILD COPY . .` */
+export function titleOf({ stageName, place, isTrigger = false, text }: PlyBuildStep): string {
   const stage = stageName === undefined ? "" : `${stageName} `;
-  return printable(`[${stage}${place.number}/${place.total}] ${text.replace(/\s+/g, " ")}`);
+  return printable(
+    `[${stage}${place.number}/${place.total}] ${isTrigger ? "ONBUILD " : ""}${text.replace(/\s+/g, " ")}`,
+  );
 }
 
 /** `12.3s` */

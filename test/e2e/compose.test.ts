@@ -9,6 +9,9 @@ import { unless } from "../support/needs.ts";
 import { startEngine, type TestEngine } from "../support/ply.ts";
 import { run } from "../support/process.ts";
 
+/** The beginning of a subnet that no other run on this host has, one that was killed included. */
+const BACK = `10.214.${process.pid % 250}`;
+
 /** `db` is healthy from its third check on, and `web` ends at once where it is started before that. */
 const STACK = `
 version: "2.4"
@@ -43,7 +46,7 @@ services:
       retries: 100
     networks:
       back:
-        ipv4_address: 10.214.3.7
+        ipv4_address: ${BACK}.7
     labels: { role: store }
     stop_grace_period: 0s
 networks:
@@ -51,7 +54,7 @@ networks:
   back:
     internal: true
     ipam:
-      config: [{ subnet: 10.214.3.0/24 }]
+      config: [{ subnet: ${BACK}.0/24 }]
 volumes:
   data:
 `;
@@ -144,7 +147,7 @@ for (const { title, program, dash } of VERSIONS) {
       const seen = "busybox wget -q -O- http://web/page; cat /data/work; ls /source; busybox ping -c1 -W5 db";
       assert.match(
         await compose("exec", "-T", "web", "sh", "-c", seen),
-        /^a page\nhello\nworked\nDockerfile\npage\n.*10\.214\.3\.7.* 0% packet loss/s,
+        new RegExp(`^a page\nhello\nworked\nDockerfile\npage\n.*${BACK}.7.* 0% packet loss`, "s"),
       );
       assert.match(
         await compose("ps"),

@@ -8,6 +8,8 @@ import { startEngine, type TestEngine } from "../support/ply.ts";
 import { type Ran, until } from "../support/process.ts";
 
 let engine: TestEngine;
+/** The beginnings of two subnets that no other run on this host has, one that was killed included. */
+const [BACK, BASE] = [0, 1].map((at) => `10.213.${(process.pid % 125) * 2 + at}`);
 
 const docker = async (...args: string[]): Promise<string> => trimmed(await engine.docker(args), args);
 const ply = async (...args: string[]): Promise<string> => trimmed(await engine.ply(args), args);
@@ -89,21 +91,21 @@ describe("names between containers", { skip: unless("root", "crun", "conmon", "d
   });
 
   test("connected to one more network while it runs, it knows and is known there, until it is disconnected", async () => {
-    await docker("network", "create", "--subnet", "10.213.7.0/24", "back");
-    await docker("network", "connect", "--ip", "10.213.7.9", "--alias", "front", "back", "web");
+    await docker("network", "create", "--subnet", `${BACK}.0/24`, "back");
+    await docker("network", "connect", "--ip", `${BACK}.9`, "--alias", "front", "back", "web");
     const safe = JSON.parse(await docker("network", "inspect", "back"))[0].Containers;
     assert.deepEqual(
       Object.values(safe).map((each) => (each as { IPv4Address: string }).IPv4Address),
-      ["10.213.7.9/24"],
+      [`${BACK}.9/24`],
     );
     await start("worker", "--network", "back");
-    assert.deepEqual(await lookup("worker", "front"), ["10.213.7.9"]);
+    assert.deepEqual(await lookup("worker", "front"), [`${BACK}.9`]);
     assert.deepEqual(await lookup("web", "worker"), [await addressOn("worker", "back")]);
-    assert.match(await inside("web", "cat", "/etc/hosts"), /^10\.213\.7\.9\t/m);
+    assert.match(await inside("web", "cat", "/etc/hosts"), new RegExp(`^${BACK}.9\t`, "m"));
     await docker("network", "disconnect", "back", "web");
     assert.deepEqual(await lookup("worker", "front"), []);
     assert.deepEqual(await lookup("web", "worker"), []);
-    assert.doesNotMatch(await inside("web", "cat", "/etc/hosts"), /10\.213\.7\.9/);
+    assert.doesNotMatch(await inside("web", "cat", "/etc/hosts"), new RegExp(`${BACK}.9`));
     assert.deepEqual(await lookup("web", "db"), [await addressOn("db", "app")]);
     await docker("rm", "-f", "worker");
     await docker("network", "rm", "back");
@@ -209,12 +211,12 @@ describe("names between containers", { skip: unless("root", "crun", "conmon", "d
       );
     }
     // A network that is but the configuration of others.
-    await docker("network", "create", "--config-only", "--subnet", "10.213.8.0/24", "base");
+    await docker("network", "create", "--config-only", "--subnet", `${BASE}.0/24`, "base");
     await fails("docker", ["run", "--rm", "--network", "base", "bb:1", "true"], /base/);
     await docker("network", "create", "--config-from", "base", "derived");
     assert.match(
       await docker("run", "--rm", "--network", "derived", "bb:1", "cat", "/etc/hosts"),
-      /^10\.213\.8\./m,
+      new RegExp(`^${BASE}.`, "m"),
     );
     await fails("docker", ["network", "rm", "base"], /configuration network "base" is in use/);
     await docker("network", "rm", "derived", "base");

@@ -18,15 +18,21 @@ describe("testcontainers", {
   skip: unless("root", `file:${NODE}`, "file:dist/library/index.js"),
 }, () => {
   let engine: TestEngine;
+  let scratch: string;
   before(async () => {
     engine = await startEngine();
+    scratch = mkdtempSync(join(tmpdir(), "ply-testcontainers-"));
     await importBusybox(engine);
   });
-  after(() => engine[Symbol.asyncDispose]());
+  after(async () => {
+    await engine[Symbol.asyncDispose]();
+    rmSync(scratch, { recursive: true, force: true });
+  });
 
   const testcontainers = async (env: Record<string, string>, only = "."): Promise<void> => {
     const ran = await run(NODE, ["--test", `--test-name-pattern=${only}`, PROGRAM], {
-      env: { DOCKER_HOST: engine.host, ...env },
+      // It keeps a lock there, which a killed run may have left.
+      env: { DOCKER_HOST: engine.host, TMPDIR: scratch, ...env },
     });
     assert.equal(ran.code, 0, ran.stdout + ran.stderr);
   };

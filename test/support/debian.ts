@@ -79,18 +79,24 @@ async function unpackFromSid(scratch: string, packages: readonly string[]): Prom
   return join(scratch, "tree");
 }
 
+/** A mirror that is just being brought up to date, or away for a moment, is asked again. */
+const ATTEMPTS = 3;
+
 /** Makes `CACHE/NAME` unless it is there. Processes that make it at once each do the work; one of them counts. */
 export async function once(name: string, make: (making: string) => Promise<void>): Promise<string> {
   const path = join(CACHE, name);
-  if (existsSync(path)) return path;
   mkdirSync(CACHE, { recursive: true });
-  const scratch = mkdtempSync(join(CACHE, "making-"));
-  try {
-    const making = join(scratch, name);
-    await make(making);
-    if (!existsSync(path)) renameSync(making, path);
-  } finally {
-    rmSync(scratch, { recursive: true, force: true });
+  for (let attempt = 1; !existsSync(path); attempt++) {
+    const scratch = mkdtempSync(join(CACHE, "making-"));
+    try {
+      const making = join(scratch, name);
+      await make(making);
+      if (!existsSync(path)) renameSync(making, path);
+    } catch (error) {
+      if (attempt === ATTEMPTS) throw error;
+    } finally {
+      rmSync(scratch, { recursive: true, force: true });
+    }
   }
   return path;
 }

@@ -145,4 +145,11 @@ FROM for-$TARGETARCH
       "Step 4/4 : COPY --from=0 /f /f",
     ]);
   });
+
+  test("what is exported to caches has a heading", async () => {
+    const cache = join(room.work, "cache");
+    const directory = room.contextOf("FROM bb:1\nCOPY f /f\n", { f: "f" });
+    const { stderr } = await room.engine.must(["build", "--cache-to", `type=local,dest=${cache}`, directory]);
+    assert.match(stderr, new RegExp(`\nexporting cache to ${cache}\n[0-9a-f]{12}: Pushed`));
+  });
 });

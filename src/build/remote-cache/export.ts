@@ -62,6 +62,7 @@ export async function openExports(
     async send() {
       for (const { target, place } of places)
         try {
+          parts.onProgress({ kind: "message", text: `exporting cache to ${nameOfPlace(target)}` });
           await sendCache(parts, target, place, held[target.mode]);
         } catch (error) {
           const message = `the build cache could not be exported to ${nameOfPlace(target)}: ${messageOf(error)}`;

@@ -77,21 +77,24 @@ function liveDisplay(options: DisplayOptions): TransferDisplay {
 function plainDisplay(options: DisplayOptions): TransferDisplay {
   const write = writerOf(options);
   const transfers = new Map<string, Transfer>();
-  const said = new Map<string, string>();
+  /** The status that was told last, by title and layer. */
+  const said = new Map<string, Map<string, string>>();
   return {
     update(title, progress) {
       if (progress.kind === "message") write(`${messageLine(progress)}\n`);
       if (progress.kind !== "layer") return;
       const transfer = transferOf(transfers, title);
       transfer.update(progress, 0);
-      const key = `${title}\n${progress.id}`;
       const layer = transfer.layers.get(progress.id);
-      if (layer === undefined || said.get(key) === layer.status || !isWorthALine(layer)) return;
-      said.set(key, layer.status);
+      const ofTitle = said.get(title) ?? new Map<string, string>();
+      said.set(title, ofTitle);
+      if (layer === undefined || ofTitle.get(progress.id) === layer.status || !isWorthALine(layer)) return;
+      ofTitle.set(progress.id, layer.status);
       write(`${printable(layer.id)}: ${plainStatus(layer)}\n`);
     },
     settle(title, lines) {
       transfers.delete(title);
+      said.delete(title);
       if (lines.length > 0) write(`${lines.join("\n")}\n`);
     },
     close() {},

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type BuilderGc, parseBuilderGc } from "./engine-build-cache.ts";
-import { messageOf, PlyError } from "./error.ts";
+import { codeOf, messageOf, PlyError } from "./error.ts";
 import { isObject } from "./oci/index.ts";
 import { parseRegistriesConfig, type RegistriesConfig } from "./registry/index.ts";
 
@@ -55,7 +55,7 @@ async function readConfig<T>(path: string, parse: (text: string) => T): Promise<
   try {
     text = await readFile(path, "utf8");
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    if (codeOf(cause) === "ENOENT") return undefined;
     throw new PlyError("denied", `cannot read ${path}`, { cause });
   }
   try {

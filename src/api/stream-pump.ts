@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream";
 import type { Attachment } from "../container/index.ts";
-import { isPlyError, messageOf } from "../error.ts";
+import { codeOf, isPlyError, messageOf } from "../error.ts";
 import { encodeFrame, encodeFrameHeader, MULTIPLEXED_STREAM, RAW_STREAM } from "../wire/index.ts";
 import type { DetachScanner } from "./detach-keys.ts";
 import { drained } from "./exchange.ts";
@@ -60,7 +60,7 @@ export async function pumpInput({ target, attachment, input, signal, log }: Inpu
 }
 
 function isBroken(error: unknown): boolean {
-  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+  const code = codeOf(error);
   return code === "EPIPE" || code === "ECONNRESET" || code === "ERR_STREAM_PREMATURE_CLOSE";
 }
 

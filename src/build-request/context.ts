@@ -1,7 +1,7 @@
 import { existsSync, lstatSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { IGNORE_FILES, type IgnoreFile, ownIgnoreFiles, parseIgnoreFile } from "../dockerfile/index.ts";
-import { PlyError } from "../error.ts";
+import { codeOf, PlyError } from "../error.ts";
 import { reasonOf } from "../host-file.ts";
 import type { PlyBuildContext, PlyBuildRequest } from "../wire/index.ts";
 
@@ -94,7 +94,7 @@ export function readDockerfile(file: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
+    const code = codeOf(cause);
     throw new PlyError(
       code === "ENOENT" ? "not-found" : "denied",
       `failed to read dockerfile: open ${file}: ${reasonOf(cause)}`,

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { isPlyError, PlyError } from "../error.ts";
+import { isGone } from "../linux/index.ts";
 import type { ContainerRecord } from "./containers.ts";
 import { createEnds } from "./ends.ts";
 import type { LifecycleContext, LifecycleParts } from "./lifecycle-context.ts";
@@ -125,8 +126,7 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
       if (!hasProcess(table.get(id)?.record.status ?? "exited") || !live.streams.wantsConnection) return;
       const streams = await runtime.attach(id).catch((error: unknown) => {
         // It ended this moment, and its socket with it.
-        if (isPlyError(error, "not-found") || isPlyError(error, "unavailable") || isMissing(error))
-          return undefined;
+        if (isGone(error) || isPlyError(error, "unavailable")) return undefined;
         throw error;
       });
       if (streams === undefined) live.streams.finish();
@@ -169,8 +169,4 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
 
 function ignoreGone(error: unknown): void {
   if (!isPlyError(error, "conflict")) throw error;
-}
-
-function isMissing(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === "ENOENT";
 }

@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, openSync, readdirSync, readSync, rmSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { codeOf } from "../error.ts";
 
 /**
  * A container's log on disk: `log` is being written, `log.1`, `log.2`, … were rotated away, the highest number last.
@@ -44,7 +45,7 @@ export function openLogFiles(dir: string, from: number): LogFile[] {
     try {
       opened.push({ fd: openSync(path, "r"), generation });
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT") {
+      if (codeOf(error) !== "ENOENT") {
         for (const { fd } of opened) closeSync(fd);
         throw error;
       }

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { closeSync, fstatSync, openSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { isPlyError, PlyError } from "../error.ts";
+import { codeOf, isPlyError, PlyError } from "../error.ts";
 import { openRoot, type Root } from "../files/index.ts";
 import { resolveUser } from "../runtime/index.ts";
 import type { ContainerRecord } from "./containers.ts";
@@ -132,7 +132,7 @@ function openRunning({ pid, idMap }: ContainerRecord, rootfs: string, isAlone: b
     if (dev === mounted.dev && ino === mounted.ino) return root;
     root[Symbol.dispose]();
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
+    const code = codeOf(error);
     if (code !== "ENOENT" && code !== "ESRCH" && code !== "EACCES") throw error;
   }
   if (!isAlive(pid)) return undefined;

@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, openSync } from "node:fs";
 import { isPlyError } from "../error.ts";
 import { openRoot } from "../files/index.ts";
-import { failedWith, MNT, MS, mount, openInRoot, umount } from "../linux/index.ts";
+import { failedWith, isGone, MNT, MS, mount, openInRoot, umount } from "../linux/index.ts";
 import type { SnapshotDriver } from "../snapshot/index.ts";
 import type { Volumes } from "../volume/index.ts";
 import type { ContainerMount, ContainerRecord } from "./containers.ts";
@@ -162,8 +162,7 @@ function openSource(
     }
     return { fd, [Symbol.dispose]: () => closeSync(fd) };
   } catch (error) {
-    if (isPlyError(error, "not-found") || (error as NodeJS.ErrnoException).code === "ENOENT")
-      return undefined;
+    if (isGone(error)) return undefined;
     throw error;
   }
 }

@@ -1,6 +1,6 @@
 import { lstatSync, readdirSync, readlinkSync } from "node:fs";
 import { posix } from "node:path";
-import { PlyError } from "../error.ts";
+import { codeOf, PlyError } from "../error.ts";
 import { fileTypeOf, isGone } from "../linux/index.ts";
 import { absolute, findPlace, followedPath, ownerInside, pathOf, type Root } from "./root.ts";
 
@@ -75,7 +75,7 @@ function entryAt(root: Root, directory: number, name: Buffer, shown: string): Fi
 
 /** "not-found" about the path as the user wrote it, when that is what it was. */
 export function notThere(error: unknown, path: string): unknown {
-  if (!isGone(error) && (error as NodeJS.ErrnoException).code !== "ENOTDIR") return error;
+  if (!isGone(error) && codeOf(error) !== "ENOTDIR") return error;
   return new PlyError("not-found", `no such file or directory: ${path}`, {
     cause: error,
     details: { path, missing: true },

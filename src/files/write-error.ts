@@ -1,9 +1,9 @@
-import { isPlyError, PlyError } from "../error.ts";
+import { codeOf, PlyError } from "../error.ts";
 import { quoteBytes, type TarEntry } from "../tar/index.ts";
 
 /** In words why an entry of an archive could not be written; an error that has its own words as it is. */
 export function explained(error: unknown, { path: name, size }: TarEntry): unknown {
-  const code = isPlyError(error) ? error.details["code"] : (error as NodeJS.ErrnoException).code;
+  const code = codeOf(error);
   const about = (kind: "denied" | "limit" | "invalid", why: string, hint?: string) =>
     new PlyError(kind, `cannot write ${quoteBytes(name)}: ${why}`, {
       cause: error,

@@ -1,6 +1,6 @@
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import { PlyError, throwIfAborted } from "../error.ts";
+import { codeOf, PlyError, throwIfAborted } from "../error.ts";
 import { quoteBytes, TAR_END, type TarHeaderFields, tarHeader, tarPadding } from "../tar/index.ts";
 import { sameXattrs } from "./changes.ts";
 import { OPAQUE_MARKER, WHITEOUT_PREFIX } from "./from-tar.ts";
@@ -160,7 +160,7 @@ async function openUnlessGone(item: UpperItem): Promise<FileHandle | undefined> 
   try {
     return await open(item.full, OPEN_FLAGS);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
+    const code = codeOf(error);
     if (code === "ENOENT") return undefined;
     throw new PlyError("conflict", `cannot read ${quoteBytes(item.path)} of the container: ${code}`, {
       cause: error,

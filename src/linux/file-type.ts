@@ -1,5 +1,5 @@
 import type { BigIntStats } from "node:fs";
-import { isPlyError } from "../error.ts";
+import { codeOf, isPlyError } from "../error.ts";
 
 /** What the stat is of, in our words. */
 export function fileTypeOf(
@@ -15,5 +15,5 @@ export function fileTypeOf(
 
 /** True when a call failed since the file is not there any more. */
 export function isGone(error: unknown): boolean {
-  return isPlyError(error, "not-found") || (error as NodeJS.ErrnoException).code === "ENOENT";
+  return isPlyError(error, "not-found") || codeOf(error) === "ENOENT";
 }

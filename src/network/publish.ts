@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { connect as connectTo, createServer, type Server, type Socket } from "node:net";
-import { messageOf, PlyError } from "../error.ts";
+import { codeOf, messageOf, PlyError } from "../error.ts";
 import { failedWith, holdPort } from "../linux/index.ts";
 import { bytesOf, formatAddress, parseAddress } from "./address.ts";
 import type { PortRequest, PublishedPort } from "./port.ts";
@@ -219,7 +219,7 @@ const hasNoFamily = (error: unknown): boolean =>
 
 function bindFailure(port: PublishedPort, target: Target, error: unknown): PlyError {
   const { hostAddress, hostPort, containerPort, protocol } = port;
-  const has = (code: string) => (error as NodeJS.ErrnoException).code === code || failedWith(error, code);
+  const has = (code: string) => codeOf(error) === code;
   const why = has("EADDRINUSE")
     ? "address already in use"
     : has("EADDRNOTAVAIL")

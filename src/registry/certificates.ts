@@ -1,7 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createSecureContext, rootCertificates, type SecureContext } from "node:tls";
-import { messageOf, PlyError } from "../error.ts";
+import { codeOf, messageOf, PlyError } from "../error.ts";
 
 /** What one host needs besides the system's trust. PEM. */
 interface HostMaterial {
@@ -92,7 +92,7 @@ async function listFiles(dir: string): Promise<string[]> {
   try {
     return (await readdir(dir)).sort().slice(0, MAX_FILES);
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    const code = codeOf(error);
     if (code === "ENOENT" || code === "ENOTDIR" || code === "ENAMETOOLONG") return [];
     throw new PlyError("unavailable", `cannot read the certificates in ${dir}: ${messageOf(error)}`, {
       cause: error,

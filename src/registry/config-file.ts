@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, open, readFile, realpath, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { messageOf, PlyError } from "../error.ts";
+import { codeOf, messageOf, PlyError } from "../error.ts";
 import { type JsonObject, parseJsonObject } from "../oci/index.ts";
 
 const MAX_CONFIG_FILE_BYTES = 4 * 1024 * 1024;
@@ -12,7 +12,7 @@ export async function readConfigFile(path: string): Promise<JsonObject> {
   try {
     bytes = await readFile(path);
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    const code = codeOf(error);
     if (code === "ENOENT" || code === "ENOTDIR") return {};
     throw new PlyError("unavailable", `cannot read ${path}: ${messageOf(error)}`, { cause: error });
   }

@@ -1,4 +1,4 @@
-import { isPlyError, messageOf, PlyError } from "../error.ts";
+import { codeOf, isPlyError, messageOf, PlyError } from "../error.ts";
 
 /** Ends a connection that is silent for too long. */
 export interface StallClock {
@@ -51,7 +51,7 @@ export function connectionFailure(error: unknown, url: URL, signal: AbortSignal 
   if (signal?.aborted)
     return new PlyError("cancelled", "the operation was cancelled", { cause: signal.reason });
   if (isPlyError(error)) return error;
-  const code = codeOf(error);
+  const code = networkCodeOf(error);
   const details = { code, host: url.host };
   if (CERTIFICATE.test(code))
     return new PlyError(
@@ -78,11 +78,11 @@ export function connectionFailure(error: unknown, url: URL, signal: AbortSignal 
 
 /** Why nothing was there to talk to, in the words of people; undefined when it was something else. */
 export function unreachableReason(error: unknown): string | undefined {
-  const code = codeOf(error);
+  const code = networkCodeOf(error);
   return Object.hasOwn(UNREACHABLE, code) ? UNREACHABLE[code] : undefined;
 }
 
-function codeOf(error: unknown): string {
-  if (error instanceof AggregateError) return codeOf(error.errors[0]);
-  return error instanceof Error && "code" in error ? String(error.code) : "";
+function networkCodeOf(error: unknown): string {
+  if (error instanceof AggregateError) return networkCodeOf(error.errors[0]);
+  return codeOf(error) ?? "";
 }

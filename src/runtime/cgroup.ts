@@ -1,7 +1,7 @@
 import { existsSync, rmdirSync } from "node:fs";
 import { mkdir, readFile, rmdir, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { messageOf } from "../error.ts";
+import { codeOf, messageOf } from "../error.ts";
 import { type MountEntry, MS, mount, parseMountinfo } from "../linux/index.ts";
 
 const CGROUP_ROOT = "/sys/fs/cgroup";
@@ -75,7 +75,7 @@ export function removeCgroup(cgroups: Cgroups, path: string): boolean {
     try {
       rmdirSync(directory);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT" && existsSync(directory)) areGone = false;
+      if (codeOf(error) !== "ENOENT" && existsSync(directory)) areGone = false;
     }
   }
   return areGone;

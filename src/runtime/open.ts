@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { PlyError } from "../error.ts";
+import { codeOf, PlyError } from "../error.ts";
 import { readText } from "../host-file.ts";
 import { attachTo } from "./attach.ts";
 import { inspectCgroups, removeCgroup, writeLimit } from "./cgroup.ts";
@@ -190,7 +190,7 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
     try {
       process.kill(pid, signal);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ESRCH") throw goneError(id);
+      if (codeOf(error) === "ESRCH") throw goneError(id);
       throw error;
     }
   }

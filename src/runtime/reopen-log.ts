@@ -1,6 +1,7 @@
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
+import { codeOf } from "../error.ts";
 
 /** conmon's REOPEN_LOGS_EVENT on its control fifo; the numbers of a resize are not looked at. */
 const REOPEN = "2 0 0\n";
@@ -11,7 +12,7 @@ export async function reopenLog(bundle: string): Promise<void> {
   try {
     control = await open(join(bundle, "ctl"), constants.O_WRONLY | constants.O_NONBLOCK);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
+    const code = codeOf(error);
     if (code === "ENOENT" || code === "ENXIO") return;
     throw error;
   }

@@ -1,5 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
+import { codeOf } from "../error.ts";
 
 const GONE_LIMIT_MS = 5000;
 const LOOK_AGAIN_MS = 5;
@@ -15,7 +16,7 @@ export async function endUnfinishedLaunch(bundle: string): Promise<void> {
       try {
         process.kill(pid, "SIGKILL");
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+        if (codeOf(error) !== "ESRCH") throw error;
       }
     if (performance.now() > deadline) return;
     await sleep(LOOK_AGAIN_MS);

@@ -1,10 +1,10 @@
 import { open, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { PlyError } from "../error.ts";
+import { codeOf, PlyError } from "../error.ts";
 import type { Digest } from "../oci/index.ts";
 import { algorithmOf, digestOf } from "../oci/index.ts";
 import type { Database } from "./database.ts";
-import { codeOf, storageFailure } from "./failure.ts";
+import { storageFailure } from "./failure.ts";
 import { blobPath, temporaryPath } from "./layout.ts";
 import type { LeaseTable } from "./lease.ts";
 import type { Shelf } from "./shelf.ts";

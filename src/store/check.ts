@@ -1,12 +1,11 @@
 import { createHash } from "node:crypto";
 import { lstat, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { isPlyError, messageOf, throwIfAborted } from "../error.ts";
+import { codeOf, isPlyError, messageOf, throwIfAborted } from "../error.ts";
 import type { ChainId, DiffId, Digest } from "../oci/index.ts";
 import { algorithmOf, digestOf } from "../oci/index.ts";
 import type { Database } from "./database.ts";
 import { text } from "./database.ts";
-import { codeOf } from "./failure.ts";
 import { unneeded } from "./garbage.ts";
 import { blobPath, digestOfPath, INGEST, isYoung, layerPath, sizeOnDisk } from "./layout.ts";
 import type {

@@ -1,8 +1,7 @@
 import { open } from "node:fs/promises";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
-import { PlyError } from "../error.ts";
+import { codeOf, PlyError } from "../error.ts";
 import { shareTurns } from "../turn.ts";
-import { codeOf } from "./failure.ts";
 import { MIGRATIONS } from "./schema.ts";
 
 export type Row = Readonly<Record<string, unknown>>;

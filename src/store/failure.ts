@@ -1,15 +1,9 @@
-import { isPlyError, messageOf, PlyError } from "../error.ts";
+import { codeOf, isPlyError, messageOf, PlyError } from "../error.ts";
 
 /** SQLite result codes (sqlite.org/rescode.html) that mean the disk and not us. */
 const SQLITE_READONLY = 8;
 const SQLITE_IOERR = 10;
 const SQLITE_FULL = 13;
-
-/** The system's error code (`ENOSPC`) of something thrown, where it has one. */
-export function codeOf(error: unknown): string | undefined {
-  if (typeof error !== "object" || error === null || !("code" in error)) return undefined;
-  return typeof error.code === "string" ? error.code : undefined;
-}
 
 /** The primary SQLite result code of something thrown, where it has one. */
 export function sqliteCodeOf(error: unknown): number | undefined {

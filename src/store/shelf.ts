@@ -1,10 +1,10 @@
 import { existsSync, renameSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { codeOf } from "../error.ts";
 import { shareTurns } from "../turn.ts";
 import type { Database } from "./database.ts";
 import { text } from "./database.ts";
-import { codeOf } from "./failure.ts";
 import { blobPath, digestOfPath, layerPath, sizeOnDisk, syncDirectory, temporaryPath } from "./layout.ts";
 
 /**

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { lstat, mkdir, readdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { messageOf, PlyError } from "../error.ts";
+import { codeOf, messageOf, PlyError } from "../error.ts";
 import type { EventBus } from "../event/index.ts";
 import { sizeOfTree } from "../linux/index.ts";
 import { removeTree } from "../overlay/index.ts";
@@ -167,5 +167,5 @@ function checkName(name: string): void {
 }
 
 function ignoreMissing(error: unknown): void {
-  if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  if (codeOf(error) !== "ENOENT") throw error;
 }

@@ -1,4 +1,4 @@
-import { messageOf, PlyError } from "../../error.ts";
+import { codeOf, messageOf, PlyError } from "../../error.ts";
 import type { ChosenAddress, EngineAddress } from "./address.ts";
 import { connect } from "./connect.ts";
 import type { Connection } from "./connection.ts";
@@ -29,10 +29,6 @@ export async function openConnection(
 export function isAbsent(error: unknown): boolean {
   const code = codeOf(error);
   return code === "ENOENT" || code === "ECONNREFUSED" || code === "FailedToOpenSocket";
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : "";
 }
 
 function cannotConnect(address: EngineAddress, cause: unknown): PlyError {

@@ -1,6 +1,6 @@
 import { lstatSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { posix, resolve } from "node:path";
-import { isPlyError, messageOf, PlyError } from "../../error.ts";
+import { codeOf, isPlyError, messageOf, PlyError } from "../../error.ts";
 import { openRoot, pack, statPath, unpack } from "../../files/index.ts";
 import { createTarScanner } from "../../tar/index.ts";
 import { type DockerPathStat, decodePathStat, hasGoMode, PATH_STAT_HEADER } from "../../wire/index.ts";
@@ -130,7 +130,7 @@ function lstatOf(path: string) {
     return lstatSync(path, { throwIfNoEntry: false });
   } catch (error) {
     // A part of the path is a file.
-    if ((error as NodeJS.ErrnoException).code === "ENOTDIR") return lstatSync(cleaned(path));
+    if (codeOf(error) === "ENOTDIR") return lstatSync(cleaned(path));
     throw new ExitError(1, messageOf(error));
   }
 }

@@ -1,3 +1,4 @@
+import { codeOf } from "../../error.ts";
 import { ExitError } from "../failure.ts";
 
 /** Where `-p 8080:80` is reached without more words: from this host alone. */
@@ -31,7 +32,7 @@ function fromFile(path: string): string | undefined {
   try {
     text = process.getBuiltinModule("node:fs").readFileSync(path, "utf8");
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    if (codeOf(error) === "ENOENT") return undefined;
     throw new ExitError(125, `Error: cannot read ${path}: ${error}`);
   }
   try {

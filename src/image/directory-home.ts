@@ -139,8 +139,9 @@ async function sweepParts(directory: string): Promise<void> {
   for (const name of await readdir(directory)) {
     if (!name.startsWith(PART_PREFIX)) continue;
     const path = join(directory, name);
-    const { mtimeMs } = await lstat(path);
-    if (Date.now() - mtimeMs > STALE_PART_MS) await rm(path, { force: true });
+    // Another export may have finished it meanwhile.
+    const found = await lstat(path).catch(() => undefined);
+    if (found !== undefined && Date.now() - found.mtimeMs > STALE_PART_MS) await rm(path, { force: true });
   }
 }
 
@@ -170,11 +171,14 @@ async function writeFile(
 
 async function makeDirectories(directory: string, algorithm: string): Promise<void> {
   for (const path of [join(directory, "blobs"), join(directory, "blobs", algorithm)]) {
-    const found = await lstat(path).catch(() => undefined);
-    if (found === undefined) {
+    try {
       await mkdir(path, { mode: 0o755 });
       await giveToOwner(directory, path);
-    } else if (!found.isDirectory()) throw new PlyError("invalid", `${path} is not a directory`);
+    } catch (error) {
+      // Layers are pushed side by side: another may have made it.
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+      if (!(await lstat(path)).isDirectory()) throw new PlyError("invalid", `${path} is not a directory`);
+    }
   }
 }
 

@@ -66,8 +66,8 @@ const INSTEAD: readonly (readonly [routes: readonly string[], what: string, hint
   ],
   [
     ["POST /session", "POST /grpc"],
-    "ply builds images itself and speaks no BuildKit protocol",
-    "build with DOCKER_BUILDKIT=0, with ply build, or with a builder in a container: docker buildx create --use",
+    "no upgrade proto in request",
+    "clients of BuildKit take the connection over with Upgrade: h2c",
   ],
   [
     ["GET /debug/pprof", "GET /debug/pprof/{profile:.*}"],

@@ -6,9 +6,9 @@ import { execByUpgrade, execInOneByUpgrade } from "./exec-routes.ts";
 import { loggedOutput } from "./log-routes.ts";
 import { queryBoolean } from "./query.ts";
 import { runByUpgrade } from "./run-routes.ts";
-import type { ApiRoute, Service } from "./service.ts";
+import type { ApiRoute, BuildkitPath, Service, UpgradeContext } from "./service.ts";
 import { contentType, inputOf, pumpInput, pumpOutput, type StreamTarget } from "./stream-pump.ts";
-import { hangUp, type UpgradeContext, upgradedHead } from "./upgrade.ts";
+import { hangUp, upgradedHead } from "./upgrade.ts";
 import { acceptWebSocket } from "./websocket.ts";
 
 /**
@@ -25,11 +25,17 @@ const WEBSOCKET_PATH = /^\/containers\/([^/]+)\/attach\/ws$/;
 const PLY_EXEC_PATH = /^\/ply\/containers\/([^/]+)\/exec$/;
 const ATTACH_PATH = /^\/containers\/([^/]+)\/attach$/;
 
+function isBuildkitPath(path: string): path is BuildkitPath {
+  return path === "/grpc" || path === "/session";
+}
+
 /** Answers a request with `Upgrade`. Throws when there is nothing to hand the connection to. */
 export async function answerUpgrade(
   context: UpgradeContext,
   target: { readonly path: string; readonly query: URLSearchParams; readonly minor: number },
 ): Promise<void> {
+  if (context.request.method === "POST" && isBuildkitPath(target.path))
+    return (await context.service.buildkit()).answer(context, target.path);
   const execId = EXEC_START_PATH.exec(target.path)?.[1];
   if (context.request.method === "POST" && execId !== undefined)
     return execByUpgrade(context, execId, target.minor);

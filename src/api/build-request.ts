@@ -16,7 +16,7 @@ export type BuildRequest = Omit<BuildOptions, "context" | "dockerfile" | "onEven
   readonly isQuiet: boolean;
 };
 
-const MAX_CACHES = 100;
+export const MAX_CACHES = 100;
 
 /** Reads the query of `POST /build`. Throws "invalid" naming the parameter. */
 export function parseBuildRequest({ query, headers }: Pick<Exchange, "query" | "headers">): BuildRequest {
@@ -88,7 +88,8 @@ function runSettings(query: URLSearchParams): Pick<BuildOptions, "run" | "warnin
   };
 }
 
-function json(query: URLSearchParams, name: string): unknown {
+/** A parameter that holds JSON. Throws "invalid" naming it. */
+export function json(query: URLSearchParams, name: string): unknown {
   const text = query.get(name);
   if (text === null || text === "") return undefined;
   try {
@@ -99,7 +100,7 @@ function json(query: URLSearchParams, name: string): unknown {
 }
 
 /** A JSON object of texts; null stays. */
-function jsonObject(query: URLSearchParams, name: string): Map<string, string | null> {
+export function jsonObject(query: URLSearchParams, name: string): Map<string, string | null> {
   const value = json(query, name) ?? {};
   if (!isObject(value)) throw new PlyError("invalid", `error reading ${name}: it is not an object`);
   return new Map(

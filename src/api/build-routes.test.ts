@@ -208,7 +208,7 @@ describe("the classic build API", () => {
     );
     for (const wrong of ["buildargs=x", "labels=[]", "memory=x", "t=A%20B"])
       assert.equal((await api.call("POST", `/build?${wrong}`)).status, 400, wrong);
-    assert.equal((await api.call("POST", "/build?version=2")).status, 501);
+    assert.equal((await api.call("POST", "/build?version=3")).status, 400);
   });
 
   test("cancel and prune", async () => {

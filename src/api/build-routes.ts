@@ -8,19 +8,23 @@ import type { ApiRoute, Service } from "./service.ts";
 import { claimImage, inSession } from "./session-routes.ts";
 
 export const buildRoutes: readonly ApiRoute[] = [
-  { method: "POST", path: "/build", handler: inSession(build) },
+  { method: "POST", path: "/build", handler: buildOfVersion },
   { method: "POST", path: "/build/cancel", handler: cancel },
 ];
 
-/** The classic builder's API: a context in the body, lines of JSON in the answer. */
-async function build(exchange: Exchange, { engine, clock }: Service): Promise<void> {
+const buildClassic = inSession(build);
+
+/** Version 2 is BuildKit's, with its progress in the answer. */
+async function buildOfVersion(exchange: Exchange, service: Service): Promise<void> {
   const version = exchange.query.get("version") ?? "";
   if (!["", "1", "2"].includes(version))
     throw new PlyError("invalid", `invalid version: ${JSON.stringify(version)}`);
-  if (version === "2")
-    throw new PlyError("unsupported", "this engine has no BuildKit", {
-      hint: "set DOCKER_BUILDKIT=0, or use ply build",
-    });
+  if (version === "2") await (await service.buildkit()).build(exchange);
+  else await buildClassic(exchange, service);
+}
+
+/** The classic builder's API: a context in the body, lines of JSON in the answer. */
+async function build(exchange: Exchange, { engine, clock }: Service): Promise<void> {
   const { dockerfileName, remote, isQuiet, ...request } = parseBuildRequest(exchange);
   const { signal } = exchange;
   await using context = await engine.builder.openContext(

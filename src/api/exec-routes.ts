@@ -6,9 +6,9 @@ import { detachScanner, parseDetachKeys } from "./detach-keys.ts";
 import { type Exchange, param, readJson, readJsonObject, sendEmpty, sendJson } from "./exchange.ts";
 import { type Fields, flag, text, texts, words } from "./fields.ts";
 import { queryInteger } from "./query.ts";
-import type { ApiRoute, Service } from "./service.ts";
+import type { ApiRoute, Service, UpgradeContext } from "./service.ts";
 import { contentType, inputOf, pumpInput, pumpOutput, type Sink, type StreamTarget } from "./stream-pump.ts";
-import { hangUp, type UpgradeContext, upgradedHead } from "./upgrade.ts";
+import { hangUp, upgradedHead } from "./upgrade.ts";
 
 /** More processes in running containers: created, started with a connection of the client's own, asked for their end. */
 export const execRoutes: readonly ApiRoute[] = [

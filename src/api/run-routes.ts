@@ -6,9 +6,10 @@ import { readJsonObject } from "./exchange.ts";
 import { errorBody } from "./failure.ts";
 import { flag } from "./fields.ts";
 import { queryBoolean } from "./query.ts";
+import type { UpgradeContext } from "./service.ts";
 import { withSessionLabel } from "./session-routes.ts";
 import { inputOf, pumpInput, pumpOutput, type StreamTarget } from "./stream-pump.ts";
-import { hangUp, type UpgradeContext, upgradedHead } from "./upgrade.ts";
+import { hangUp, upgradedHead } from "./upgrade.ts";
 
 const RUN_PATH = "/ply/containers/run";
 const RUN_EXISTING_PATH = /^\/ply\/containers\/([^/]+)\/run$/;

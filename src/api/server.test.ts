@@ -174,7 +174,7 @@ describe("API server", () => {
         socket.write(`POST ${path} HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n`);
       });
     assert.match(
-      await ask("/v1.43/session"),
+      await ask("/v1.43/containers/gone/start"),
       /^HTTP\/1\.1 501 [\s\S]*Api-Version: 1\.50[\s\S]*cannot be upgraded/,
     );
     assert.match(

@@ -18,8 +18,7 @@ import type { Exchange } from "./exchange.ts";
 import { errorBody, statusOf } from "./failure.ts";
 import { createRouter, type Router } from "./router.ts";
 import { routes } from "./routes.ts";
-import type { Handler, Service } from "./service.ts";
-import type { UpgradeContext } from "./upgrade.ts";
+import type { Handler, Service, UpgradeContext } from "./service.ts";
 
 export interface ApiServerOptions {
   readonly engine: Engine;
@@ -48,12 +47,15 @@ export const COMMON_HEADERS: Readonly<Record<string, string>> = {
  */
 export function createApiServer(options: ApiServerOptions): ApiServer {
   const clock = options.clock ?? Date.now;
+  let buildkit: ReturnType<Service["buildkit"]> | undefined;
   const service: Service = {
     engine: options.engine,
     startedAt: clock(),
     log: options.log ?? (() => {}),
     clock,
     doors: { createHttpServer },
+    buildkit: () =>
+      (buildkit ??= import("./buildkit/buildkit.ts").then((room) => room.openBuildkit(service))),
   };
   const router = createRouter(routes);
   const closing = new AbortController();

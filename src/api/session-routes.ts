@@ -73,12 +73,16 @@ function imageNames(query: URLSearchParams): string[] {
 }
 
 /** Before images are made whose names are not in the query. */
-export function claimNames(exchange: Exchange, engine: Engine, names: readonly string[]): void {
+export function claimNames(
+  exchange: Pick<Exchange, "session">,
+  engine: Engine,
+  names: readonly string[],
+): void {
   if (exchange.session !== undefined) engine.sessions.claimNames(exchange.session, names);
 }
 
 /** After an image was made: it goes with the session, if no name keeps it. */
-export function claimImage(exchange: Exchange, engine: Engine, id: string): void {
+export function claimImage(exchange: Pick<Exchange, "session">, engine: Engine, id: string): void {
   if (exchange.session !== undefined) engine.sessions.claimImage(exchange.session, id);
 }
 

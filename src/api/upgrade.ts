@@ -1,19 +1,6 @@
-import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import type { Service } from "./service.ts";
-
-/** A connection that its client wants for itself. */
-export interface UpgradeContext {
-  readonly request: IncomingMessage;
-  readonly socket: Duplex;
-  /** What came with the head: the client may have sent first. */
-  readonly head: Uint8Array;
-  readonly service: Service;
-  /** The session that what it creates belongs to. */
-  readonly session?: string;
-  /** Aborted when the server closes. */
-  readonly closing: AbortSignal;
-}
+import { PlyError } from "../error.ts";
+import type { UpgradeContext } from "./service.ts";
 
 /** Ends the answer, once all of it was written. */
 export function hangUp(socket: Duplex): void {
@@ -27,4 +14,12 @@ export function upgradedHead(contentType: string, more: Readonly<Record<string, 
   const headers = Object.entries({ "Content-Type": contentType, ...more });
   const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join("");
   return `HTTP/1.1 101 UPGRADED\r\n${lines}Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n`;
+}
+
+/** Hands the connection over to HTTP/2 without a handshake. Throws "invalid" for a client that asked for something else. */
+export function upgradeToH2c({ request, socket, head }: UpgradeContext): void {
+  const asked = request.headers.upgrade ?? "";
+  if (asked.toLowerCase() !== "h2c") throw new PlyError("invalid", `protocol ${asked} not supported`);
+  socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n");
+  if (head.length > 0) socket.unshift(head);
 }

@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { EventEmitter } from "node:events";
 import type { Duplex } from "node:stream";
 import { PlyError } from "../error.ts";
+import type { UpgradeContext } from "./service.ts";
 import { inputOf, type Sink } from "./stream-pump.ts";
-import type { UpgradeContext } from "./upgrade.ts";
 
 /** RFC 6455, the server's side: messages of bytes both ways. */
 

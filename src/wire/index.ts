@@ -12,6 +12,7 @@ export type * from "./ply-build.ts";
 export type * from "./ply-build-cache.ts";
 export type * from "./ply-build-call.ts";
 export * from "./ply-build-content.ts";
+export { answerDocument } from "./ply-build-document.ts";
 export type * from "./ply-build-output.ts";
 export type * from "./ply-build-why.ts";
 export type * from "./ply-cache.ts";

@@ -4,10 +4,10 @@ import {
   type BuildRequestFields,
   type PreparedBuild,
 } from "../../build-request/index.ts";
+import { answerDocument } from "../../wire/index.ts";
 import type { CommandContext } from "../command.ts";
 import { UsageError } from "../failure.ts";
 import { lines, type Output } from "../output/index.ts";
-import { answerDocument } from "./call-document.ts";
 import { answerText, errorText } from "./call-text.ts";
 import { buildDoor } from "./door.ts";
 import type { BuildFlags } from "./flags.ts";

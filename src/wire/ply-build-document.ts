@@ -1,4 +1,4 @@
-import type { PlyBuildAnswer, PlyBuildLines } from "../../wire/index.ts";
+import type { PlyBuildAnswer, PlyBuildLines } from "./ply-build-call.ts";
 
 /** An answer in the shape of BuildKit's subrequests, which tools read (`--call=check,format=json`). */
 export function answerDocument(answer: PlyBuildAnswer): object {

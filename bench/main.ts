@@ -1,6 +1,7 @@
 /**
  * Measures ply beside every peer that is installed, in one run, taking turns: A B C A B C….
  *   npm run bench -- pull     cold pulls of three images from one registry on loopback
+ *   npm run bench -- push     an imported layer, to a registry that has nothing of it
  *   npm run bench -- run      a container that runs `true` and goes
  *   npm run bench -- start    a stopped container, started again
  *   npm run bench -- hundred  a hundred containers started at once
@@ -12,7 +13,7 @@
  *   npm run bench -- build    30 COPY steps, 20,000 files, ten RUN steps, and all of it cached
  *   npm run bench -- build-cache  ten RUN steps on a machine that has only the base, from a cache in a registry
  *   npm run bench             all of them
- * Options: --rounds N, --only IMAGE (debian, files, layers) or, of the network, --only run or throughput, --peer PART-OF-A-NAME, --out DIR. Times are whole processes, as a user waits for them.
+ * Options: --rounds N, --only IMAGE (debian, files, of pull also layers) or, of the network, --only run or throughput, --peer PART-OF-A-NAME, --out DIR. Times are whole processes, as a user waits for them.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -24,11 +25,13 @@ import { option } from "./harness.ts";
 import { benchLogs } from "./logs.ts";
 import { benchNetwork, isInNetworkOfOurs, runInNetworkOfOurs } from "./networks.ts";
 import { benchPull } from "./pulls.ts";
+import { benchPush } from "./pushes.ts";
 import { type Chart, svgOf, tableOf } from "./report.ts";
 import { benchHundred, benchStart } from "./starts.ts";
 
 const SUBJECTS = [
   "pull",
+  "push",
   "run",
   "start",
   "hundred",
@@ -44,6 +47,7 @@ type Subject = (typeof SUBJECTS)[number];
 
 const BENCHES: Readonly<Record<Subject, (work: string, rounds: number) => Promise<Chart[]>>> = {
   pull: benchPull,
+  push: benchPush,
   run: benchRun,
   start: benchStart,
   hundred: benchHundred,

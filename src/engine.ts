@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Builder } from "./build/index.ts";
+import { createDeflatePool } from "./compress/index.ts";
 import { type Containers, type OpenContainers, openContainers, removeLeftSteps } from "./container/index.ts";
 import { joinBuilder } from "./engine-build.ts";
 import { type BuilderGc, builderPolicy, parseBuilderGc } from "./engine-build-cache.ts";
@@ -125,6 +126,7 @@ export async function openEngine(given: EngineOptions): Promise<Engine> {
     registry,
     snapshots,
     events,
+    deflater: parts.use(createDeflatePool()),
     isRunning: (id) => known?.isRunning(id) ?? false,
     containersOf: (id) => known?.list().flatMap((each) => (each.imageId === id ? [each.id] : [])) ?? [],
   });

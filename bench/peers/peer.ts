@@ -16,6 +16,8 @@ export interface Peer extends AsyncDisposable {
   readonly builder?: readonly [string, ...string[]];
   /** What `run` needs on this host beyond the usual flags. */
   readonly runFlags?: readonly string[];
+  /** What `push` needs for a registry without TLS. */
+  readonly pushFlags?: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
   /** The process whose memory is the engine's; undefined where there is no engine. */
   readonly enginePid?: number;

@@ -42,6 +42,7 @@ export const startPodmanOf =
         podman("run", "--rm", "--ulimit", "host", "--network", "host", reference, ...command),
       verbs: podman(),
       runFlags: ["--ulimit", "host"],
+      pushFlags: ["--tls-verify=false"],
       listCommand: podman("images"),
       async [Symbol.asyncDispose]() {
         await unmountUnder(home);

@@ -1,5 +1,6 @@
 import * as zlib from "node:zlib";
 import { PlyError } from "../error.ts";
+import { inBlocks } from "./in-blocks.ts";
 
 export interface ZstdOptions {
   /** 1 to 22; the default is 3, as zstd and BuildKit have it. */
@@ -34,7 +35,8 @@ export async function* zstdStream(
     return full;
   };
   try {
-    for await (const piece of inEvenPieces(source)) {
+    // zstd cuts its blocks where its input is cut: even pieces give the same bytes for the same content.
+    for await (const piece of inBlocks(source, CHUNK_BYTES)) {
       await Promise.race([new Promise<void>((resolve) => compressor.write(piece, () => resolve())), failed]);
       yield* taken();
     }
@@ -44,22 +46,4 @@ export async function* zstdStream(
   } finally {
     compressor.destroy();
   }
-}
-
-/** zstd cuts its blocks where its input is cut: even pieces give the same bytes for the same content. */
-async function* inEvenPieces(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
-  let piece = new Uint8Array(CHUNK_BYTES);
-  let filled = 0;
-  for await (const chunk of source)
-    for (let at = 0; at < chunk.length; ) {
-      const step = Math.min(chunk.length - at, CHUNK_BYTES - filled);
-      piece.set(chunk.subarray(at, at + step), filled);
-      at += step;
-      filled += step;
-      if (filled < CHUNK_BYTES) continue;
-      yield piece;
-      piece = new Uint8Array(CHUNK_BYTES);
-      filled = 0;
-    }
-  if (filled > 0) yield piece.subarray(0, filled);
 }

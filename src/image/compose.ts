@@ -11,6 +11,7 @@ import type { FetchedManifest } from "../registry/index.ts";
 import type { ImageRecord } from "../store/index.ts";
 import type { ImageContext } from "./context.ts";
 import type { Family } from "./layer-form.ts";
+import { allOrNone } from "./limiter.ts";
 import { ownManifests } from "./own-manifests.ts";
 import { stackOfLayers } from "./stack.ts";
 
@@ -39,12 +40,17 @@ export async function composeImage(
   content: ImageContent,
   options: {
     readonly annotations?: Annotations | undefined;
-    readonly layersAs?: (plain: LayerBlob) => Promise<LayerBlob>;
+    /** Several at once; the signal is aborted when another fails. */
+    readonly layersAs?: (plain: LayerBlob, signal: AbortSignal) => Promise<LayerBlob>;
+    readonly signal?: AbortSignal | undefined;
   },
 ): Promise<ComposedImage> {
   const config = await context.configs.bytes(content.id);
-  const layers: LayerBlob[] = [];
-  for (const plain of plainLayers(context, content)) layers.push((await options.layersAs?.(plain)) ?? plain);
+  const { layersAs = async (plain) => plain } = options;
+  const layers = await allOrNone(
+    plainLayers(context, content).map((plain) => (signal: AbortSignal) => layersAs(plain, signal)),
+    options.signal,
+  );
   const descriptors = layers.map(({ descriptor }) => descriptor);
   const parts = { config: config.length, descriptors, annotations: options.annotations };
   return { content, config, layers, manifest: manifestOver(content, { ...parts, family: "oci" }) };

@@ -1,3 +1,4 @@
+import type { Deflater } from "../compress/index.ts";
 import type { EventBus } from "../event/index.ts";
 import type { ImageId, Platform } from "../oci/index.ts";
 import type { RegistryClient } from "../registry/index.ts";
@@ -31,6 +32,7 @@ export interface ImageContext {
   readonly events: EventBus;
   readonly configs: Configs;
   readonly compressed: CompressedSizes;
+  readonly deflater: Deflater;
   readonly owners: LeaseOwners;
   readonly limits: TransferLimits;
   /** What images are chosen for when nobody says otherwise. */

@@ -1,4 +1,4 @@
-import { gzipStream, zstdStream } from "../compress/index.ts";
+import { type Deflater, gzipStream, zstdStream } from "../compress/index.ts";
 import { type Descriptor, type DiffId, MEDIA_TYPE } from "../oci/index.ts";
 import type { CompressedForm } from "../store/index.ts";
 
@@ -14,14 +14,18 @@ export function compressionOf(mediaType: string): Compression | undefined {
   return /\.tar$/.test(mediaType) ? "none" : undefined;
 }
 
-/** A tar in this form; always the same bytes. */
+/** A tar in this form; by one deflater always the same bytes. */
 export function compressed(
   tar: AsyncIterable<Uint8Array>,
-  { compression, level }: { readonly compression: Compression; readonly level?: number | undefined },
+  {
+    compression,
+    level,
+    deflater,
+  }: { readonly compression: Compression; readonly level: number | undefined; readonly deflater: Deflater },
 ): AsyncIterable<Uint8Array> {
   const options = level === undefined ? {} : { level };
   if (compression === "none") return tar;
-  return compression === "zstd" ? zstdStream(tar, options) : gzipStream(tar, options);
+  return compression === "zstd" ? zstdStream(tar, options) : gzipStream(tar, { ...options, deflater });
 }
 
 /** The media type of a layer in a manifest of this family; Docker's has none for zstd. */

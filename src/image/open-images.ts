@@ -1,3 +1,4 @@
+import { type Deflater, zlibDeflater } from "../compress/index.ts";
 import { PlyError } from "../error.ts";
 import type { EventBus } from "../event/index.ts";
 import { hostPlatform, type ImageId, type Platform } from "../oci/index.ts";
@@ -48,6 +49,8 @@ export interface ImagesParts {
   /** What images are chosen for unless a call says otherwise. Absent: this machine's. */
   readonly platform?: Platform;
   readonly limits?: Partial<TransferLimits>;
+  /** How gzip is made. Absent: by zlib. */
+  readonly deflater?: Deflater;
 }
 
 /** As Docker's defaults, but for pulls: three, since two keep the cores of a small machine busy and one waits for its line. */
@@ -62,6 +65,7 @@ export function openImages(parts: ImagesParts): Images {
     events: parts.events,
     configs: openConfigs(parts.store.blobs),
     compressed: openCompressedSizes(parts.store.layers),
+    deflater: parts.deflater ?? zlibDeflater,
     owners: openLeaseOwners(parts.store.leases, clock),
     limits: { ...LIMITS, ...parts.limits },
     platform: parts.platform ?? hostPlatform(),

@@ -1,5 +1,12 @@
 import { PlyError } from "../error.ts";
-import { type Descriptor, encodeJson, type ImageConfig, type ImageId, type Reference } from "../oci/index.ts";
+import {
+  type Descriptor,
+  type DiffId,
+  encodeJson,
+  type ImageConfig,
+  type ImageId,
+  type Reference,
+} from "../oci/index.ts";
 import type { Lease } from "../store/index.ts";
 import { writeArchive } from "./archive-member.ts";
 import { archiveMembers } from "./archive-members.ts";
@@ -14,9 +21,10 @@ import {
   type LayerBlob,
 } from "./compose.ts";
 import type { ImageContext } from "./context.ts";
-import { type Compression, compressed, layerType } from "./layer-form.ts";
+import { type Compression, layerType } from "./layer-form.ts";
+import { openLimiter } from "./limiter.ts";
 import { platformOf } from "./platform-match.ts";
-import { spoolStream } from "./spool.ts";
+import { spoolLayer } from "./spool-layer.ts";
 
 /** How the layers of what goes out are compressed. */
 export interface LayerForm {
@@ -82,17 +90,19 @@ export async function archivePublication(
     });
   await using spools = new AsyncDisposableStack();
   const packed = new Map<string, Promise<LayerBlob>>();
-  const layersAs = (plain: LayerBlob): Promise<LayerBlob> => {
+  const limiter = openLimiter(context.limits.pushesAtOnce);
+  const layersAs = (plain: LayerBlob, signal: AbortSignal): Promise<LayerBlob> => {
     const { digest } = plain.descriptor;
     const known = packed.get(digest);
     if (known !== undefined) return known;
-    const made = packLayer(context, plain, { ...options, form: publication.form, spools });
+    const pack = () => packLayer(context, plain, { form: publication.form, spools, signal });
+    const made = limiter.run(pack, signal);
     packed.set(digest, made);
     return made;
   };
   const images: ComposedImage[] = [];
   for (const { content, annotations } of publication.images)
-    images.push(await composeImage(context, content, { annotations, layersAs }));
+    images.push(await composeImage(context, content, { annotations, layersAs, signal: options.signal }));
   const entries = images.map(({ manifest }, n) => entryOf(publication, n, descriptorOf(manifest)));
   const said = attestationsOf(publication, entries);
   const inIndex = [...entries, ...said.map(({ descriptor }) => descriptor)];
@@ -156,14 +166,15 @@ async function packLayer(
   options: {
     readonly form: LayerForm | undefined;
     readonly spools: AsyncDisposableStack;
-    readonly signal?: AbortSignal;
+    readonly signal: AbortSignal;
   },
 ): Promise<LayerBlob> {
   const { compression = "none", level } = options.form ?? {};
   const mediaType = layerType("oci", compression);
   if (compression === "none" || mediaType === undefined) return plain;
-  const packed = compressed(plain.open(), { compression, level });
-  const spool = options.spools.use(await spoolStream(context.store.root, packed, options.signal));
+  const layer = { diffId: plain.descriptor.digest as DiffId, tar: plain.open() };
+  const { signal, spools } = options;
+  const spool = spools.use(await spoolLayer(context, layer, { compression, level, signal }));
   return {
     descriptor: { mediaType, digest: spool.digest, size: spool.size },
     open: () => spool.open(),

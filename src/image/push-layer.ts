@@ -6,7 +6,6 @@ import type { ImageProgress, TransferOptions } from "./images.ts";
 import {
   type Compression,
   candidatesOf,
-  compressed,
   compressionOf,
   type Family,
   isForeign,
@@ -14,7 +13,8 @@ import {
   layerType,
 } from "./layer-form.ts";
 import { requestOf } from "./request.ts";
-import { type Spool, spoolStream } from "./spool.ts";
+import type { Spool } from "./spool.ts";
+import { spoolLayer } from "./spool-layer.ts";
 import { stackOfLayers } from "./stack.ts";
 
 /** Existence questions per layer: after that many the layer is sent. */
@@ -183,7 +183,7 @@ function lazySpool(
       const total = context.store.layers.get(diffId)?.tarSize ?? 0;
       const tell = throttled((current) => options.onProgress(current, total));
       const tar = counted(openLayer(context, diffId), tell);
-      return await spoolStream(context.store.root, compressed(tar, options), options.signal);
+      return await spoolLayer(context, { diffId, tar }, options);
     })();
     return spool;
   };

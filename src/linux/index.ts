@@ -22,6 +22,13 @@ export {
 export { mknod, S_IF, utimensNs } from "./inode.ts";
 export { clearInodeFlags } from "./inode-flags.ts";
 export { type Isal, type IsalInflater, openIsal } from "./isal.ts";
+export {
+  type IsalBlock,
+  type IsalDeflater,
+  type IsalLevel,
+  isalBound,
+  openIsalDeflater,
+} from "./isal-deflate.ts";
 export { errnoName, failedWith } from "./libc.ts";
 export { type FileLock, lockFile } from "./lock.ts";
 export { type LoopDevice, openLoop } from "./loop.ts";

@@ -62,13 +62,20 @@ interface Symbols {
   readonly isal_inflate: (state: BunFfi.Pointer) => number;
 }
 
+export const ISAL_LIBRARY = "libisal.so.2";
+
+/** What calls the library's functions; undefined where nothing does: no Bun, another processor. */
+export function ffiForIsal(): typeof BunFfi | undefined {
+  if (process.versions["bun"] === undefined || !isLittleEndian64()) return undefined;
+  return process.getBuiltinModule("bun:ffi") as unknown as typeof BunFfi | undefined;
+}
+
 /**
  * Opens Debian's `libisal.so.2`, which inflates three times as fast as zlib. Undefined where it cannot be
  * used: no Bun, no library, or one that fails to inflate a known text in odd pieces.
  */
-export function openIsal(libraryName = "libisal.so.2"): Isal | undefined {
-  if (process.versions["bun"] === undefined || !isLittleEndian64()) return undefined;
-  const ffi = process.getBuiltinModule("bun:ffi") as unknown as typeof BunFfi | undefined;
+export function openIsal(libraryName = ISAL_LIBRARY): Isal | undefined {
+  const ffi = ffiForIsal();
   if (ffi === undefined) return undefined;
   try {
     const { symbols } = ffi.dlopen(libraryName, {

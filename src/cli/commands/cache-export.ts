@@ -1,4 +1,4 @@
-import { gzipStream, zstdStream } from "../../compress/index.ts";
+import { createDeflatePool, type Deflater, gzipStream, zstdStream } from "../../compress/index.ts";
 import { writeFileWhole } from "../../host-file.ts";
 import { command } from "../command.ts";
 import { ExitError, UsageError } from "../failure.ts";
@@ -33,13 +33,18 @@ export default command({
       query: { name: names, all },
       signal: interruption.signal,
     });
-    if (!isToStdout) await writeFileWhole(output, compressed(output, body));
+    await using deflater = createDeflatePool();
+    if (!isToStdout) await writeFileWhole(output, compressed(output, body, deflater));
     else for await (const chunk of body) await stdio.writeBytes("stdout", chunk);
     return DONE;
   },
 });
 
-function compressed(name: string, tar: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
-  if (/\.t?gz$/.test(name)) return gzipStream(tar);
+function compressed(
+  name: string,
+  tar: AsyncIterable<Uint8Array>,
+  deflater: Deflater,
+): AsyncIterable<Uint8Array> {
+  if (/\.t?gz$/.test(name)) return gzipStream(tar, { deflater });
   return /\.t?zst$/.test(name) ? zstdStream(tar) : tar;
 }

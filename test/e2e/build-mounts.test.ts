@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
 import {
   chmodSync,
   mkdirSync,
@@ -15,8 +14,9 @@ import { after, before, describe, test } from "node:test";
 import { type BuildRoom, openBuildRoom, printedBySteps } from "../support/build-room.ts";
 import { writeContext } from "../support/context-directory.ts";
 import { unless } from "../support/needs.ts";
-import { exited, must, type Ran, type RunOptions, run, until } from "../support/process.ts";
-import { busyboxMembers, type Member, tarball } from "../support/tarball.ts";
+import { must, type Ran, type RunOptions, run, until } from "../support/process.ts";
+import { busyboxWith, startSshAgent } from "../support/ssh-agent.ts";
+import { type Member, tarball } from "../support/tarball.ts";
 
 interface Builds extends Omit<BuildRoom, "build"> {
   /** `ply build` with plain progress; fails unless it exits as expected. */
@@ -139,32 +139,23 @@ RUN --mount=target=/new/deep/c --mount=target=/etc/f,source=f --mount=type=cache
 
 describe("what RUN is let have", { skip: unless("root", "ssh-agent", "ssh-add", "ssh-keygen") }, () => {
   let builds: Builds;
-  const ended: ChildProcess[] = [];
+  const agents = new AsyncDisposableStack();
   before(async () => {
     builds = await openBuilds("erofs");
     await builds.engine.must(["import", "-", "ssh:1"], {
-      stdin: tarball(await withProgram("/usr/bin/ssh-add")),
+      stdin: tarball(await busyboxWith("/usr/bin/ssh-add")),
     });
   });
   after(async () => {
-    for (const child of ended) {
-      child.kill();
-      await exited(child);
-    }
+    await agents.disposeAsync();
     await builds[Symbol.asyncDispose]();
   });
 
   /** An agent with a key of this name. */
   const agentWith = async (name: string): Promise<string> => {
-    const [socket, key] = [join(builds.work, `${name}.sock`), join(builds.work, name)];
-    const agent = spawn("ssh-agent", ["-D", "-a", socket], { stdio: "ignore" });
-    ended.push(agent);
-    await must("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", name, "-f", key]);
-    await until(
-      "the agent listens",
-      async () => (await run("ssh-add", ["-q", key], { env: { SSH_AUTH_SOCK: socket } })).code === 0,
-    );
-    return socket;
+    const agent = await startSshAgent(builds.work, name);
+    agents.use(agent);
+    return agent.socket;
   };
 
   test("agents of ssh: the socket's, several, key files; owner and mode as asked; nothing is left of them", async () => {
@@ -413,13 +404,3 @@ describe("devices that vendors describe (CDI)", { skip: unless("root") }, () => 
     assert.equal((JSON.parse(text) as { RootFS: { Layers: string[] } }).RootFS.Layers.length, 1);
   });
 });
-
-/** Busybox, and a program of this host with the libraries it needs. */
-async function withProgram(program: string): Promise<Member[]> {
-  const { stdout } = await must("ldd", [program]);
-  const files = [program, ...[...stdout.matchAll(/(\/\S+) \(0x/g)].map((match) => match[1] ?? "")];
-  return [
-    ...busyboxMembers(),
-    ...files.map((path): Member => ({ name: path.slice(1), mode: 0o755, data: readFileSync(path) })),
-  ];
-}

@@ -115,6 +115,10 @@ test("an image built from a Dockerfile, and one committed", async () => {
   const image = await GenericContainer.fromDockerfile(folder).withBuildArgs({ WORD: "built" }).build();
   const container = await image.start();
   assert.equal((await container.exec(["cat", "/built"])).output, "built\n");
+  const args = { WORD: "by BuildKit" };
+  const other = await GenericContainer.fromDockerfile(folder).withBuildArgs(args).withBuildkit().build();
+  await using second = await other.start();
+  assert.equal((await second.exec(["cat", "/built"])).output, "by BuildKit\n");
   const committed = await container.commit({ repo: "committed", tag: "1", changes: ["ENV A=b"] });
   assert.match(committed, /^sha256:/);
   await container.stop();

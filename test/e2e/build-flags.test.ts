@@ -152,4 +152,33 @@ FROM for-$TARGETARCH
     const { stderr } = await room.engine.must(["build", "--cache-to", `type=local,dest=${cache}`, directory]);
     assert.match(stderr, new RegExp(`\nexporting cache to ${cache}\n[0-9a-f]{12}: Pushed`));
   });
+
+  test("--list-context as JSON, as a table and by a template", async () => {
+    const directory = room.contextOf("FROM bb:1\n", {
+      ".dockerignore": "*.log\n",
+      "d/f": "12345",
+      "x.log": "",
+    });
+    const listed = async (format: string) =>
+      (await room.engine.must(["build", "--list-context", "--format", format, directory])).stdout;
+    const entries = (await listed("json"))
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    assert.deepEqual(
+      entries.map(({ Path }) => Path),
+      [".dockerignore", "Dockerfile", "d/", "d/f", "x.log"],
+    );
+    const file = { Path: "d/f", Kind: "file", Size: "5B", Bytes: "5", Included: "true", Rule: "" };
+    assert.deepEqual(entries[3], file);
+    assert.deepEqual([entries[4].Included, entries[4].Rule], ["false", "*.log (line 1)"]);
+    assert.match(
+      await listed("table"),
+      /^PATH +SIZE +LEFT OUT BY\n[\s\S]*\nx\.log +0B +\*\.log \(line 1\)\n$/,
+    );
+    assert.match(await listed("{{.Bytes}}"), /^6\n10\n0\n5\n0\n$/);
+    const refused = await room.engine.ply(["build", "--format", "json", directory]);
+    assert.match(refused.stderr, /invalid argument "json" for "--format" flag/);
+    await room.engine.must(["build", "-q", "--format", "docker", directory]);
+  });
 });

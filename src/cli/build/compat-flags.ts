@@ -15,8 +15,8 @@ export const COMPAT_FLAGS = {
   env: { kind: "list", value: "NAME[=VALUE]", help: "ENV of every stage's beginning (as podman)" },
   format: {
     kind: "string",
-    choices: ["oci", "docker"],
-    help: "Accepted for scripts: an image is written in either when it leaves",
+    value: "FORMAT",
+    help: "Of --list-context: 'table', 'json', or a Go template; else oci or docker, accepted for scripts",
   },
   from: {
     kind: "string",
@@ -61,8 +61,12 @@ export function platformOfParts({ os, arch, variant }: CompatFlags): string | un
   return [os, arch, variant].filter((part) => part !== undefined).join("/");
 }
 
-/** Fields of the request; what was not given is undefined. Throws UsageError for an isolation there is not. */
+/** Fields of the request; what was not given is undefined. Throws UsageError for a format or an isolation there is not. */
 export function compatFields(flags: CompatFlags, env: Environment) {
+  if (!["oci", "docker"].includes(flags.format ?? "oci"))
+    throw new UsageError(
+      `invalid argument ${JSON.stringify(flags.format)} for "--format" flag: an image is written as oci or docker; others are for --list-context`,
+    );
   const isolation = flags.isolation?.toLowerCase() ?? "";
   if (!["", "default", "oci", "rootless"].includes(isolation))
     throw new UsageError(

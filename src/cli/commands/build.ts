@@ -22,12 +22,13 @@ export default command({
   args: { usage: "PATH|URL|-", min: 1, max: 1, complete: "directory" },
   flags: BUILD_FLAGS,
   description:
-    "Builds an image from a Dockerfile and the files in a directory, a repository or an archive. Steps whose inputs did not change are taken from the cache; stages nobody needs are not built.",
+    "Builds an image from a Dockerfile and the files in a directory, a repository or an archive. Steps whose inputs did not change are taken from the cache; stages nobody needs are not built. Template fields of --list-context: .Path .Kind .Size .Bytes .Included .Rule",
   examples: [
     ["ply build -t web .", "build ./Dockerfile"],
     ["ply build -t web --target test -f docker/web.Dockerfile .", "another file, up to the stage test"],
     ["ply build --check .", "what is doubtful about the Dockerfile"],
     ["ply build --list-context .", "what would be sent, and which rule leaves out what"],
+    ["ply build --list-context --format '{{.Path}} {{.Rule}}' .", "the same for a script"],
   ],
   async run(context, flags, [source = ""]) {
     const planned = readOutputs(flags, context.stdio);
@@ -43,7 +44,7 @@ export default command({
       named: flags["build-context"],
     };
     const prepared = await prepareBuild(paths, context.stdio);
-    if (flags["list-context"]) return listContext(prepared);
+    if (flags["list-context"]) return listContext(prepared, flags.format);
     const call = callOf(flags);
     if (call !== undefined) return answerCall(context, prepared, requestFields(flags, context.env), call);
     using interruption = context.interruptible();

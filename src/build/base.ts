@@ -7,11 +7,10 @@ import {
   parsePlatform,
   parseReference,
 } from "../oci/index.ts";
-import type { ImageRecord } from "../store/index.ts";
 import { suggest } from "../suggest.ts";
 import type { BuildStep } from "./build.ts";
 import { isNameTaken, localImage } from "./local-image.ts";
-import type { Session } from "./session.ts";
+import type { BaseImage, Session } from "./session.ts";
 import { DEFAULT_PATH } from "./settings.ts";
 
 /** Settings of an image from nothing, as BuildKit makes it. */
@@ -63,13 +62,16 @@ function otherPlatform({ images }: Session["parts"], name: string): string | und
   }
 }
 
-/** The image of a name for a platform: the one that is here, else pulled. */
+/**
+ * The image of a name for a platform: the one that is here, else the registry's. It is pulled, unless there are caches
+ * to find steps in: then it may be that none of its layers is needed.
+ */
 export async function baseImage(
   session: Session,
   name: string,
   platform: Platform | undefined,
   step: BuildStep,
-): Promise<ImageRecord> {
+): Promise<BaseImage> {
   const { images, store } = session.parts;
   const isId = /^(?:sha256:)?[0-9a-f]{12,64}$/.test(name);
   const { pull } = session.options;
@@ -78,6 +80,15 @@ export async function baseImage(
     throw new PlyError("not-found", `No such image: ${name}`, {
       hint: "--pull=never keeps it from being pulled",
     });
+  if (
+    record === undefined &&
+    session.imports.isLazy &&
+    localImage(session.parts, name, platform) === undefined
+  ) {
+    const base = await remoteBase(session, name, platform, step);
+    session.usedImages.set(name, base);
+    return base;
+  }
   if (record === undefined) {
     const reference = parseReference(name);
     const credentials = await session.options.credentialsOf?.(reference.domain);
@@ -99,6 +110,45 @@ export async function baseImage(
   // From now on it may be removed: the build has what it needs.
   store.leases.addImage(session.lease, record.id);
   store.images.touch(record.id);
-  session.usedImages.set(name, record);
-  return record;
+  const base = { id: record.id, config: await images.configOf(record.id) };
+  session.usedImages.set(name, base);
+  return base;
+}
+
+/** Asks the registry once in a build, and tells the supply where the layers are. */
+async function remoteBase(
+  session: Session,
+  name: string,
+  platform: Platform | undefined,
+  step: BuildStep,
+): Promise<BaseImage> {
+  const { parts, options, remoteBases, supply, lease, signal } = session;
+  const key = `${name} ${platform === undefined ? "" : formatPlatform(platform)}`;
+  const peek = async (): Promise<BaseImage> => {
+    const reference = parseReference(name);
+    const credentials = await options.credentialsOf?.(reference.domain);
+    const image = await parts.images.peek(reference, {
+      ...(platform === undefined ? {} : { platform }),
+      ...(credentials === undefined ? {} : { credentials }),
+      onProgress: (progress) => session.emit({ kind: "pull", step, progress }),
+      signal,
+    });
+    for (const layer of image.layers)
+      supply.offer(layer.diffId, {
+        name,
+        reference,
+        descriptor: layer.descriptor,
+        isNeeded: true,
+        fetch: (each) => image.fetchLayer(layer, lease, { signal: each }),
+      });
+    return image;
+  };
+  const known = remoteBases.get(key) ?? peek();
+  remoteBases.set(key, known);
+  try {
+    return await known;
+  } catch (error) {
+    if (!(error instanceof PlyError)) throw error;
+    throw unreachable(error, name, session, step);
+  }
 }

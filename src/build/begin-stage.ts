@@ -6,12 +6,12 @@ import { baseImage, platformOfStage, SCRATCH_CONFIG } from "./base.ts";
 import { layerOfContext } from "./base-tree.ts";
 import type { BuildStep } from "./build.ts";
 import { keyOf } from "./cache/cache.ts";
+import { chainOf } from "./cache/definition.ts";
 import type { StageBase } from "./cache/difference.ts";
 import { warnOfPlatform } from "./foreign.ts";
 import type { PlannedStage } from "./graph.ts";
 import { noteUse } from "./origin.ts";
 import type { Session, StageResult } from "./session.ts";
-import { stackOf } from "./stage-root.ts";
 
 /** What a stage begins with: an image, an earlier stage, a directory or nothing. */
 export interface Begin
@@ -61,25 +61,24 @@ async function beginWithImage(
 ): Promise<Begin> {
   const { stage } = planned;
   const isChosen = planned.platform !== undefined || session.platform !== undefined;
-  const record = await baseImage(session, name, isChosen ? platform : undefined, step);
-  const image = await session.parts.images.configOf(record.id);
+  const { id, config: image } = await baseImage(session, name, isChosen ? platform : undefined, step);
   if (!isChosen) warnOfPlatform(session, image, stage.from.at);
   return {
-    diffIds: record.diffIds,
+    diffIds: image.rootfs.diff_ids,
     config: image.config ?? {},
     args: [],
     author: image.author,
     history: image.history ?? [],
     records: [],
-    historyKey: keyOf("image", [["id", record.id]]),
+    historyKey: keyOf("image", [["id", id]]),
     platform: platformOf(image),
-    base: { imageId: record.id, imageName: name },
+    base: { imageId: id, imageName: name },
   };
 }
 
 /** What a stage stands on, as it is told in explanations. */
-export function tracedBase({ parts }: Session, { base, stage }: PlannedStage, begin: Begin): StageBase {
-  const chain = stackOf(parts.store, begin.diffIds)?.chainId ?? "";
+export function tracedBase({ base, stage }: PlannedStage, begin: Begin): StageBase {
+  const chain = chainOf(begin.diffIds);
   if (base.kind !== "stage") return { name: begin.base.imageName, id: begin.base.imageId, chain };
   return { name: stage.from.image, id: chain, chain };
 }

@@ -7,7 +7,7 @@ import type { Builder } from "./builder.ts";
 import { type BuildCache, openBuildCache } from "./cache/cache.ts";
 import { openCacheKeeper } from "./cache/cache-keeper.ts";
 import { openProjects } from "./cache/project.ts";
-import { type BuildMemory, createTrace } from "./cache/trace.ts";
+import { type BuildMemory, type BuildTrace, createTrace } from "./cache/trace.ts";
 import { openTraceShelf } from "./cache/trace-shelf.ts";
 import { openCalls } from "./calls.ts";
 import { withChecks } from "./checks.ts";
@@ -15,8 +15,9 @@ import { openBuildContext, openBuildContexts } from "./context/context.ts";
 import { createFilePool } from "./context/file-pool.ts";
 import { createHostMemory } from "./context/host-memory.ts";
 import { imageOfLayout } from "./context/layout-context.ts";
+import { createLayerSupply, type LayerSupply } from "./layer-supply.ts";
 import { buildStages, openSessions } from "./open-session.ts";
-import { checkOutputs } from "./output/asked-outputs.ts";
+import { checkOutputs, outputsOf } from "./output/asked-outputs.ts";
 import { type BuiltStage, deliver } from "./output/deliver.ts";
 import type { BuilderParts } from "./parts.ts";
 import { openCaches } from "./remote-cache/open-caches.ts";
@@ -40,6 +41,7 @@ export function openBuilder(parts: BuilderParts): Builder {
   const cache = openBuildCache({
     layerRecords: store.records("build-layer"),
     stepRecords: store.records("build-step"),
+    definitionRecords: store.records("build-definition"),
     leases: store.leases,
     layers: store.layers,
     clock: parts.clock,
@@ -110,23 +112,50 @@ async function buildImage(
     parts.store.leases.end(owner);
     await parts.store.collectGarbage();
   });
-  const sources = cleanup.use(openSources(parts, lease));
-  const caches = cleanup.use(await openCaches({ parts, options, lease, signal }));
+  const warn = (message: string): void => options.onEvent?.({ kind: "warning", message });
+  const supply = cleanup.use(createLayerSupply({ store: parts.store, lease, warn, signal }));
+  const sources = cleanup.use(openSources(parts, { lease, supply }));
+  const caches = cleanup.use(await openCaches({ parts, options, supply, lease, warn, signal }));
   const { imports } = caches;
-  const trace = createTrace(memory, options);
+  const imported: Session["imported"] = [];
+  cleanup.defer(() => {
+    for (const write of imported) write();
+  });
+  let trace: BuildTrace;
   cleanup.defer(() => trace.finish());
-  const sessions = openSessions({ parts, options, cache, imports, trace, lease, sources, signal, stop });
+  const shared = { parts, cache, imports, supply, imported, remoteBases: new Map(), lease, sources };
+  const open = (attempt: BuildOptions): Session[] => {
+    trace = createTrace(memory, attempt);
+    const own = new AbortController();
+    const signals = { signal: AbortSignal.any([signal, own.signal]), stop: own };
+    return openSessions({ ...shared, ...signals, options: attempt, trace });
+  };
+  let sessions = open(options);
   const built = await withChecks(sessions, async () => {
-    const stages: BuiltStage[] = [];
-    // One after the other: what is the same for all platforms, such as stages for $BUILDPLATFORM, the next one finds in the cache.
-    for (const session of sessions) stages.push({ session, result: await buildStages(session) });
-    return stages;
+    for (let lost = 0; ; lost = supply.lostCount)
+      try {
+        return await buildSessions(sessions, supply);
+      } catch (error) {
+        if (signal.aborted || supply.lostCount === lost) throw error;
+        // What stands on a layer that is nowhere any more was found in vain: all that is known is found again, the rest is made.
+        sessions = open({ ...options, warnings: [] });
+      }
   });
   warnUnused(sessions);
   await caches.hold(built);
   const delivered = await deliver(built);
   await caches.send();
   return delivered;
+}
+
+/** Builds for each platform, and brings in the layers of what is asked for. */
+async function buildSessions(sessions: readonly Session[], supply: LayerSupply): Promise<BuiltStage[]> {
+  const built: BuiltStage[] = [];
+  // One after the other: what is the same for all platforms, such as stages for $BUILDPLATFORM, the next one finds in the cache.
+  for (const session of sessions) built.push({ session, result: await buildStages(session) });
+  if (sessions.some(({ options }) => outputsOf(options).length > 0))
+    await supply.bring(built.flatMap(({ result }) => result.diffIds));
+  return built;
 }
 
 function warnUnused(sessions: readonly Session[]): void {

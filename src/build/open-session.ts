@@ -7,6 +7,7 @@ import type { BuildCache } from "./cache/cache.ts";
 import type { BuildTrace } from "./cache/trace.ts";
 import { checkFrontend } from "./frontend.ts";
 import { type BuildGraph, planStages } from "./graph.ts";
+import type { LayerSupply } from "./layer-supply.ts";
 import type { BuilderParts } from "./parts.ts";
 import type { CacheImports } from "./remote-cache/import.ts";
 import type { Session, StageResult } from "./session.ts";
@@ -20,6 +21,9 @@ export interface SharedBuild {
   readonly options: BuildOptions;
   readonly cache: BuildCache;
   readonly imports: CacheImports;
+  readonly supply: LayerSupply;
+  readonly imported: Session["imported"];
+  readonly remoteBases: Session["remoteBases"];
   readonly trace: BuildTrace;
   readonly lease: Lease;
   readonly sources: Sources;

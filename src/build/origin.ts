@@ -1,4 +1,5 @@
 import { PlyError } from "../error.ts";
+import type { DiffId } from "../oci/index.ts";
 import { baseImage } from "./base.ts";
 import type { BuildStep } from "./build.ts";
 import type { FileTree } from "./context/file-tree.ts";
@@ -21,6 +22,16 @@ export function noteUse({ materials }: Session, { fetched }: FileTree): void {
 
 /** The tree that `--from` names: a stage, a named context or an image. */
 export async function treeFrom(work: StageWork, from: string, step: BuildStep): Promise<FileTree> {
+  const found = await originFrom(work, from, step);
+  return "root" in found ? found : work.session.sources.treeOf(found.layers);
+}
+
+/** The same, of a stage or image by its layers alone. */
+export async function originFrom(
+  work: StageWork,
+  from: string,
+  step: BuildStep,
+): Promise<FileTree | { readonly layers: readonly DiffId[] }> {
   const { session, planned } = work;
   const origin = session.graph.originOf(from, planned.stage);
   if (origin.kind === "stage") {
@@ -28,7 +39,7 @@ export async function treeFrom(work: StageWork, from: string, step: BuildStep): 
     if (origin.index >= planned.stage.index)
       throw tooEarly(planned.stage, session.graph.all[origin.index]?.stage);
     const { diffIds } = await session.stageOf(origin.index);
-    return session.sources.treeOf(diffIds);
+    return { layers: diffIds };
   }
   if (origin.kind === "scratch") throw new PlyError("invalid", "nothing can be copied from scratch");
   const context = origin.kind === "context" ? session.options.contexts?.get(origin.name) : undefined;
@@ -36,6 +47,6 @@ export async function treeFrom(work: StageWork, from: string, step: BuildStep): 
     noteUse(session, context);
     return context;
   }
-  const record = await baseImage(session, context?.image ?? origin.name, session.platform, step);
-  return session.sources.treeOf(record.diffIds);
+  const image = await baseImage(session, context?.image ?? origin.name, session.platform, step);
+  return { layers: image.config.rootfs.diff_ids };
 }

@@ -18,6 +18,7 @@ export interface BuilderParts {
     | "load"
     | "configOf"
     | "pull"
+    | "peek"
     | "create"
     | "hold"
     | "archive"

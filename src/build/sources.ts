@@ -5,6 +5,7 @@ import type { DiffId } from "../oci/index.ts";
 import type { LayerStack, Lease } from "../store/index.ts";
 import { readingBelow } from "./context/file-content.ts";
 import { EMPTY_DIGEST, type FileTree } from "./context/file-tree.ts";
+import type { LayerSupply } from "./layer-supply.ts";
 import type { BuilderParts } from "./parts.ts";
 import { openTreeMounts, type TreeMounts } from "./run/tree-mounts.ts";
 import { stackOf } from "./stage-root.ts";
@@ -17,10 +18,10 @@ export interface Sources extends TreeMounts {
   readFile(stack: LayerStack, path: string): Promise<Buffer>;
 }
 
-/** `lease`: keeps what is mounted for them. */
+/** `lease`: keeps what is mounted for them; `supply`: brings in what is not here. */
 export function openSources(
   parts: Pick<BuilderParts, "store" | "view" | "spool" | "mountTree">,
-  lease: Lease,
+  { lease, supply }: { readonly lease: Lease; readonly supply: Pick<LayerSupply, "bring"> },
 ): Sources {
   const stack = new AsyncDisposableStack();
   const mounts = stack.use(openTreeMounts(parts));
@@ -66,7 +67,8 @@ export function openSources(
   };
   return {
     pathOf: mounts.pathOf,
-    treeOf(diffIds) {
+    async treeOf(diffIds) {
+      await supply.bring(diffIds);
       const key = diffIds.join(" ");
       const known = trees.get(key);
       if (known !== undefined) return known;

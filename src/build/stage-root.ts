@@ -5,52 +5,62 @@ import { chainIdsOf, type DiffId } from "../oci/index.ts";
 import type { LayerRecord, LayerStack, Store } from "../store/index.ts";
 import { byteString } from "./context/file-tree.ts";
 import type { LayerPlan } from "./copy/layer-plan.ts";
+import type { KnownLayer, LayerSupply } from "./layer-supply.ts";
 
 /** The layers of a stage while it is built, and the tree they make. */
 export interface StageRoot {
   /** The tree with all that was planned and run so far; read when it is first asked for. */
   tree(): Promise<TreeNode>;
   /** A plan's layer: the tree has it already, unless it was planned over nothing. */
-  addPlanned(plan: LayerPlan | undefined, layer: Promise<LayerRecord | undefined>): void;
-  /** A layer that is here: its index is read when the tree is next asked for. */
-  addLayer(layer: LayerRecord | undefined): void;
+  addPlanned(plan: LayerPlan, layer: Promise<KnownLayer | undefined>): void;
+  /** A layer of files that nobody has looked at: it is brought in and its index read when the tree is next asked for. */
+  addLayer(layer: KnownLayer | undefined): void;
   /** All layers, bottom to top; waits for those on their way. */
   diffIds(): Promise<DiffId[]>;
   /** For each layer that was added, whether it holds anything; waits for those on their way. */
-  added(): Promise<(LayerRecord | undefined)[]>;
+  added(): Promise<(KnownLayer | undefined)[]>;
+  /** None of them is still being made. */
+  readonly isSettled: boolean;
+  /** All of them are here, or being made. */
+  readonly isHere: boolean;
   /** Text of a file, symlinks followed; "" where there is none. */
   readText(path: string): Promise<string>;
 }
 
 export interface StageRootParts {
   readonly store: Pick<Store, "layers">;
+  readonly supply: Pick<LayerSupply, "bring" | "isHere">;
   readonly base: readonly DiffId[];
   /** Reads a file of a stack of layers by its real path. */
   readonly readFile: (stack: LayerStack, path: string) => Promise<Buffer>;
 }
 
-export function createStageRoot({ store, base, readFile: readOf }: StageRootParts): StageRoot {
+export function createStageRoot({ store, supply, base, readFile: readOf }: StageRootParts): StageRoot {
   const union = createUnion();
   const plans: LayerPlan[] = [];
-  const added: Promise<LayerRecord | undefined>[] = [];
-  const toApply: (LayerRecord | Promise<LayerRecord | undefined>)[] = [];
+  const added: Promise<KnownLayer | undefined>[] = [];
+  const toApply: (KnownLayer | Promise<KnownLayer | undefined>)[] = [];
+  const absent = new Set(base.filter((diffId) => !supply.isHere(diffId)));
+  let underway = 0;
   let isBaseRead = false;
 
-  const apply = async (layers: readonly LayerRecord[]): Promise<void> => {
-    const indexes = await Promise.all(layers.map(({ dir }) => readFile(join(dir, "index"))));
-    for (const index of indexes) union.apply(decodeIndex(index));
+  const apply = async (wanted: readonly DiffId[]): Promise<void> => {
+    await supply.bring(wanted);
+    const indexes = await Promise.all(wanted.map((diffId) => indexOf(store, diffId)));
+    for (const index of indexes) union.apply(index);
     if (indexes.length > 0) sortTree(union.root);
   };
 
   const tree = async (): Promise<TreeNode> => {
-    if (!isBaseRead) await apply(base.map((diffId) => layerOf(store, diffId)));
-    isBaseRead = true;
     const layers = await Promise.all(toApply.splice(0));
-    await apply(layers.filter((layer) => layer !== undefined));
+    const news = layers.flatMap((layer) => layer?.diffId ?? []);
+    const below = isBaseRead ? [] : base;
+    isBaseRead = true;
+    await apply([...below, ...news]);
     return union.root;
   };
 
-  const settled = (): Promise<(LayerRecord | undefined)[]> => Promise.all(added);
+  const settled = (): Promise<(KnownLayer | undefined)[]> => Promise.all(added);
   const diffIds = async (): Promise<DiffId[]> => [
     ...base,
     ...(await settled()).flatMap((layer) => (layer === undefined ? [] : [layer.diffId])),
@@ -60,24 +70,38 @@ export function createStageRoot({ store, base, readFile: readOf }: StageRootPart
     tree,
     addPlanned(plan, layer) {
       // Whoever waits for the layers hears of its failure; until then nobody may.
-      layer.catch(() => undefined);
+      underway++;
+      layer.then(
+        () => underway--,
+        () => underway--,
+      );
       added.push(layer);
-      if (plan?.standsAlone === true) toApply.push(layer);
-      else if (plan !== undefined) plans.push(plan);
+      if (plan.standsAlone) toApply.push(layer);
+      else plans.push(plan);
     },
     addLayer(layer) {
       added.push(Promise.resolve(layer));
-      if (layer !== undefined) toApply.push(layer);
+      if (layer === undefined) return;
+      toApply.push(layer);
+      if (!supply.isHere(layer.diffId)) absent.add(layer.diffId);
     },
     diffIds,
     added: settled,
+    get isSettled() {
+      return underway === 0;
+    },
+    get isHere() {
+      return [...absent].every(supply.isHere);
+    },
     async readText(path) {
       const { node, path: real } = resolveInTree(await tree(), byteString(path));
       if (node === undefined || node.type !== "file") return "";
       const found = await Promise.all(plans.map((plan) => plan.contentOf(node)));
       const planned = found.find((content) => content !== undefined);
       if (planned !== undefined) return Buffer.concat([...copies(planned)]).toString("utf8");
-      const stack = stackOf(store, await diffIds());
+      const ids = await diffIds();
+      await supply.bring(ids);
+      const stack = stackOf(store, ids);
       return stack === null ? "" : (await readOf(stack, real)).toString("utf8");
     },
   };

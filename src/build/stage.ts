@@ -5,6 +5,7 @@ import { formatPlatform } from "../oci/index.ts";
 import { type Begin, beginStage, tracedBase } from "./begin-stage.ts";
 import type { BuildStep } from "./build.ts";
 import { keyOf } from "./cache/cache.ts";
+import { defineStep, recall, wantsDefinition } from "./cache/recall.ts";
 import { byteString } from "./context/file-tree.ts";
 import { ownerOfUser } from "./copy/copy-owner.ts";
 import { copyStep } from "./copy/copy-step.ts";
@@ -128,11 +129,12 @@ function startWork(session: Session, planned: PlannedStage, begin: Begin, fromSt
     trace: session.trace.stage(
       `${from.name ?? index} ${formatPlatform(begin.platform)}`,
       fromStep,
-      tracedBase(session, planned, begin),
+      tracedBase(planned, begin),
     ),
     config: begin.config,
     root: createStageRoot({
       store: session.parts.store,
+      supply: session.supply,
       base: begin.diffIds,
       readFile: session.sources.readFile,
     }),
@@ -193,8 +195,20 @@ async function workdirStep(work: StageWork, value: string, step: BuildStep): Pro
   // An absolute path stays as it was written, as Docker has it.
   const path = written.startsWith("/") ? written : posix.join("/", work.config.WorkingDir ?? "", written);
   work.config = { ...work.config, WorkingDir: path };
+  const createdBy = `WORKDIR ${path}`;
+  const definition = wantsDefinition(work)
+    ? defineStep(work, "workdir", () => [
+        ["path", path],
+        ["user", work.config.User ?? ""],
+      ])
+    : undefined;
+  const known =
+    definition === undefined || work.root.isHere
+      ? undefined
+      : await recall(work, step, { definition: await definition, createdBy });
+  if (known !== undefined) return known;
   const plan = createLayerPlan(await work.root.tree());
   const owner = await ownerOfUser(work.config.User ?? "", work.root.readText);
   plan.makeDirectory(plan.resolve(byteString(path)).path, { mode: 0o755, ...owner });
-  return await planLayer(work, plan, { step, createdBy: `WORKDIR ${path}` });
+  return await planLayer(work, plan, { step, createdBy, definition });
 }

@@ -29,10 +29,14 @@ export function isKnown({ cache, imports }: Session, historyKey: string): boolea
 
 /** The step as the cache outside of the store has it. */
 export async function recordOf(
-  { outcome: { cacheKey, layer }, historyKey }: Done,
+  { outcome: { cacheKey, definition, layer }, historyKey }: Done,
   { created = "" }: HistoryEntry,
 ): Promise<CacheRecord> {
-  const record = { historyKey, createdAt: Date.parse(created) };
+  const record = {
+    historyKey,
+    createdAt: Date.parse(created),
+    ...(definition === undefined ? {} : { definition: (await definition).key }),
+  };
   if (cacheKey === undefined) return record;
   return { ...record, made: { key: cacheKey, diffId: (await layer)?.diffId ?? null } };
 }

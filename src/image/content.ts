@@ -13,7 +13,7 @@ import { directoryHome } from "./directory-home.ts";
 import type { Content, NewContent, TransferOptions } from "./images.ts";
 import { allOrNone, openLimiter } from "./limiter.ts";
 import { fetchLayer } from "./pull-layers.ts";
-import { once, pushLayer } from "./push-layer.ts";
+import { type OutgoingLayer, once, pushLayer } from "./push-layer.ts";
 import { requestOf } from "./request.ts";
 import { resolveContent } from "./resolve-manifest.ts";
 import { pullError, pushError } from "./transfer-errors.ts";
@@ -79,7 +79,7 @@ export async function putContent(
             transfer,
             signal,
           };
-          const layer = { diffId, claimed: [] };
+          const layer = outgoing(context, content, { diffId, home });
           return limiter.run(async () => [diffId, await pushLayer(context, layer, target)] as const, signal);
         }),
       ],
@@ -99,6 +99,20 @@ export async function putContent(
   } catch (error) {
     throw home.reference === undefined ? error : pushError(error, home.reference);
   }
+}
+
+/** A layer that is not here goes as it is said to be elsewhere, where the target takes it so. */
+function outgoing(
+  { store }: ImageContext,
+  { elsewhere }: NewContent,
+  { diffId, home }: { readonly diffId: DiffId; readonly home: ContentHome },
+): OutgoingLayer {
+  const place = store.layers.get(diffId) === undefined ? elsewhere?.(diffId) : undefined;
+  if (place === undefined) return { diffId, claimed: [] };
+  const { descriptor, reference, bring } = place;
+  const isNear = reference !== undefined && reference.domain === home.reference?.domain;
+  const repositories = isNear ? [reference.path] : [];
+  return { diffId, claimed: [{ diffId, descriptor, repositories, verified: false }], bring };
 }
 
 function homeOf({ registry }: ImageContext, place: ContentPlace): ContentHome {

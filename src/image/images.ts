@@ -226,12 +226,38 @@ export interface Content {
   ): Promise<LayerRecord>;
 }
 
+/** A layer that somebody has. */
+export interface RemoteLayerPlace {
+  readonly descriptor: Descriptor;
+  /** Absent: no registry. */
+  readonly reference?: Reference;
+  /** Makes it be here. */
+  bring(): Promise<void>;
+}
+
+/** An image at its registry, as a pull would bring it. */
+export interface RemoteImage {
+  readonly id: ImageId;
+  /** Of what the name itself stands for: a manifest or an index. */
+  readonly digest: Digest;
+  readonly config: ImageConfig;
+  /** Bottom to top. */
+  readonly layers: readonly { readonly descriptor: Descriptor; readonly diffId: DiffId }[];
+  /** Brings one of its layers in, verified, kept by the lease; several come side by side, and progress is told as that of a pull. */
+  fetchLayer(
+    layer: { readonly descriptor: Descriptor; readonly diffId: DiffId },
+    lease: Lease,
+    options?: Pick<TransferOptions, "signal">,
+  ): Promise<LayerRecord>;
+}
+
 /** Layers to put somewhere under a config that is no image's (OCI image-spec, manifest.md#guidelines-for-artifact-usage). */
 export interface NewContent {
   readonly artifactType: string;
   readonly config: { readonly mediaType: string; readonly bytes: Uint8Array };
-  /** All here. */
   readonly layers: readonly DiffId[];
+  /** Of a layer that is not here: where it is said to be. What the place can neither have nor take over from there is brought here first. */
+  readonly elsewhere?: (diffId: DiffId) => RemoteLayerPlace | undefined;
   /** Of layers that the place has in no form yet; gzip when absent. */
   readonly compression?: "gzip" | "zstd";
   /** Layers in another compression are not taken as they are. */
@@ -247,6 +273,8 @@ export interface Images {
   resolve(name: string, options?: { readonly platform?: Platform | undefined }): ImageRecord;
   configOf(id: ImageId): Promise<ImageConfig>;
   pull(reference: Reference, options?: TransferOptions): Promise<PulledImage>;
+  /** What a pull would bring; no layer is read. Throws as a pull does. */
+  peek(reference: Reference, options?: TransferOptions): Promise<RemoteImage>;
   pullAllTags(reference: Reference, options?: TransferOptions): Promise<PulledImage[]>;
   push(
     reference: Reference,

@@ -20,6 +20,7 @@ import { inspectImage } from "./inspect.ts";
 import { openLeaseOwners } from "./lease-owners.ts";
 import { listImages } from "./list.ts";
 import { loadImages } from "./load.ts";
+import { peekImage } from "./peek.ts";
 import { fitsPlatform, platformOf, wrongPlatform } from "./platform-match.ts";
 import { pruneImages } from "./prune.ts";
 import { archivePublication, holdImage } from "./publication.ts";
@@ -84,6 +85,7 @@ export function openImages(parts: ImagesParts): Images {
     },
     configOf: (id) => context.configs.get(id),
     pull: (reference, options) => pullImage(context, reference, options),
+    peek: (reference, options) => peekImage(context, reference, options),
     pullAllTags: (reference, options) => pullAllTags(context, reference, options),
     push: (reference, options) => pushImage(context, reference, options),
     pushAllTags: (reference, options) => pushAllTags(context, reference, options),

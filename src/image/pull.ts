@@ -232,7 +232,8 @@ async function pullConfig(
   return config;
 }
 
-async function fetchConfig(
+/** Throws "corrupt" where the registry does not have it. */
+export async function fetchConfig(
   context: ImageContext,
   reference: Reference,
   descriptor: Descriptor,

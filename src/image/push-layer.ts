@@ -21,9 +21,11 @@ import { stackOfLayers } from "./stack.ts";
 const MAX_CANDIDATES = 8;
 
 /** A layer on its way out. */
-interface OutgoingLayer {
+export interface OutgoingLayer {
   readonly diffId: DiffId;
   readonly claimed: readonly LayerCandidate[];
+  /** Makes it be here, before its bytes are asked for; absent: it is. */
+  readonly bring?: () => Promise<void>;
 }
 
 export interface PushTarget {
@@ -68,7 +70,7 @@ export async function pushLayer(
       return candidate.descriptor;
     }
 
-  await using packed = lazySpool(context, diffId, {
+  await using packed = lazySpool(context, layer, {
     compression,
     level: target.level,
     signal: target.signal,
@@ -93,7 +95,7 @@ export async function pushLayer(
     const mountFrom = candidate.repositories.filter((path) => path !== home.reference?.path);
     if (mountFrom.length === 0 && !isPlain) continue;
     try {
-      const open = isPlain ? () => openLayer(context, diffId) : () => packed.openAs(candidate.descriptor);
+      const open = isPlain ? () => openLayer(context, layer) : () => packed.openAs(candidate.descriptor);
       await send(candidate.descriptor, open, mountFrom);
       remember(context, candidate, home);
       return candidate.descriptor;
@@ -151,10 +153,14 @@ function remember(context: ImageContext, candidate: LayerCandidate, { reference 
 }
 
 /** The uncompressed tar. */
-function openLayer(context: ImageContext, diffId: DiffId): AsyncIterable<Uint8Array> {
+async function* openLayer(
+  context: ImageContext,
+  { diffId, bring }: OutgoingLayer,
+): AsyncGenerator<Uint8Array> {
+  await bring?.();
   const layer = stackOfLayers(context, [diffId])?.layers[0];
   if (layer === undefined) throw new PlyError("internal", "a stack of one layer has none");
-  return context.snapshots.openTar(layer);
+  yield* context.snapshots.openTar(layer);
 }
 
 interface LazySpool extends AsyncDisposable {
@@ -168,7 +174,7 @@ interface LazySpool extends AsyncDisposable {
 /** Compresses a layer once, and only when somebody wants it. */
 function lazySpool(
   context: ImageContext,
-  diffId: DiffId,
+  layer: OutgoingLayer,
   options: {
     readonly compression: Compression;
     readonly level: number | undefined;
@@ -180,10 +186,10 @@ function lazySpool(
   let refusal: PlyError | undefined;
   const get = () => {
     spool ??= (async () => {
-      const total = context.store.layers.get(diffId)?.tarSize ?? 0;
+      const total = context.store.layers.get(layer.diffId)?.tarSize ?? 0;
       const tell = throttled((current) => options.onProgress(current, total));
-      const tar = counted(openLayer(context, diffId), tell);
-      return await spoolLayer(context, { diffId, tar }, options);
+      const tar = counted(openLayer(context, layer), tell);
+      return await spoolLayer(context, { diffId: layer.diffId, tar }, options);
     })();
     return spool;
   };
@@ -192,7 +198,10 @@ function lazySpool(
     async *openAs(descriptor) {
       const ready = await get();
       if (ready.digest !== descriptor.digest) {
-        refusal ??= new PlyError("conflict", `layer ${diffId} does not compress to ${descriptor.digest}`);
+        refusal ??= new PlyError(
+          "conflict",
+          `layer ${layer.diffId} does not compress to ${descriptor.digest}`,
+        );
         throw refusal;
       }
       yield* ready.open();

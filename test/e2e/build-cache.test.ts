@@ -281,7 +281,8 @@ describe("build caches elsewhere", { skip: unless("root", "skopeo", "docker") },
     assert.deepEqual([second.id, madeIn(second)], [first.id, 0], second.stderr);
     await forget(fresh);
 
-    const [layer] = blobs(directory, index()[0]?.digest ?? "").layers;
+    // One of the result: what only other stages have is not asked for.
+    const layer = blobs(directory, index()[0]?.digest ?? "").layers.at(-1);
     const path = join(directory, "blobs", layer?.digest.replace(":", "/") ?? "");
     const bytes = readFileSync(path);
     writeFileSync(path, bytes.subarray(0, bytes.length - 1));

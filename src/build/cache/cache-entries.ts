@@ -46,10 +46,12 @@ export function createEntries({
       const { diffId } = step;
       let isShared = false;
       let size = 0;
-      if (diffId !== null) {
+      const layer = diffId === null ? undefined : layers.get(diffId);
+      if (layer !== undefined) {
+        const { diffId, dir } = layer;
         // Of steps that made the same the last used one is what it costs.
         isShared = beside.has(diffId) || measured.has(diffId);
-        size = sizes.get(diffId) ?? (await sizeOfTree(layers.get(diffId)?.dir ?? ""));
+        size = sizes.get(diffId) ?? (await sizeOfTree(dir));
         measured.set(diffId, size);
       }
       entries.push({ ...entryOf(step), isInUse: cache.isInUse(step.key), isShared, size });

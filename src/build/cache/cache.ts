@@ -24,7 +24,11 @@ export interface CachedStep {
 /** Layers by what they were made of, kept until they are pruned; and when each step of an image was first made. */
 export interface BuildCache {
   find(key: string): CachedStep | undefined;
+  /** Its layer need not be here: then the record says what a step makes, for steps after it to be found by. */
   put(step: Pick<CachedStep, "key" | "diffId" | "text" | "size" | "parent">): void;
+  /** The key of the step of a definition; null: it changes nothing. */
+  keyOf(definition: string): string | null | undefined;
+  define(definition: string, key: string | null): void;
   /** When a step of this history was made first: now, unless it was made before, here or elsewhere. */
   createdAt(historyKey: string, isFresh: boolean, elsewhere?: number): number;
   /** Whether this history was made before. */
@@ -42,31 +46,32 @@ export interface SharedCache {
   layersBeside(): Set<DiffId>;
   /** The caller collects the garbage. */
   remove(key: string): void;
-  /** Forgets when steps were first made, but for those used since (milliseconds since 1970), of which the newest ones stay. */
+  /** Forgets when steps were first made and what defines them, but for what was used since (milliseconds since 1970), of which the newest ones stay. */
   forgetHistory(unusedSince: number): void;
   /** How many steps were put since the engine began. */
   readonly putCount: number;
 }
 
 export interface CacheParts {
-  /** `store.records("build-layer")` and `store.records("build-step")`. */
+  /** `store.records("build-layer")`, `store.records("build-step")` and `store.records("build-definition")`. */
   readonly layerRecords: Records;
   readonly stepRecords: Records;
+  readonly definitionRecords: Records;
   readonly leases: Leases;
   readonly layers: Pick<Layers, "get">;
   readonly clock: () => number;
 }
 
-/** When a step of a history was first made, and when that was asked for. */
-type HistoryRecord = readonly [createdAt: number, usedAt: number];
+/** What is known of a step by its history or definition, and when that was asked for. */
+type KnownRecord<Value> = readonly [known: Value, usedAt: number];
 
 /** A lease without an end would get one when the engine starts anew. */
 const FOR_EVER_MS = 100 * 365 * 24 * 60 * 60 * 1000;
 /** A use is written down at most this often: a cached build should not write. */
 const TOUCH_INTERVAL_MS = 60_000;
-const HISTORY_TOUCH_MS = 24 * 60 * 60 * 1000;
-/** Some 10 MB of records. */
-const HISTORIES = 50_000;
+const KNOWN_TOUCH_MS = 24 * 60 * 60 * 1000;
+/** Of either kind; some 10 MB. */
+const KNOWN_RECORDS = 50_000;
 
 /** Text is gathered for so long: handing over each input would take longer than hashing it. */
 const HASHED_AT_ONCE = 32 * 1024;
@@ -90,6 +95,7 @@ export function keyOf(kind: string, inputs: readonly StepInput[]): string {
 export function openBuildCache({
   layerRecords,
   stepRecords,
+  definitionRecords,
   leases,
   layers,
   clock,
@@ -103,28 +109,27 @@ export function openBuildCache({
   const find = (key: string): CachedStep | undefined => {
     const found = layerRecords.get(key) as CachedStep | undefined;
     if (found === undefined) return undefined;
-    if (found.diffId !== null && layers.get(found.diffId) === undefined) {
-      remove(key);
-      return undefined;
-    }
     const now = clock();
     if (now - found.lastUsedAt > TOUCH_INTERVAL_MS)
       layerRecords.put(key, { ...found, lastUsedAt: now, useCount: found.useCount + 1 });
     return found;
   };
-  const history = (key: string): HistoryRecord | undefined => {
-    const found = stepRecords.get(key) as HistoryRecord | undefined;
+  const learn = <Value>(records: Records, key: string, value: Value): void =>
+    records.put(key, [value, clock()] satisfies KnownRecord<Value>);
+  const recall = <Value>(records: Records, key: string): Value | undefined => {
+    const found = records.get(key) as KnownRecord<Value> | undefined;
     if (found === undefined) return undefined;
-    const now = clock();
-    if (now - found[1] > HISTORY_TOUCH_MS) stepRecords.put(key, [found[0], now] satisfies HistoryRecord);
-    return found;
+    if (clock() - found[1] > KNOWN_TOUCH_MS) learn(records, key, found[0]);
+    return found[0];
   };
+  const history = (key: string): number | undefined => recall<number>(stepRecords, key);
   const put: BuildCache["put"] = (step) => {
     const now = clock();
     putCount++;
     // A layer that was kept for the step before goes, unless something else needs it.
     leases.end(ownerOf(step.key));
-    if (step.diffId !== null) leases.addLayer(leases.hold(ownerOf(step.key), now + FOR_EVER_MS), step.diffId);
+    if (step.diffId !== null && layers.get(step.diffId) !== undefined)
+      leases.addLayer(leases.hold(ownerOf(step.key), now + FOR_EVER_MS), step.diffId);
     layerRecords.put(step.key, { ...step, createdAt: now, lastUsedAt: now, useCount: 0 });
   };
   return {
@@ -145,11 +150,15 @@ export function openBuildCache({
           put(step);
           use(step.key);
         },
+        keyOf: (definition) => recall<string | null>(definitionRecords, definition),
+        define(definition, key) {
+          if (recall(definitionRecords, definition) !== key) learn(definitionRecords, definition, key);
+        },
         createdAt(historyKey, isFresh, elsewhere) {
-          const here = history(historyKey)?.[0];
+          const here = history(historyKey);
           const known = isFresh ? [] : [here, elsewhere].filter((time) => time !== undefined);
           const first = known.length === 0 ? clock() : Math.min(...known);
-          if (first !== here) stepRecords.put(historyKey, [first, clock()] satisfies HistoryRecord);
+          if (first !== here) learn(stepRecords, historyKey, first);
           return first;
         },
         knows: (historyKey) => history(historyKey) !== undefined,
@@ -169,10 +178,14 @@ export function openBuildCache({
     layersBeside: () => leases.layersBeside(OWNER_PREFIX),
     remove,
     forgetHistory(unusedSince) {
-      const all = stepRecords.list().map(({ key, value }) => ({ key, usedAt: (value as HistoryRecord)[1] }));
-      const kept = all.filter(({ usedAt }) => usedAt >= unusedSince).sort((a, b) => b.usedAt - a.usedAt);
-      const keys = new Set(kept.slice(0, HISTORIES).map(({ key }) => key));
-      for (const { key } of all) if (!keys.has(key)) stepRecords.delete(key);
+      for (const records of [stepRecords, definitionRecords]) {
+        const all = records
+          .list()
+          .map(({ key, value }) => ({ key, usedAt: (value as KnownRecord<unknown>)[1] }));
+        const kept = all.filter(({ usedAt }) => usedAt >= unusedSince).sort((a, b) => b.usedAt - a.usedAt);
+        const keys = new Set(kept.slice(0, KNOWN_RECORDS).map(({ key }) => key));
+        for (const { key } of all) if (!keys.has(key)) records.delete(key);
+      }
     },
     get putCount() {
       return putCount;

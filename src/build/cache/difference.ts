@@ -49,6 +49,9 @@ export function compactTrace(trace: StepTrace): StepTrace {
   };
 }
 
+/** Begins the name of an input that stands for all files of a stage or image. */
+export const LAYERS_OF = "the layers of ";
+
 /** What differs, what a user would name first in front; both are compact. */
 export function differencesOf(before: StepTrace, after: StepTrace): Difference[] {
   const found: Difference[] = [];
@@ -156,6 +159,7 @@ function differenceOf(
       what === "ENV" ? value?.slice(Math.min(value.length, key.length + 1)) : value;
     return [changed(what === "ENV" ? "environment" : "argument", key, shown(before), shown(after))];
   }
+  if (name.startsWith(LAYERS_OF)) return [changed("base", name.slice(LAYERS_OF.length), before, after)];
   const kind = name.startsWith("setting ") ? "setting" : KINDS[name];
   // What is not named here is told otherwise: the layers below.
   return kind === undefined ? [] : [changed(kind, name.replace(/^setting /, ""), before, after)];

@@ -1,65 +1,70 @@
 import type { LayerRecord } from "../../store/index.ts";
 import type { BuildStep } from "../build.ts";
+import type { KnownLayer } from "../layer-supply.ts";
 import type { Session, StageWork } from "../session.ts";
+import type { CachedStep } from "./cache.ts";
 import type { MadeOf } from "./trace.ts";
 
 /** What a step made before; `layer` is absent when it changed nothing. */
 export interface Reused {
-  readonly layer: LayerRecord | undefined;
+  readonly layer: KnownLayer | undefined;
 }
 
-/** What was made of the same inputs before, kept by the build's lease from now on. Undefined: nothing, or no cache is wanted. */
+/** What was made of the same inputs before. Undefined: nothing, or no cache is wanted. */
 export async function reuse(work: StageWork, step: BuildStep, made: MadeOf): Promise<Reused | undefined> {
-  const { session, trace } = work;
-  const noCache = session.options.noCache === true;
-  if (!noCache) {
-    // Caches elsewhere come first: what stands there over this step was made over that very layer.
-    await takeIn(work, step, made);
-    const found = findHere(session, made.key);
-    if (found !== undefined) {
-      trace.kept(step, made);
-      return found;
-    }
-  }
-  await trace.ran(step, made, { noCache });
-  return undefined;
+  const noCache = work.session.options.noCache === true;
+  const known = noCache ? undefined : lookUp(work, step, made);
+  if (known === undefined) await work.trace.ran(step, made, { noCache });
+  return known;
 }
 
-function findHere({ parts, cache, lease }: Session, key: string): Reused | undefined {
+/** The same, where a cache is wanted and nobody needs to know why nothing was found. */
+export function lookUp(work: StageWork, step: BuildStep, made: MadeOf): Reused | undefined {
+  // Caches elsewhere come first: what stands there over this step was made over that very layer.
+  const known = findElsewhere(work, step, made) ?? findHere(work.session, made.key);
+  if (known !== undefined) work.trace.kept(step, made);
+  return known;
+}
+
+function findHere({ parts, cache, supply, lease }: Session, key: string): Reused | undefined {
   const cached = cache.find(key);
   if (cached === undefined) return undefined;
-  const layer = cached.diffId === null ? undefined : parts.store.layers.get(cached.diffId);
-  if (layer !== undefined) parts.store.leases.addLayer(lease, layer.diffId);
-  return { layer };
+  const { diffId } = cached;
+  if (diffId === null) return { layer: undefined };
+  if (supply.isLost(diffId)) return undefined;
+  if (supply.isHere(diffId)) parts.store.leases.addLayer(lease, diffId);
+  return { layer: { diffId } };
 }
 
-/** Makes what a cache outside of the store has the store's own. */
-async function takeIn(work: StageWork, step: BuildStep, made: MadeOf): Promise<void> {
-  const { imports, cache } = work.session;
-  for (let found = imports.find(made.key); found !== undefined; found = imports.find(made.key)) {
-    const here = cache.find(made.key);
-    if (here !== undefined && here.diffId === (found.layer?.diffId ?? null)) return;
-    const layer = await found.layer?.bring();
-    // A layer that cannot be had is not offered again; another cache may have it.
-    if (found.layer !== undefined && layer === undefined) continue;
-    return keep(work, step, made, layer);
-  }
+/** What a cache outside of the store has becomes the store's own when the build ends: until then it may prove to be nowhere. */
+function findElsewhere(work: StageWork, step: BuildStep, made: MadeOf): Reused | undefined {
+  const { parts, imports, supply, cache, imported } = work.session;
+  const diffId = imports.find(made.key);
+  if (diffId === undefined) return undefined;
+  if (diffId !== null && supply.isHere(diffId)) parts.store.leases.addLayer(work.session.lease, diffId);
+  const record = recordOf(work, step, made);
+  imported.push(() => {
+    const layer = diffId === null ? undefined : parts.store.layers.get(diffId);
+    const isOnlyName = diffId !== null && layer === undefined;
+    // What is known here with its bytes is worth more than a name.
+    if (isOnlyName && (supply.isLost(diffId) || cache.find(made.key) !== undefined)) return;
+    cache.put({ ...record, diffId, size: layer?.contentSize ?? 0 });
+  });
+  return { layer: diffId === null ? undefined : { diffId } };
 }
 
 /** Keeps what a step made for later builds, and what it was made of. */
-export function keep(
-  { session: { cache }, trace }: StageWork,
+export function keep(work: StageWork, step: BuildStep, made: MadeOf, layer: LayerRecord | undefined): void {
+  const record = recordOf(work, step, made);
+  work.session.cache.put({ ...record, diffId: layer?.diffId ?? null, size: layer?.contentSize ?? 0 });
+  work.trace.kept(step, made);
+}
+
+function recordOf(
+  { trace }: StageWork,
   step: BuildStep,
-  made: MadeOf,
-  layer: LayerRecord | undefined,
-): void {
+  { key }: MadeOf,
+): Pick<CachedStep, "key" | "text" | "parent"> {
   const parent = trace.parentOf(step);
-  cache.put({
-    key: made.key,
-    diffId: layer?.diffId ?? null,
-    text: step.text,
-    size: layer?.contentSize ?? 0,
-    ...(parent === undefined ? {} : { parent }),
-  });
-  trace.kept(step, made);
+  return { key, text: step.text, ...(parent === undefined ? {} : { parent }) };
 }

@@ -1,5 +1,6 @@
 import type { BuildOptions, BuildStep } from "../build.ts";
 import type { StepInput } from "./cache.ts";
+import type { Definition } from "./definition.ts";
 import {
   compactTrace,
   type Difference,
@@ -30,6 +31,9 @@ export interface MadeOf {
   readonly origins: StepTrace["origins"];
   /** The layers over the base with their steps, for one that depends on them. */
   readonly below?: StepTrace["below"];
+  /** What the step is without the files of layers; told of a step that was found by nothing else, and explains one that runs. */
+  readonly recalled?: Definition;
+  readonly definition?: Promise<Definition> | undefined;
 }
 
 export interface StageTrace {
@@ -68,10 +72,11 @@ export function createTrace({ shelf, projects }: BuildMemory, options: BuildOpti
   return {
     stage(id, from, base) {
       const placeOf = ({ place, text }: BuildStep) => ({ stage: id, index: place.number - 1, text });
-      const mark = (step: BuildStep, marked: string) => places.push({ ...placeOf(step), marks: [marked] });
+      const mark = (step: BuildStep, ...marks: string[]) => places.push({ ...placeOf(step), marks });
       const earlier = (step: BuildStep, kind: string): string[] => marksOf(project, placeOf(step), kind);
       const layers: string[] = [];
       const keys = new Map<string, string>();
+      const recalled = new Map<string, string>();
       let changedBefore = changedBase(base, earlier(from, "image"));
       if (changedBefore !== undefined) whys.set(nameOf(from), changed([changedBefore]));
       mark(from, `image:${base.id}`);
@@ -82,19 +87,42 @@ export function createTrace({ shelf, projects }: BuildMemory, options: BuildOpti
         async ran(step, made, { noCache }) {
           keys.set(nameOf(step), made.key);
           if (!explains) return;
-          const why = noCache
-            ? ({ kind: "no-cache" } as const)
-            : await explainLayer(shelf, traceOf(step, made, base), made.key, earlier(step, "layer"));
-          whys.set(nameOf(step), why);
+          if (noCache) {
+            whys.set(nameOf(step), { kind: "no-cache" });
+            return;
+          }
+          const why = await explainLayer(shelf, traceOf(step, made, base), made.key, earlier(step, "layer"));
+          const definition = why.kind === "new" ? await made.definition : undefined;
+          whys.set(
+            nameOf(step),
+            definition === undefined
+              ? why
+              : await explainLayer(
+                  shelf,
+                  definedTraceOf(step, made, base, definition),
+                  definition.key,
+                  earlier(step, "defined"),
+                ),
+          );
         },
         kept(step, made) {
           keys.set(nameOf(step), made.key);
-          shelf.put(made.key, traceOf(step, made, base));
+          if (made.recalled === undefined) {
+            shelf.put(made.key, traceOf(step, made, base));
+            return;
+          }
+          recalled.set(nameOf(step), made.recalled.key);
+          shelf.put(made.recalled.key, definedTraceOf(step, made, base, made.recalled));
         },
         done(step, { createdBy: said, layer }, { isCached, noCache }) {
           if (layer !== undefined) layers.push(oneLine(step.text));
           const key = keys.get(nameOf(step));
-          mark(step, key === undefined ? `said:${said}` : `layer:${key}`);
+          const defined = recalled.get(nameOf(step));
+          mark(
+            step,
+            key === undefined ? `said:${said}` : `layer:${key}`,
+            ...(defined === undefined ? [] : [`defined:${defined}`]),
+          );
           if (isCached || !explains) return;
           if (!whys.has(nameOf(step)))
             whys.set(
@@ -128,6 +156,11 @@ function traceOf(step: BuildStep, made: MadeOf, base: StageBase): StepTrace {
     base: below === undefined ? null : base,
     below: below ?? [],
   };
+}
+
+/** Of a step of which no more is known: copied files are named as they are where they come from. */
+function definedTraceOf(step: BuildStep, made: MadeOf, base: StageBase, { inputs }: Definition): StepTrace {
+  return traceOf(step, { ...made, inputs, variables: [], origins: [["", ""]] }, base);
 }
 
 function oneLine(text: string): string {

@@ -19,23 +19,25 @@ import type { LayerPlan } from "./layer-plan.ts";
 /** What was fetched is readable by its owner alone, as Docker has it. */
 const REMOTE_MODE = 0o600;
 
-export interface AddWork {
+export interface Adding {
   readonly work: StageWork;
-  readonly instruction: AddInstruction;
   readonly options: CopyOptions;
-  readonly plan: LayerPlan;
   /** What is fetched stays as long as this. */
   readonly stack: AsyncDisposableStack;
 }
 
 /** `ADD`'s sources: addresses are fetched, repositories checked out. Throws "not-found", "unavailable", "corrupt". */
-export async function findAdded(adding: AddWork, paths: readonly string[]): Promise<Found[]> {
+export async function findAdded(
+  adding: Adding,
+  instruction: AddInstruction,
+  paths: readonly string[],
+): Promise<Found[]> {
   const found: Found[] = [];
   for (const path of paths) {
-    if (parseGitAddress(path) !== undefined) found.push(await fromGit(adding, path));
-    else if (isUrl(path)) found.push(await fromUrl(adding, path));
+    if (parseGitAddress(path) !== undefined) found.push(await fromGit(adding, instruction, path));
+    else if (isUrl(path)) found.push(await fromUrl(adding, instruction, path));
     else {
-      if (adding.instruction.checksum !== "")
+      if (instruction.checksum !== "")
         throw new PlyError("invalid", "checksum can't be specified for non-HTTP(S) sources");
       found.push(...findSources(contextOf(adding.work.session, "ADD"), path, "ADD", false));
     }
@@ -45,8 +47,12 @@ export async function findAdded(adding: AddWork, paths: readonly string[]): Prom
 }
 
 /** For what is an archive: its files go into the directory in its place. */
-export function unpacker(adding: AddWork, given: boolean): NonNullable<CopyOptions["instead"]> {
-  const { instruction, plan, options } = adding;
+export function unpacker(
+  adding: Adding & { readonly plan: LayerPlan },
+  instruction: AddInstruction,
+  given: boolean,
+): NonNullable<CopyOptions["instead"]> {
+  const { plan, options } = adding;
   return async (found, directory) => {
     const isRemote = found.isRemote === true;
     if (!(instruction.unpack ?? !isRemote) || found.node.type !== "file") return false;
@@ -66,7 +72,7 @@ export function unpacker(adding: AddWork, given: boolean): NonNullable<CopyOptio
   };
 }
 
-async function openArchive({ work, stack }: AddWork, { tree, path, node }: Found) {
+async function openArchive({ work, stack }: Adding, { tree, path, node }: Found) {
   const { session } = work;
   // A tree that mounts what it reads is made ready by asking for a digest.
   await tree.digestOf(path, node);
@@ -95,7 +101,11 @@ async function* copies(chunks: Iterable<Uint8Array>): AsyncGenerator<Uint8Array>
   for (const chunk of chunks) yield Buffer.from(chunk);
 }
 
-async function fromUrl({ work, instruction, options, stack }: AddWork, address: string): Promise<Found> {
+async function fromUrl(
+  { work, options, stack }: Adding,
+  instruction: AddInstruction,
+  address: string,
+): Promise<Found> {
   const { session, variables } = work;
   const directory = session.parts.spool;
   const file = temporary(directory);
@@ -139,7 +149,7 @@ async function fromUrl({ work, instruction, options, stack }: AddWork, address: 
   };
 }
 
-async function fromGit({ work, instruction, stack }: AddWork, text: string): Promise<Found> {
+async function fromGit({ work, stack }: Adding, instruction: AddInstruction, text: string): Promise<Found> {
   const { session, variables } = work;
   const address = parseGitAddress(text);
   if (address === undefined) throw new PlyError("internal", "not a git address");

@@ -1,11 +1,13 @@
 import type { AddInstruction, CopyInstruction, CopySource } from "../../dockerfile/index.ts";
 import type { BuildStep } from "../build.ts";
-import { byteString, newNode } from "../context/file-tree.ts";
-import { contextOf, treeFrom } from "../origin.ts";
+import { recall } from "../cache/recall.ts";
+import { byteString, type FileTree, newNode } from "../context/file-tree.ts";
+import { contextOf, originFrom } from "../origin.ts";
 import type { StageWork, StepOutcome } from "../session.ts";
 import { absolutePath } from "../settings.ts";
-import { findAdded, unpacker } from "./add-sources.ts";
-import { type CopyOptions, copyFound, findSources, overOthers } from "./copy-files.ts";
+import { type Adding, findAdded, unpacker } from "./add-sources.ts";
+import { type CopyOrigin, defineCopy, isRecalled } from "./copy-definition.ts";
+import { type CopyOptions, copyFound, type Found, findSources, overOthers } from "./copy-files.ts";
 import { octalMode, parseMode } from "./copy-mode.ts";
 import { type Owner, resolveOwner } from "./copy-owner.ts";
 import { createLayerPlan, createLonePlan, type LayerPlan } from "./layer-plan.ts";
@@ -30,12 +32,10 @@ export async function copyStep(
   const from = instruction.op === "copy" ? instruction.from : undefined;
   const chown = variables.expand(instruction.chown);
   const chmod = variables.expand(instruction.chmod);
-  const given = await resolveOwner(chown, (path) => root.readText(path));
-  const owner = given ?? (from === undefined ? ROOT : undefined);
   const options: CopyOptions = {
     name,
     destination,
-    owner,
+    owner: from === undefined ? ROOT : undefined,
     mode: parseMode(chmod),
     madeMode: octalMode(chmod) ?? DIRECTORY_MODE,
     keepParents: instruction.op === "copy" && instruction.parents,
@@ -47,25 +47,51 @@ export async function copyStep(
   await using stack = new AsyncDisposableStack();
   const paths = sources.flatMap((source) => (source.kind === "path" ? [source.path] : []));
   const inlines = sources.filter((source) => source.kind === "inline");
-  const below = await root.tree();
-  const plan = instruction.link ? createLonePlan(below) : createLayerPlan(below);
   const createdBy = describe(instruction, { chown, chmod, sources, written });
-  if (instruction.op === "add") {
-    const adding = { work, instruction, options, plan, stack };
-    const found = await findAdded(adding, paths);
-    if (found.length === 0) warnOfNothing(work, step, paths);
-    await copyFound(plan, found, { ...options, instead: unpacker(adding, given !== undefined) });
-  } else if (paths.length > 0) {
-    const tree = from === undefined ? contextOf(session, name) : await treeFrom(work, from, step);
-    const found = paths.flatMap((path) => findSources(tree, path, name, instruction.parents));
-    if (found.length === 0) warnOfNothing(work, step, paths);
-    await copyFound(plan, found, options);
+  const origin = await originOf({ work, options, stack }, instruction, { paths, step });
+  const more = { paths, inlines, unpack: instruction.op === "add" ? instruction.unpack : null };
+  const definition = defineCopy(work, origin, { said: createdBy, more, options });
+  if (definition !== undefined && isRecalled(work, origin)) {
+    const known = await recall(work, step, { definition: await definition, createdBy });
+    if (known !== undefined) return known;
   }
-  putInlines(plan, inlines, options);
-  const outcome = await planLayer(work, plan, { step, createdBy });
+
+  const below = await root.tree();
+  const given = await resolveOwner(chown, (path) => root.readText(path));
+  const owned = given === undefined ? options : { ...options, owner: given };
+  const plan = instruction.link ? createLonePlan(below) : createLayerPlan(below);
+  const found =
+    "found" in origin ? origin.found : findAll(await session.sources.treeOf(origin.layers), paths, options);
+  if (found.length === 0 && paths.length > 0) warnOfNothing(work, step, paths);
+  if (instruction.op === "copy") await copyFound(plan, found, owned);
+  else {
+    const adding = { work, options: owned, plan, stack };
+    await copyFound(plan, found, { ...owned, instead: unpacker(adding, instruction, given !== undefined) });
+  }
+  putInlines(plan, inlines, owned);
+  const outcome = await planLayer(work, plan, { step, createdBy, definition });
   // What was fetched or unpacked for this step must stay until its layer is written.
   if (outcome.layer !== undefined && instruction.op === "add") await outcome.layer;
   return outcome;
+}
+
+/** What is copied, or the layers that it is in. */
+async function originOf(
+  adding: Adding,
+  instruction: CopyInstruction | AddInstruction,
+  { paths, step }: { readonly paths: readonly string[]; readonly step: BuildStep },
+): Promise<CopyOrigin> {
+  const { work, options } = adding;
+  if (instruction.op === "add") return { found: await findAdded(adding, instruction, paths) };
+  if (paths.length === 0) return { found: [] };
+  if (instruction.from === undefined)
+    return { found: findAll(contextOf(work.session, options.name), paths, options) };
+  const origin = await originFrom(work, instruction.from, step);
+  return "root" in origin ? { found: findAll(origin, paths, options) } : origin;
+}
+
+function findAll(tree: FileTree, paths: readonly string[], { name, keepParents }: CopyOptions): Found[] {
+  return paths.flatMap((path) => findSources(tree, path, name, keepParents));
 }
 
 /** BuildKit copies nothing then, and so do we: but the author may have meant something else. */

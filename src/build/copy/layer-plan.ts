@@ -172,20 +172,16 @@ function planOver(target: TreeNode, base: TreeNode | undefined): LayerPlan {
           await nextTurn();
           turnAt = performance.now() + TURN_MS;
         }
-        const { type, mode, uid, gid, linkTarget, rdevMajor, rdevMinor } = node;
-        if (node.type !== like?.type || mode !== like.mode || uid !== like.uid || gid !== like.gid) {
+        const { type, mode, uid, gid } = node;
+        if (type !== like?.type || mode !== like.mode || uid !== like.uid || gid !== like.gid) {
           like = node;
-          attributes = `${type} ${mode.toString(8)} ${uid}:${gid}`;
+          attributes = attributesText(node);
         }
-        let text = attributes;
-        if (type === "file") {
-          const digest = digestOf(content);
-          text += ` ${typeof digest === "string" ? digest : await digest}`;
-        }
-        if (linkTarget !== "") text += ` ${linkTarget}`;
-        if (rdevMajor !== 0 || rdevMinor !== 0) text += ` ${rdevMajor}:${rdevMinor}`;
-        if (node.xattrs.size > 0) text += ` ${xattrText(node.xattrs)}`;
-        inputs.push([`/${path}`, text]);
+        const digest = type === "file" ? digestOf(content) : undefined;
+        inputs.push([
+          `/${path}`,
+          entryText(node, typeof digest === "object" ? await digest : digest, attributes),
+        ]);
       }
       return inputs;
     },
@@ -198,6 +194,29 @@ function planOver(target: TreeNode, base: TreeNode | undefined): LayerPlan {
       return bytesOf(planned);
     },
   };
+}
+
+/** What tells an entry from any other, its time aside; `digest`: of a file's content. */
+export function entryText(
+  { linkTarget, rdevMajor, rdevMinor, xattrs }: TreeNode,
+  digest: string | undefined,
+  attributes: string,
+): string {
+  let text = attributes;
+  if (digest !== undefined) text += ` ${digest}`;
+  if (linkTarget !== "") text += ` ${linkTarget}`;
+  if (rdevMajor !== 0 || rdevMinor !== 0) text += ` ${rdevMajor}:${rdevMinor}`;
+  if (xattrs.size > 0) text += ` ${xattrText(xattrs)}`;
+  return text;
+}
+
+export function attributesText({
+  type,
+  mode,
+  uid,
+  gid,
+}: Pick<TreeNode, "type" | "mode" | "uid" | "gid">): string {
+  return `${type} ${mode.toString(8)} ${uid}:${gid}`;
 }
 
 function xattrText(xattrs: TreeNode["xattrs"]): string {

@@ -2,6 +2,8 @@ import { throwIfAborted } from "../../error.ts";
 import type { LayerRecord } from "../../store/index.ts";
 import type { BuildStep } from "../build.ts";
 import { keyOf, type StepInput } from "../cache/cache.ts";
+import type { Definition } from "../cache/definition.ts";
+import { nothingMade } from "../cache/recall.ts";
 import { keep, reuse } from "../cache/reuse.ts";
 import type { MadeOf } from "../cache/trace.ts";
 import type { StageWork, StepOutcome } from "../session.ts";
@@ -16,13 +18,19 @@ import type { LayerPlan } from "./layer-plan.ts";
 export async function planLayer(
   work: StageWork,
   plan: LayerPlan,
-  { step, createdBy }: { readonly step: BuildStep; readonly createdBy: string },
+  { step, createdBy, definition }: PlannedStep,
 ): Promise<StepOutcome> {
   const { session, root } = work;
   const { times } = session.options;
+  const defined = definition === undefined ? {} : { definition };
+  /** Later builds find the step by its definition too. */
+  const define = (key: string | null): void => {
+    // Nobody needs it: it is told to caches elsewhere by those who do.
+    definition?.then((each) => session.cache.define(each.key, key)).catch(() => undefined);
+  };
   if (plan.isEmpty) {
-    root.addPlanned(undefined, Promise.resolve(undefined));
-    return { createdBy, key: keyOf("nothing", [["instruction", createdBy]]), isCached: false };
+    define(null);
+    return { ...nothingMade(createdBy), ...defined };
   }
   const inputs: StepInput[] = await plan.inputs();
   if (times !== undefined) inputs.push(["times", JSON.stringify(times)]);
@@ -33,12 +41,14 @@ export async function planLayer(
     inputs,
     variables: variableInputs(work),
     origins: plan.origins,
+    definition,
   };
+  define(key);
   const reused = await reuse(work, step, made);
   if (reused !== undefined) {
     const layer = Promise.resolve(reused.layer);
     root.addPlanned(plan, layer);
-    return { createdBy, layer, key: layerKey(key, createdBy), cacheKey: key, isCached: true };
+    return { createdBy, layer, key: layerKey(key, createdBy), cacheKey: key, ...defined, isCached: true };
   }
   throwIfAborted(session.signal);
   const layer = ingestPlan(work, plan).then((record) => {
@@ -46,7 +56,13 @@ export async function planLayer(
     return record;
   });
   root.addPlanned(plan, layer);
-  return { createdBy, layer, key: layerKey(key, createdBy), cacheKey: key, isCached: false };
+  return { createdBy, layer, key: layerKey(key, createdBy), cacheKey: key, ...defined, isCached: false };
+}
+
+interface PlannedStep {
+  readonly step: BuildStep;
+  readonly createdBy: string;
+  readonly definition?: Promise<Definition> | undefined;
 }
 
 function ingestPlan({ session }: StageWork, plan: LayerPlan): Promise<LayerRecord> {

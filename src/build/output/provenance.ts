@@ -45,17 +45,15 @@ export function provenanceOf(session: Session): Attestation | undefined {
  * digests of its bytes or its commit.
  */
 function dependenciesOf({ usedImages, materials, options, parts }: Session): object[] {
-  const images = [...usedImages].map(([name, record]) => {
-    const platform = platformOf(record);
+  const images = [...usedImages].map(([name, { id, config, digest }]) => {
+    const platform = platformOf(config);
     const reference = withDefaultTag(parseReference(name));
     const prefix = `${canonicalName(reference)}@`;
-    const known = parts.store.images.get(record.id)?.repoDigests.find((each) => each.startsWith(prefix));
+    const known = parts.store.images.get(id)?.repoDigests.find((each) => each.startsWith(prefix)) ?? digest;
     return {
       uri: packageUrl(reference, platform),
       digest:
-        known === undefined
-          ? { imageId: hexOf(record.id) }
-          : { sha256: known.slice(known.lastIndexOf(":") + 1) },
+        known === undefined ? { imageId: hexOf(id) } : { sha256: known.slice(known.lastIndexOf(":") + 1) },
     };
   });
   const { fetched } = options.context ?? {};

@@ -59,7 +59,7 @@ async function squashedLayer(
   const { key, base, own } = stack;
   const { layers, leases } = parts.store;
   const cached = options.noCache === true ? undefined : cache.find(key);
-  if (cached !== undefined) {
+  if (cached !== undefined && (cached.diffId === null || layers.get(cached.diffId) !== undefined)) {
     if (cached.diffId !== null) leases.addLayer(lease, cached.diffId);
     return cached.diffId ?? undefined;
   }
@@ -84,6 +84,7 @@ async function planSquashed(
   own: readonly DiffId[],
 ): Promise<LayerPlan> {
   const union = createUnion();
+  await session.supply.bring([...base, ...own]);
   for (const diffId of base) union.apply(await indexOf(session.parts.store, diffId));
   // Layers change directories in place: that they did is told by their nodes, what was where by this.
   const before = new Map(base.length === 0 ? [] : walkTree("", union.root));

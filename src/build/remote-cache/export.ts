@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { messageOf, PlyError } from "../../error.ts";
-import type { ContentPlace, Images, OnProgress } from "../../image/index.ts";
+import type { ContentPlace, Images, NewContent, OnProgress } from "../../image/index.ts";
 import type { CredentialsOf } from "../../registry/index.ts";
 import type { Store } from "../../store/index.ts";
+import type { LayerSupply } from "../layer-supply.ts";
 import { type CacheTarget, contentPlace, nameOfPlace } from "./place.ts";
 import {
   CACHE_ARTIFACT_TYPE,
@@ -15,6 +16,7 @@ import {
 export interface ExportParts {
   readonly store: Pick<Store, "leases">;
   readonly images: Pick<Images, "putContent">;
+  readonly supply: LayerSupply;
   readonly clock: () => number;
   readonly credentialsOf: CredentialsOf | undefined;
   readonly warn: (message: string) => void;
@@ -57,7 +59,9 @@ export async function openExports(
       if (places.length === 0) return;
       held = records;
       const lease = parts.store.leases.hold(owner, parts.clock() + LEASE_MS);
-      for (const diffId of layersOf(records.max)) parts.store.leases.addLayer(lease, diffId);
+      // What was never fetched stays where it is, as long as the target can have it from there.
+      for (const diffId of layersOf(records.max).filter(parts.supply.isHere))
+        parts.store.leases.addLayer(lease, diffId);
     },
     async send() {
       for (const { target, place } of places)
@@ -81,24 +85,45 @@ function hintOf({ hint }: PlyError): { readonly hint?: string } {
   return hint === undefined ? {} : { hint };
 }
 
+/** Steps whose layers turn out to be nowhere any more are left out. */
 async function sendCache(
-  { images, credentialsOf, onProgress, signal }: ExportParts,
+  parts: ExportParts,
   target: CacheTarget,
   place: ContentPlace,
   records: readonly CacheRecord[],
 ): Promise<void> {
+  const { images, supply, credentialsOf, onProgress, signal } = parts;
+  const kept = records.filter(
+    ({ made }) => made === undefined || made.diffId === null || supply.canBeHad(made.diffId),
+  );
+  const lostBefore = supply.lostCount;
   const credentials =
     target.kind === "reference" ? await credentialsOf?.(target.reference.domain) : undefined;
   const { compression, isCompressionForced = false } = target;
-  await images.putContent(
-    place,
-    {
-      artifactType: CACHE_ARTIFACT_TYPE,
-      config: { mediaType: CACHE_CONFIG_TYPE, bytes: encodeCacheConfig(records) },
-      layers: layersOf(records),
-      isCompressionForced,
-      ...(compression === undefined ? {} : { compression }),
+  const content: NewContent = {
+    artifactType: CACHE_ARTIFACT_TYPE,
+    config: { mediaType: CACHE_CONFIG_TYPE, bytes: encodeCacheConfig(kept) },
+    layers: layersOf(kept),
+    elsewhere(diffId) {
+      const offer = supply.offerOf(diffId);
+      return offer && { ...offer, bring: () => supply.bring([diffId]) };
     },
-    { onProgress, signal, ...(credentials === undefined ? {} : { credentials }) },
-  );
+    isCompressionForced,
+    ...(compression === undefined ? {} : { compression }),
+  };
+  try {
+    await images.putContent(place, content, {
+      onProgress,
+      signal,
+      ...(credentials === undefined ? {} : { credentials }),
+    });
+  } catch (error) {
+    if (signal.aborted || supply.lostCount === lostBefore) throw error;
+    return sendCache(parts, target, place, records);
+  }
+  const leftOut = records.length - kept.length;
+  if (leftOut > 0)
+    parts.warn(
+      `${leftOut} steps are not in the cache ${nameOfPlace(target)}: their layers are in none of --cache-from`,
+    );
 }

@@ -12,7 +12,8 @@ const RECORDS: readonly CacheRecord[] = [
   { historyKey: hex("h2"), createdAt: NOW + 1 },
   { historyKey: hex("h3"), createdAt: NOW + 2, made: { key: hex("k3"), diffId: null } },
   { historyKey: hex("h4"), createdAt: NOW + 3, made: { key: hex("k4"), diffId: two } },
-  { historyKey: hex("h5"), createdAt: NOW + 4, made: { key: hex("k5"), diffId: one } },
+  { historyKey: hex("h5"), createdAt: NOW + 4, made: { key: hex("k5"), diffId: one }, definition: hex("d5") },
+  { historyKey: hex("h6"), createdAt: NOW + 5, definition: hex("d6") },
 ];
 
 describe("records of a build cache", () => {
@@ -26,6 +27,10 @@ describe("records of a build cache", () => {
         [hex("k3"), null],
         [hex("k4"), two],
         [hex("k5"), one],
+      ]),
+      definitions: new Map([
+        [hex("d5"), hex("k5")],
+        [hex("d6"), null],
       ]),
       times: new Map(RECORDS.map(({ historyKey, createdAt }) => [historyKey, createdAt])),
     });
@@ -48,6 +53,7 @@ describe("records of a build cache", () => {
     "no layer": { steps: [{ ...step, layer: undefined }] },
     "a key that is none": { steps: [{ ...step, key: "__proto__" }] },
     "a history that is none": { steps: [{ ...step, history: 1 }] },
+    "a definition that is none": { steps: [{ ...step, definition: "short" }] },
     "a time that is none": { steps: [{ ...step, created: "soon" }] },
     "a time that cannot be written": { steps: [{ ...step, created: "+200000-01-01T00:00:00Z" }] },
   };

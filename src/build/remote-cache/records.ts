@@ -27,7 +27,9 @@ export interface CacheRecord {
   readonly historyKey: string;
   /** When that was first made, in milliseconds since 1970. */
   readonly createdAt: number;
-  /** Absent: a step that is no layer's by its nature. */
+  /** By which the step is known without the files of the layers it stands on or copies from; absent: it needs none of them. */
+  readonly definition?: string;
+  /** Absent: a step that is no layer's by its nature, or that has changed nothing. */
   readonly made?: {
     readonly key: string;
     /** Null: it changed nothing. */
@@ -39,6 +41,8 @@ export interface CacheRecord {
 export interface CacheRecords {
   /** By the key of a step. */
   readonly layers: ReadonlyMap<string, DiffId | null>;
+  /** Keys of steps by their definitions; null: such a step changes nothing. */
+  readonly definitions: ReadonlyMap<string, string | null>;
   /** By history key, milliseconds since 1970. */
   readonly times: ReadonlyMap<string, number>;
 }
@@ -63,8 +67,12 @@ export function layersOf(records: readonly CacheRecord[]): DiffId[] {
 export function encodeRecords(records: readonly CacheRecord[], diffIds: readonly DiffId[]): object {
   const byHistory = new Map(records.map((record) => [record.historyKey, record]));
   return {
-    steps: [...byHistory.values()].flatMap(({ historyKey, createdAt, made }) => {
-      const common = { history: historyKey, created: new Date(createdAt).toISOString() };
+    steps: [...byHistory.values()].flatMap(({ historyKey, createdAt, definition, made }) => {
+      const common = {
+        history: historyKey,
+        created: new Date(createdAt).toISOString(),
+        ...(definition === undefined ? {} : { definition }),
+      };
       if (made === undefined) return [common];
       const layer = made.diffId === null ? null : diffIds.indexOf(made.diffId);
       return layer === -1 ? [] : [{ ...common, key: made.key, layer }];
@@ -98,18 +106,24 @@ export function parseRecords(
   );
   const { steps } = asObject(document[CACHE_FIELD], CACHE_FIELD);
   const layers = new Map<string, DiffId | null>();
+  const definitions = new Map<string, string | null>();
   const times = new Map<string, number>();
   for (const [n, step] of asArray(steps, `${CACHE_FIELD}.steps`, MAX_STEPS).entries()) {
-    const { history, created, key, layer } = asObject(step, `${CACHE_FIELD}.steps[${n}]`);
+    const { history, created, definition, key, layer } = asObject(step, `${CACHE_FIELD}.steps[${n}]`);
     const createdAt = Date.parse(String(created));
     const diffId = layer === null ? null : typeof layer === "number" ? diffIds[layer] : undefined;
     if (!isKey(history) || !(createdAt >= 0 && createdAt <= MAX_TIME_MS)) throw malformed(n);
     times.set(history, createdAt);
+    if (key !== undefined && !isKey(key)) throw malformed(n);
+    if (definition !== undefined) {
+      if (!isKey(definition)) throw malformed(n);
+      definitions.set(definition, key ?? null);
+    }
     if (key === undefined) continue;
-    if (!isKey(key) || diffId === undefined) throw malformed(n);
+    if (diffId === undefined) throw malformed(n);
     layers.set(key, diffId);
   }
-  return { layers, times, diffIds };
+  return { layers, definitions, times, diffIds };
 }
 
 /** Layers of a manifest by what they unpack to. Throws "corrupt" when there are not as many as the config says. */

@@ -5,8 +5,17 @@ import type { HeldCache } from "./cache-mounts.ts";
 
 /** One mount as a step wants it. */
 export interface MountPlan {
-  readonly inputs: readonly StepInput[];
+  /** What the step's result depends on. */
+  readonly inputs: readonly StepInput[] | LayerInputs;
   open(places: Places): Promise<OpenMount> | OpenMount;
+}
+
+/** Of a mount of files in layers. */
+export interface LayerInputs {
+  /** Told by the names of the layers. */
+  readonly defined: readonly StepInput[];
+  /** By the files, for which the layers are brought in. Throws "not-found". */
+  read(): Promise<readonly StepInput[]>;
 }
 
 export interface OpenMount {

@@ -1,24 +1,42 @@
 import { resolveInTree, type TreeNode } from "../../layer/index.ts";
 import type { BuildStep } from "../build.ts";
 import type { StepInput } from "../cache/cache.ts";
+import { layersInput } from "../cache/definition.ts";
 import { byteString, type TreePlace, walkTree } from "../context/file-tree.ts";
 import { notFound } from "../copy/copy-files.ts";
-import { contextOf, treeFrom } from "../origin.ts";
+import { contextOf, originFrom } from "../origin.ts";
 import type { StageWork } from "../session.ts";
 
 /** More than this is told apart by the layers that brought it, not by reading it. */
 const READ_BYTES = 64 * 1024 * 1024;
 
-/** Finds what `from` and `source` name, links followed within their tree. Throws "not-found". */
+/** What a mount shows. */
+export interface MountSource {
+  /** The layers that it is in, by name; undefined: it is in none. */
+  readonly layers: StepInput | undefined;
+  /** Finds it, links followed within its tree. Throws "not-found". */
+  place(): Promise<TreePlace>;
+}
+
+/** What `from` and `source` name: in layers it is looked for when it is asked for, elsewhere now. Throws "not-found". */
 export async function sourceOf(
   work: StageWork,
   { from, source }: { readonly from: string | undefined; readonly source: string },
   step: BuildStep,
-): Promise<TreePlace> {
-  const tree = from === undefined ? contextOf(work.session, "RUN --mount") : await treeFrom(work, from, step);
-  const { path, node } = resolveInTree(tree.root, byteString(source));
-  if (node === undefined) throw notFound("RUN --mount", source);
-  return { tree, path, node };
+): Promise<MountSource> {
+  const origin =
+    from === undefined ? contextOf(work.session, "RUN --mount") : await originFrom(work, from, step);
+  const find = async (): Promise<TreePlace> => {
+    const tree = "root" in origin ? origin : await work.session.sources.treeOf(origin.layers);
+    const { path, node } = resolveInTree(tree.root, byteString(source));
+    if (node === undefined) throw notFound("RUN --mount", source);
+    return { tree, path, node };
+  };
+  let found: Promise<TreePlace> | undefined;
+  const place = (): Promise<TreePlace> => (found ??= find());
+  if ("layers" in origin) return { layers: layersInput(from ?? "", origin.layers), place };
+  await place();
+  return { layers: undefined, place };
 }
 
 /** What tells these files from others. */

@@ -2,6 +2,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { RunMount } from "../../dockerfile/index.ts";
 import { copyDirectoryAttributes, mountOverlay, unmountAll } from "../../overlay/index.ts";
+import type { StepInput } from "../cache/cache.ts";
 import type { TreePlace } from "../context/file-tree.ts";
 import type { MountContext, MountPlan, Places } from "./mount-plan.ts";
 import { sourceInputs, sourceOf } from "./mount-source.ts";
@@ -14,15 +15,15 @@ export async function planBind(
 ): Promise<MountPlan> {
   const source = await sourceOf(work, mount, step);
   const { readOnly } = mount;
+  const own: StepInput = ["mount", JSON.stringify({ ...mount, from: undefined })];
+  const read = async (): Promise<StepInput[]> => [own, ...(await sourceInputs(target, await source.place()))];
   return {
-    inputs: [
-      ["mount", JSON.stringify({ ...mount, from: undefined })],
-      ...(await sourceInputs(target, source)),
-    ],
+    inputs: source.layers === undefined ? await read() : { defined: [own, source.layers], read },
     async open(places) {
-      const path = await work.session.sources.pathOf(source);
-      const isThere = path !== undefined && (readOnly || source.node.type === "directory");
-      const shown = !isThere ? await copied(places, source) : readOnly ? path : writable(places, path);
+      const place = await source.place();
+      const path = await work.session.sources.pathOf(place);
+      const isThere = path !== undefined && (readOnly || place.node.type === "directory");
+      const shown = !isThere ? await copied(places, place) : readOnly ? path : writable(places, path);
       return { mount: { kind: "bind", source: shown, target, readOnly } };
     },
   };

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { chmodSync, chownSync } from "node:fs";
 import type { RunMount } from "../../dockerfile/index.ts";
+import type { StepInput } from "../cache/cache.ts";
 import type { CacheIdentity } from "./cache-mounts.ts";
 import type { MountContext, MountPlan } from "./mount-plan.ts";
 import { sourceInputs, sourceOf } from "./mount-source.ts";
@@ -16,20 +17,29 @@ export async function planCache({ work, step, target }: MountContext, mount: Cac
   const { cacheMounts } = work.session.parts;
   const { from, uid, gid, mode = DEFAULT_MODE, sharing, readOnly } = mount;
   const source = from === undefined ? undefined : await sourceOf(work, { ...mount, from }, step);
-  const identity: CacheIdentity = {
+  const identify = async (): Promise<CacheIdentity> => ({
     id: idOf(work.session.options.buildArgs?.get("BUILDKIT_CACHE_MOUNT_NS"), mount.id),
     uid,
     gid,
     mode,
-    ...(source === undefined ? {} : { from: digestOf(await sourceInputs("", source)) }),
-  };
+    ...(source === undefined ? {} : { from: digestOf(await sourceInputs("", await source.place())) }),
+  });
+  const inputOf = (from: string | undefined): StepInput => [
+    "mount",
+    JSON.stringify({ type: "cache", target, readOnly, from }),
+  ];
+  const read = async (): Promise<StepInput[]> => [inputOf((await identify()).from)];
   return {
-    inputs: [["mount", JSON.stringify({ type: "cache", target, readOnly, from: identity.from })]],
+    inputs:
+      source?.layers === undefined
+        ? await read()
+        : { defined: [inputOf(`below ${mount.source}`), source.layers], read },
     async open(places) {
+      const identity = await identify();
       const fill = async (directory: string) => {
         chmodSync(directory, mode);
         chownSync(directory, uid, gid);
-        if (source !== undefined) await writeTree(source, directory);
+        if (source !== undefined) await writeTree(await source.place(), directory);
       };
       const use = { identity, sharing, target, step: step.text, fill };
       const name = JSON.stringify(identity);

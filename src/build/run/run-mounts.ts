@@ -15,8 +15,10 @@ import { planAgent, planSecret } from "./run-secrets.ts";
 
 /** What `RUN --mount` and `--device` ask for, nothing of it made yet: a step that is taken from the cache needs none. */
 export interface RunMounts {
-  /** What of the mounts the step's result depends on. */
-  readonly inputs: readonly StepInput[];
+  /** What of the mounts the step's result depends on; the files of layers are read for it. Throws "not-found". */
+  inputs(): Promise<StepInput[]>;
+  /** The same by the names of the layers; undefined: nothing of layers is mounted. */
+  readonly defined: readonly StepInput[] | undefined;
   /** Makes them; dispose the result when the command has ended. */
   open(): Promise<OpenMounts>;
 }
@@ -48,11 +50,17 @@ export async function planMounts(
   const { expand } = work.variables;
   const allowed = work.session.options.run?.allowedDevices ?? [];
   const cdiDevices = await devicesOf(devices, { expand, allowed });
+  const all = asked.map(({ plan }) => plan.inputs);
+  const ofDevices = cdiDevices.map((name): StepInput => ["device", name]);
+  const isOfLayers = all.some((inputs) => "read" in inputs);
   return {
-    inputs: [
-      ...asked.flatMap(({ plan }) => plan.inputs),
-      ...cdiDevices.map((name): StepInput => ["device", name]),
-    ],
+    async inputs() {
+      const read = await Promise.all(all.map((inputs) => ("read" in inputs ? inputs.read() : inputs)));
+      return [...read.flat(), ...ofDevices];
+    },
+    defined: isOfLayers
+      ? [...all.flatMap((inputs) => ("read" in inputs ? inputs.defined : inputs)), ...ofDevices]
+      : undefined,
     open: () => {
       const inTurn = asked.toSorted((a, b) => TURNS[a.type] - TURNS[b.type]).map(({ plan }) => plan);
       return openAll(work, [...inTurn, ...ofScript], cdiDevices);

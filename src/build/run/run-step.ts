@@ -11,6 +11,8 @@ import { diffUpper } from "../../layer/index.ts";
 import type { LayerRecord } from "../../store/index.ts";
 import type { BuildStep, RunSettings } from "../build.ts";
 import { keyOf, type StepInput } from "../cache/cache.ts";
+import { chainOf } from "../cache/definition.ts";
+import { defineStep, recall } from "../cache/recall.ts";
 import { keep, reuse } from "../cache/reuse.ts";
 import type { MadeOf } from "../cache/trace.ts";
 import { withTimes } from "../copy/tar-times.ts";
@@ -33,13 +35,12 @@ export async function runStep(
   step: BuildStep,
 ): Promise<StepOutcome> {
   const { session, root, config, variables } = work;
-  const { store } = session.parts;
   const { args, script } = commandOf(instruction, work);
   const mounts = await within(instruction.at, () => planMounts(work, instruction, step, script));
   const diffIds = await root.diffIds();
   const declared = variables.args();
-  const inputs: StepInput[] = [
-    ["the layers below", stackOf(store, diffIds)?.chainId ?? ""],
+  const inputsWith = (mounted: readonly StepInput[]): StepInput[] => [
+    ["the layers below", chainOf(diffIds)],
     ["command", JSON.stringify(args)],
     ...(script === undefined ? [] : [["script", script] as const]),
     ["user", config.User ?? ""],
@@ -49,34 +50,39 @@ export async function runStep(
     ["security", securityOf(work, instruction)],
     ...settingInputs(session.options.run),
     ["hostname", hostnameOf(work) ?? ""],
-    ...mounts.inputs,
+    ...mounted,
     ...(session.options.times === undefined
       ? []
       : [["times", JSON.stringify(session.options.times)] as const]),
   ];
-  const key = keyOf("run", inputs);
   const said =
     declared.length === 0 ? "" : `|${declared.length} ${declared.map((pair) => pair.join("=")).join(" ")} `;
   const createdBy = `RUN ${said}${args.join(" ")} # buildkit`;
-  const historyKey = layerKey(key, createdBy);
-  const made: MadeOf = {
-    key,
-    said: createdBy,
-    inputs,
-    variables: [],
-    origins: [],
-    below: await layersBelow(work),
+  const below = await layersBelow(work);
+  const { defined } = mounts;
+  const definition = defined === undefined ? undefined : defineStep(work, "run", () => inputsWith(defined));
+  const known = definition && (await recall(work, step, { definition: await definition, createdBy, below }));
+  if (known !== undefined) return known;
+  const inputs = inputsWith(await within(instruction.at, () => mounts.inputs()));
+  const key = keyOf("run", inputs);
+  if (definition !== undefined) session.cache.define((await definition).key, key);
+  const made: MadeOf = { key, said: createdBy, inputs, variables: [], origins: [], below, definition };
+  const outcome = {
+    createdBy,
+    key: layerKey(key, createdBy),
+    cacheKey: key,
+    ...(definition === undefined ? {} : { definition }),
   };
   const reused = await reuse(work, step, made);
   if (reused !== undefined) {
     const { layer } = reused;
     root.addLayer(layer);
-    return { createdBy, layer: Promise.resolve(layer), key: historyKey, cacheKey: key, isCached: true };
+    return { ...outcome, layer: Promise.resolve(layer), isCached: true };
   }
   const layer = await execute(work, instruction, { step, args, diffIds, mounts, declared });
   keep(work, step, made, layer);
   root.addLayer(layer);
-  return { createdBy, layer: Promise.resolve(layer), key: historyKey, cacheKey: key, isCached: false };
+  return { ...outcome, layer: Promise.resolve(layer), isCached: false };
 }
 
 function hostnameOf({ session }: StageWork): string | undefined {
@@ -119,6 +125,7 @@ async function execute(
   { step, args, diffIds, mounts, declared }: Execution,
 ): Promise<LayerRecord | undefined> {
   const { session, config, root } = work;
+  await session.supply.bring(diffIds);
   await checkRunnable(work, args, diffIds);
   const { store } = session.parts;
   const base = await root.tree();

@@ -75,7 +75,7 @@ export const FLAGS: Readonly<Record<string, Readonly<Record<string, string>>>> =
 /** Notes on whole commands. */
 const NOTES: Readonly<Record<string, string>> = {
   build:
-    "the classic builder's API on ply's own builder, which knows all of BuildKit's Dockerfile; with buildx installed, `DOCKER_BUILDKIT=0` or a `docker-container` builder",
+    "on ply's own builder, which knows all of BuildKit's Dockerfile: as buildx asks for it, where that is installed, or by the classic builder's API",
   search: "Docker Hub, and any registry that has a catalog when it is named in the term",
   "builder prune": "of ply's build cache, with all of BuildKit's filters",
   "system df": "layers count once, however many images share them",

@@ -29,6 +29,7 @@ const files = {
 };
 
 const CHUNK_BYTES = 1024 * 1024;
+const LOG_TAIL_LINES = 8;
 
 /** A file's bytes, from its start. Throws "not-found", "denied" or "invalid" before the first byte. */
 export async function openFileChunks(path: string): Promise<AsyncIterable<Uint8Array>> {
@@ -64,6 +65,12 @@ export function readText(path: string, otherwise = ""): string {
   } catch {
     return otherwise;
   }
+}
+
+/** The last lines of a log, to stand below what is said about it; "" without any. */
+export function logTail(path: string): string {
+  const lines = readText(path).trimEnd().split("\n").slice(-LOG_TAIL_LINES);
+  return lines.join("") === "" ? "" : `\n${lines.map((line) => `  ${line}`).join("\n")}`;
 }
 
 /** Fills `target` with what an open file has at `offset`; gives the number of bytes, fewer only where the file ends. */

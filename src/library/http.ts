@@ -7,7 +7,7 @@ import {
 } from "node:http";
 import type { Socket } from "node:net";
 import { messageOf, PlyError, throwIfAborted } from "../error.ts";
-import { answeredError, decodeJsonLines, formatQuery, type QueryValue } from "../wire/index.ts";
+import { answeredText, decodeJsonLines, formatQuery, type QueryValue, wholeAnswer } from "../wire/index.ts";
 
 /** What is sent piece by piece. */
 export type Bytes = AsyncIterable<Uint8Array> | readonly Uint8Array[];
@@ -35,8 +35,9 @@ export interface Hijacked {
 }
 
 /**
- * The engine's API as requests. What the engine refuses is thrown as a PlyError of the kind it names, an engine that
- * cannot be reached as "unavailable".
+ * The engine's API as requests, over node:http: programs run under Node too. (The CLI has a client of its own over Bun's
+ * sockets, since node:http costs 11 ms of a command's start.) What the engine refuses is thrown as a PlyError of the
+ * kind it names, an engine that cannot be reached as "unavailable".
  */
 export interface EngineHttp {
   readonly location: EngineLocation;
@@ -50,9 +51,6 @@ export interface EngineHttp {
   hijack(path: string, options?: RequestOptions): Promise<Hijacked>;
   close(): void;
 }
-
-/** Answers read whole are at most this long. */
-const MAX_JSON_BYTES = 256 * 1024 * 1024;
 
 /** `headers` go with every request. */
 export function createHttp(
@@ -95,7 +93,7 @@ export function createHttp(
     location,
     bytes,
     async json<T>(method: string, path: string, options: RequestOptions = {}) {
-      const text = (await collect(await bytes(method, path, options))).toString("utf8");
+      const text = await wholeAnswer(await bytes(method, path, options));
       return (text.trim() === "" ? undefined : JSON.parse(text)) as T;
     },
     async lines<T>(method: string, path: string, options: RequestOptions = {}) {
@@ -151,29 +149,9 @@ async function* read(response: IncomingMessage, signal: AbortSignal | undefined)
   }
 }
 
-async function collect(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const parts: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of chunks) {
-    size += chunk.length;
-    if (size > MAX_JSON_BYTES)
-      throw new PlyError("limit", `the engine's answer is longer than ${MAX_JSON_BYTES} bytes`);
-    parts.push(chunk);
-  }
-  return Buffer.concat(parts);
-}
-
 async function refusal(response: IncomingMessage): Promise<PlyError> {
-  const status = response.statusCode ?? 0;
-  const text = (await collect(response as AsyncIterable<Uint8Array>)).toString("utf8").trim();
-  try {
-    const body: unknown = JSON.parse(text);
-    if (typeof body === "object" && body !== null && "message" in body && typeof body.message === "string")
-      return answeredError(status, body as { message: string });
-  } catch {
-    // Not every server on a socket speaks JSON: its text is all there is to tell.
-  }
-  return answeredError(status, { message: text === "" ? `the engine answered ${status}` : text });
+  const { statusCode: status = 0, statusMessage: reason = "" } = response;
+  return answeredText({ status, reason }, await wholeAnswer(response as AsyncIterable<Uint8Array>));
 }
 
 function asPlyError(cause: unknown, signal: AbortSignal | undefined): unknown {

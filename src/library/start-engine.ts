@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync } from "node:fs";
 import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { PlyError, throwIfAborted } from "../error.ts";
+import { logTail } from "../host-file.ts";
 import { createClient, type EngineClient } from "./client.ts";
 import { makeHome, sweep } from "./home.ts";
 import { createHttp } from "./http.ts";
@@ -43,7 +44,6 @@ export interface OwnEngine extends AsyncDisposable {
 /** An engine that recovers a large store may take a while; one that says nothing for longer is stuck. */
 const START_TIMEOUT_MS = 60_000;
 const LOOK_AGAIN_MS = 5;
-const LOG_TAIL_LINES = 8;
 
 /**
  * Starts an engine that belongs to this program alone. It lives as long as a pipe to this process, so it needs no
@@ -147,7 +147,7 @@ async function answering(
       child.signalCode !== null ||
       Date.now() > deadline
     )
-      throw new PlyError("unavailable", `the ply engine did not start${tailOf(options.logPath)}`, {
+      throw new PlyError("unavailable", `the ply engine did not start${logTail(options.logPath)}`, {
         ...(failure === undefined ? {} : { cause: failure }),
       });
     try {
@@ -163,13 +163,4 @@ function exited(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
   child.ref();
   return new Promise((resolve) => child.once("exit", () => resolve()));
-}
-
-function tailOf(path: string): string {
-  try {
-    const lines = readFileSync(path, "utf8").trimEnd().split("\n").slice(-LOG_TAIL_LINES);
-    return lines.join("") === "" ? "" : `:\n${lines.map((line) => `  ${line}`).join("\n")}`;
-  } catch {
-    return "";
-  }
 }

@@ -43,3 +43,37 @@ export function answeredError(
     details: { status: status === 0 ? STATUS_OF_KIND[kind] : status },
   });
 }
+
+/** The same of an answer's body as text: not every server on a socket speaks JSON, and its text is all there is to tell. */
+export function answeredText(
+  { status, reason }: { readonly status: number; readonly reason: string },
+  text: string,
+): PlyError {
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    body = undefined;
+  }
+  if (typeof body === "object" && body !== null && "message" in body && typeof body.message === "string")
+    return answeredError(status, body as { message: string });
+  return answeredError(status, {
+    message: text.trim() === "" ? `the engine answered ${status} ${reason}` : text.trim(),
+  });
+}
+
+/** Answers read whole (JSON, errors) are at most this long. */
+const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
+
+/** An answer's body as text. Throws "limit" for one without end. */
+export async function wholeAnswer(body: AsyncIterable<Uint8Array>): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of body) {
+    bytes += chunk.length;
+    if (bytes > MAX_ANSWER_BYTES)
+      throw new PlyError("limit", `the engine's answer is longer than ${MAX_ANSWER_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}

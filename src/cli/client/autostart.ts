@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, mkdirSync, openSync, readFileSync, watch } from "node:fs";
+import { closeSync, mkdirSync, openSync, watch } from "node:fs";
 import { dirname, join } from "node:path";
 import { messageOf, PlyError } from "../../error.ts";
+import { logTail } from "../../host-file.ts";
 import { OWNED_BY_ANOTHER } from "../failure.ts";
 import type { EngineAddress } from "./address.ts";
 import { connect } from "./connect.ts";
@@ -10,7 +11,6 @@ import { connect } from "./connect.ts";
 const START_TIMEOUT_MS = 60_000;
 /** The socket's file appears a moment before somebody listens on it. */
 const RETRY_MS = 20;
-const LOG_TAIL_LINES = 5;
 
 export interface StartOptions {
   readonly address: EngineAddress & { readonly kind: "unix" };
@@ -88,7 +88,7 @@ async function waitUntilAnswering(
       if ((gone !== undefined && !lostTheRace) || Date.now() > deadline)
         throw new PlyError(
           "unavailable",
-          `the ply engine did not start: ${gone ?? "it does not answer"}${tailOf(logPath)}`,
+          `the ply engine did not start: ${gone ?? "it does not answer"}${logTail(logPath)}`,
           {
             hint: `see ${logPath}`,
           },
@@ -107,14 +107,5 @@ async function answers(address: EngineAddress): Promise<boolean> {
     return true;
   } catch {
     return false;
-  }
-}
-
-function tailOf(path: string): string {
-  try {
-    const lines = readFileSync(path, "utf8").trimEnd().split("\n").slice(-LOG_TAIL_LINES);
-    return lines.join("") === "" ? "" : `\n${lines.map((line) => `  ${line}`).join("\n")}`;
-  } catch {
-    return "";
   }
 }

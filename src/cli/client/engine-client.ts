@@ -1,5 +1,11 @@
 import { messageOf, PlyError, throwIfAborted } from "../../error.ts";
-import { answeredError, decodeJsonLines, formatQuery, type QueryValue } from "../../wire/index.ts";
+import {
+  answeredText,
+  decodeJsonLines,
+  formatQuery,
+  type QueryValue,
+  wholeAnswer,
+} from "../../wire/index.ts";
 import type { EngineAddress } from "./address.ts";
 import type { Connection } from "./connection.ts";
 import { formatRequestHead, type ResponseHead, readBody, readResponseHead, uploadChunked } from "./http.ts";
@@ -46,10 +52,6 @@ export interface EngineClient {
   hijack(path: string, options?: Omit<RequestOptions, "body">): Promise<Hijacked>;
   close(): void;
 }
-
-/** Answers read whole (JSON, errors) are at most this long. */
-const MAX_JSON_BYTES = 256 * 1024 * 1024;
-const MAX_ERROR_BYTES = 1024 * 1024;
 
 /** `open` makes one connection; idle ones are used again. */
 export function createEngineClient(address: EngineAddress, open: () => Promise<Connection>): EngineClient {
@@ -116,7 +118,7 @@ export function createEngineClient(address: EngineAddress, open: () => Promise<C
     request,
     async json<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
       const response = await request(method, path, options);
-      const text = (await collect(response, MAX_JSON_BYTES)).toString("utf8");
+      const text = await whole(response);
       throwIfAborted(options.signal);
       return (text === "" ? undefined : parseAnswer(path, text)) as T;
     },
@@ -158,37 +160,16 @@ function bodyHeaders(
 }
 
 async function errorOf(head: ResponseHead, response: EngineResponse): Promise<PlyError> {
-  const text = (await collect(response, MAX_ERROR_BYTES)).toString("utf8").trim();
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch {
-    // Not every server on a socket speaks JSON: its text is all there is to show.
-  }
-  if (
-    typeof parsed === "object" &&
-    parsed !== null &&
-    "message" in parsed &&
-    typeof parsed.message === "string"
-  )
-    return answeredError(head.status, parsed as { message: string });
-  return answeredError(head.status, {
-    message: text === "" ? `the engine answered ${head.status} ${head.reason}` : text,
-  });
+  return answeredText(head, await whole(response));
 }
 
-async function collect(response: EngineResponse, limit: number): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of response.body) {
-    bytes += chunk.length;
-    if (bytes > limit) {
-      response.destroy();
-      throw new PlyError("limit", `the engine's answer is longer than ${limit} bytes`);
-    }
-    chunks.push(chunk);
+async function whole(response: EngineResponse): Promise<string> {
+  try {
+    return await wholeAnswer(response.body);
+  } catch (error) {
+    response.destroy();
+    throw error;
   }
-  return Buffer.concat(chunks);
 }
 
 function parseAnswer(path: string, text: string): unknown {

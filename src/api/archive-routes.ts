@@ -134,7 +134,7 @@ function formatNanos(time: bigint): string {
 }
 
 /** What `docker cp` asks first. */
-export function dockerPathStat({ name, type, mode, size, mtimeNs, leadsTo }: FileStat): DockerPathStat {
+function dockerPathStat({ name, type, mode, size, mtimeNs, leadsTo }: FileStat): DockerPathStat {
   const kinds: Readonly<Record<FileStat["type"], number>> = {
     file: 0,
     directory: GO_MODE.directory,

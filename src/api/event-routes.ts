@@ -60,7 +60,7 @@ function formatFor(accept: string | undefined): { readonly contentType: string; 
 }
 
 /** One event as Docker's JSON. `timeNano` is beyond what a JSON number of JavaScript holds, hence by hand. */
-export function eventLine(event: EngineEvent): string {
+function eventLine(event: EngineEvent): string {
   const { id, attributes } = event.actor;
   const isOld = event.type === "container" || event.type === "image";
   const from = event.type === "container" ? attributes["image"] : undefined;
@@ -78,7 +78,7 @@ export function eventLine(event: EngineEvent): string {
 }
 
 /** Docker's event filters: different filters all hold, values of one are alternatives (labels: all). */
-export function eventMatcher(filters: Filters): (event: EngineEvent) => boolean {
+function eventMatcher(filters: Filters): (event: EngineEvent) => boolean {
   const claims: ((event: EngineEvent) => boolean)[] = [];
   const anyOf = (name: string, fits: (event: EngineEvent, value: string) => boolean) => {
     const values = filterValues(filters, name);

@@ -19,7 +19,7 @@ export interface Exchange {
 }
 
 /** Every JSON body of the API is far below this. */
-export const MAX_JSON_BODY_BYTES = 8 * 1024 * 1024;
+const MAX_JSON_BODY_BYTES = 8 * 1024 * 1024;
 
 /** A parameter of the route's template. */
 export function param(exchange: Pick<Exchange, "params">, name: string): string {

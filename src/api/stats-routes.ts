@@ -51,7 +51,7 @@ export async function streamStats(exchange: Exchange, { engine }: Service): Prom
 }
 
 /** One sample in Docker's form, with the one before it for rates. */
-export function dockerStats(
+function dockerStats(
   { id, name }: Pick<ContainerRecord, "id" | "name">,
   usage: ResourceUsage | undefined,
   before: ResourceUsage | undefined,

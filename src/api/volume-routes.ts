@@ -88,7 +88,7 @@ async function prune(exchange: Exchange, { engine }: Service): Promise<void> {
   sendJson(exchange, 200, body);
 }
 
-export function dockerVolume(volume: VolumeRecord): DockerVolume {
+function dockerVolume(volume: VolumeRecord): DockerVolume {
   return {
     CreatedAt: formatTime(volume.createdAt),
     Driver: DRIVER,

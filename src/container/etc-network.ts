@@ -68,7 +68,7 @@ export function linkAlias(link: string): string {
 }
 
 /** True when its names are served at {@link DNS_ADDRESS}. */
-export function isServed({ endpoints }: Pick<Attachment, "endpoints">): boolean {
+function isServed({ endpoints }: Pick<Attachment, "endpoints">): boolean {
   return endpoints.some((endpoint) => !isOnBridge(endpoint));
 }
 

@@ -6,7 +6,7 @@ import { codeOf } from "../error.ts";
  * A container's log on disk: `log` is being written, `log.1`, `log.2`, … were rotated away, the highest number last.
  * Between a rotation and conmon's reopening there is no `log`, and the highest number is still written to.
  */
-export const LOG_FILE = "log";
+const LOG_FILE = "log";
 
 export function logPathOf(dir: string): string {
   return join(dir, LOG_FILE);

@@ -8,7 +8,7 @@ export interface LoggingOptions {
   readonly options: Readonly<Record<string, string>>;
 }
 
-export const DEFAULT_LOG_DRIVER = "json-file";
+const DEFAULT_LOG_DRIVER = "json-file";
 /** Rotation is on unless `max-size=-1` says otherwise. */
 const DEFAULT_OPTIONS = { "max-size": "10m", "max-file": "5" } as const;
 

@@ -64,7 +64,7 @@ const FORMS: Readonly<Record<string, Form>> = {
 };
 
 /** Names of all instructions, upper case. */
-export const INSTRUCTION_NAMES: readonly string[] = Object.keys(FORMS).map((name) => name.toUpperCase());
+const INSTRUCTION_NAMES: readonly string[] = Object.keys(FORMS).map((name) => name.toUpperCase());
 
 /** Parses one instruction. Throws "invalid" with its place. */
 export function parseInstruction(line: LogicalLine, escapeToken: EscapeToken): Instruction | FromInstruction {

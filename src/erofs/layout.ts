@@ -137,7 +137,7 @@ export function layOut(root: ErofsNode, deviceSizes: readonly number[]): ErofsLa
 }
 
 /** Bytes directly behind the inode and its attributes. */
-export function tailLength(inode: PlacedInode): number {
+function tailLength(inode: PlacedInode): number {
   if (inode.layout === LAYOUT.flatInline) return inode.size - inode.blocks * BLOCK_LENGTH;
   return inode.chunks === undefined ? 0 : inode.chunks.chunks.length * INDEX_ENTRY_LENGTH;
 }

@@ -108,7 +108,7 @@ function references(context: ImageContext, id: ImageId): ImageReference[] {
 }
 
 /** Deletes the image, then its parents as far as nothing else needs them. */
-export function deleteImage(
+function deleteImage(
   context: ImageContext,
   id: ImageId,
   options: {

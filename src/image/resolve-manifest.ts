@@ -85,7 +85,7 @@ export async function fetchTop(home: ContentHome, request: RequestOptions): Prom
 }
 
 /** What an artifact says it is: its own type, else that of its config. */
-export function artifactTypeOf(manifest: Manifest): string {
+function artifactTypeOf(manifest: Manifest): string {
   return manifest.artifactType || manifest.config.mediaType || "unknown";
 }
 

@@ -1,4 +1,4 @@
-import { isPlyError, PlyError } from "../error.ts";
+import { PlyError } from "../error.ts";
 import type { Digest, ImageId, Reference } from "../oci/index.ts";
 import {
   canonicalName,
@@ -48,7 +48,7 @@ export function resolveImage(context: ImageContext, name: string): Resolved {
 }
 
 /** The image a reference names; undefined when there is none. A digest wins over a tag. */
-export function findReference(context: ImageContext, reference: Reference): ImageRecord | undefined {
+function findReference(context: ImageContext, reference: Reference): ImageRecord | undefined {
   const { images } = context.store;
   const { digest } = reference;
   if (digest === undefined) return images.findByName(canonicalString(reference));
@@ -75,16 +75,6 @@ export function isIdPrefix(id: ImageId, name: string): boolean {
 
 export function noSuchImage(name: string): PlyError {
   return new PlyError("not-found", `No such image: ${name}`, { details: { name } });
-}
-
-/** Like {@link resolveImage}, but undefined where there is no such image. */
-export function tryResolve(context: ImageContext, name: string): Resolved | undefined {
-  try {
-    return resolveImage(context, name);
-  } catch (error) {
-    if (isPlyError(error, "not-found")) return undefined;
-    throw error;
-  }
 }
 
 function idHex(name: string): string | undefined {

@@ -223,13 +223,6 @@ export function getLink(name: string): NetlinkMessage {
   };
 }
 
-export const listLinks = (): NetlinkMessage => ({
-  type: RTM.getLink,
-  flags: NLM.dump,
-  what: "list links",
-  payload: linkHeader(),
-});
-
 export function decodeLink({ payload }: NetlinkReply): Link {
   const attributes = decodeAttributes(payload.subarray(16));
   const info = attributes.get(IFLA.linkInfo);

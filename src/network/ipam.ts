@@ -28,7 +28,7 @@ function sameAddress(one: string, other: string): boolean {
 }
 
 /** The lowest free address of a subnet's range. Undefined when there is none. */
-export function lowestFree(subnet: Subnet, inUse: InUse): Address | undefined {
+function lowestFree(subnet: Subnet, inUse: InUse): Address | undefined {
   const range = parseCidr(subnet.range ?? subnet.subnet);
   const last = lastOf(range);
   for (let value = range.base; value <= last; value++) {

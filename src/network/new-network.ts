@@ -17,7 +17,7 @@ import type { CreateNetworkOptions, Network, NetworkDriver, Subnet, SubnetOption
 
 const DRIVERS: readonly NetworkDriver[] = ["bridge", "host", "null", "macvlan", "ipvlan"];
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
-export const BUILTIN_NAMES: readonly string[] = ["bridge", "host", "none", "default"];
+const BUILTIN_NAMES: readonly string[] = ["bridge", "host", "none", "default"];
 
 /** What a new network must fit in with. */
 export interface Surroundings {

@@ -14,16 +14,13 @@ export {
 } from "./json.ts";
 export * from "./limits.ts";
 export * from "./manifest.ts";
-export { parseImageConfig, readProcess } from "./parse-config.ts";
+export { parseImageConfig } from "./parse-config.ts";
 export {
-  isImageConfigType,
-  isIndexType,
   isManifestType,
   isSchema1Type,
   MANIFEST_TYPES,
   type ParsedManifest,
   parseManifest,
-  readDescriptor,
 } from "./parse-manifest.ts";
 export { familiarMatch, matchPath } from "./path-match.ts";
 export { formatPlatform, hostPlatform, normalizePlatform, parsePlatform } from "./platform.ts";

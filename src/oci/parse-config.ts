@@ -92,7 +92,7 @@ const PROCESS_FIELDS: Readonly<Record<string, (value: unknown, at: string) => un
 const NULLABLE = new Set(["Cmd", "Entrypoint", "Volumes", "Labels", "OnBuild"]);
 
 /** Validates the `config` object of an image; `at` names its place in errors. */
-export function readProcess(value: unknown, at: string): ProcessConfig {
+function readProcess(value: unknown, at: string): ProcessConfig {
   const given = asObject(value, at);
   const read: Record<string, unknown> = { ...given };
   for (const [field, reader] of Object.entries(PROCESS_FIELDS)) {

@@ -34,7 +34,7 @@ const LOOSE_DOCKER_CONFIG_TYPES: readonly string[] = ["application/octet-stream"
 /** Every manifest type ply reads, in the order of preference of an Accept header. */
 export const MANIFEST_TYPES: readonly string[] = [...INDEX_TYPES, ...IMAGE_TYPES];
 
-export function isIndexType(mediaType: string): boolean {
+function isIndexType(mediaType: string): boolean {
   return INDEX_TYPES.includes(mediaType);
 }
 
@@ -47,7 +47,7 @@ export function isSchema1Type(mediaType: string): boolean {
 }
 
 /** True for the config of something that can run. */
-export function isImageConfigType(mediaType: string): boolean {
+function isImageConfigType(mediaType: string): boolean {
   return CONFIG_TYPES.includes(mediaType);
 }
 
@@ -130,7 +130,7 @@ function readCommon(document: JsonObject): JsonObject {
 }
 
 /** Validates a descriptor; `at` names its place in errors. */
-export function readDescriptor(value: unknown, at: string): Descriptor {
+function readDescriptor(value: unknown, at: string): Descriptor {
   const object = asObject(value, at);
   const { mediaType, digest, size, urls, annotations, platform, artifactType, data, ...rest } = object;
   return {

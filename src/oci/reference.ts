@@ -19,7 +19,7 @@ export const DEFAULT_TAG = "latest";
 /** Characters of a repository path (distribution/reference, RepositoryNameTotalLengthMax). */
 export const MAX_NAME_LENGTH = 255;
 /** Characters of a tag. */
-export const MAX_TAG_LENGTH = 128;
+const MAX_TAG_LENGTH = 128;
 
 /** What Docker's official images live under at docker.io. */
 const OFFICIAL_NAMESPACE = "library";

@@ -161,7 +161,7 @@ export function readOomKills(cgroups: Cgroups, path: string): number {
 }
 
 /** `name number` lines; anything else is passed over. */
-export function parseKeyed(text: string): Record<string, number> {
+function parseKeyed(text: string): Record<string, number> {
   const values: Record<string, number> = {};
   for (const [, name = "", digits] of text.matchAll(/^(\S+) (\d+)$/gm)) values[name] = Number(digits);
   return values;
@@ -183,7 +183,7 @@ export function parseMachine(text: string): { readonly machine: number; readonly
 }
 
 /** v2: `8:0 rbytes=… wbytes=… …`. */
-export function parseIoStat(text: string): { major: number; minor: number; read: number; written: number }[] {
+function parseIoStat(text: string): { major: number; minor: number; read: number; written: number }[] {
   return [...text.matchAll(/^(\d+):(\d+) (.*)$/gm)].map(([, major, minor, fields = ""]) => ({
     major: Number(major),
     minor: Number(minor),
@@ -193,9 +193,7 @@ export function parseIoStat(text: string): { major: number; minor: number; read:
 }
 
 /** v1: `8:0 Read 4096`, one operation a line. */
-export function parseServiceBytes(
-  text: string,
-): { major: number; minor: number; read: number; written: number }[] {
+function parseServiceBytes(text: string): { major: number; minor: number; read: number; written: number }[] {
   const devices = new Map<string, { major: number; minor: number; read: number; written: number }>();
   for (const [, major, minor, operation, bytes] of text.matchAll(/^(\d+):(\d+) (Read|Write) (\d+)$/gm)) {
     const key = `${major}:${minor}`;

@@ -15,7 +15,7 @@ import type { Shelf } from "./shelf.ts";
 import type { CompressedForm, LayerRecord, LayerSource, Layers } from "./store.ts";
 
 /** The part file of a compressed layer, under `ingest/`. */
-export const partName = (digest: Digest): string => `${hexOf(digest)}.part`;
+const partName = (digest: Digest): string => `${hexOf(digest)}.part`;
 
 export interface LayerParts {
   readonly root: string;

@@ -1,7 +1,7 @@
 import { PlyError } from "../error.ts";
 
 /** A longer line is refused: nobody sends one in good faith. */
-export const MAX_JSON_LINE_BYTES = 16 * 1024 * 1024;
+const MAX_JSON_LINE_BYTES = 16 * 1024 * 1024;
 
 /** One value as one line of a JSON stream (Docker's progress streams, `/events`, `/ply` streams). */
 export function encodeJsonLine(value: unknown): string {

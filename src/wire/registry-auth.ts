@@ -14,7 +14,6 @@ export interface AuthConfig {
 /** Credentials by registry host, as `X-Registry-Config` carries them (Docker: `/build`; ply: `/ply/images/pull`). */
 export type AuthConfigs = Readonly<Record<string, AuthConfig>>;
 
-export const REGISTRY_AUTH_HEADER = "X-Registry-Auth";
 export const REGISTRY_CONFIG_HEADER = "X-Registry-Config";
 
 /** The header's value. */

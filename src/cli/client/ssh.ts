@@ -50,12 +50,7 @@ export async function connectBySsh(address: EngineAddress & { readonly kind: "ss
 }
 
 /** As Docker's client has them, with ply's command at the other end. */
-export function sshArguments({
-  user,
-  hostname,
-  port,
-  path,
-}: EngineAddress & { readonly kind: "ssh" }): string[] {
+function sshArguments({ user, hostname, port, path }: EngineAddress & { readonly kind: "ssh" }): string[] {
   return [
     ...["-o", "ConnectTimeout=30", "-T"],
     ...(user === undefined ? [] : ["-l", user]),

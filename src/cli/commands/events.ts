@@ -75,7 +75,7 @@ function compile(format: string): Template {
 }
 
 /** `2026-05-01T12:00:00.123456789Z image pull debian:12 (name=debian)` */
-export function formatEvent(event: DockerEvent): string {
+function formatEvent(event: DockerEvent): string {
   // A JavaScript number holds it to some 256 ns: microseconds are what is true of it.
   const nanoseconds = Math.min(999_999, Math.round((event.timeNano % 1e9) / 1000)) * 1000;
   const attributes = Object.entries(event.Actor.Attributes ?? {})

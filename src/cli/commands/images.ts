@@ -60,7 +60,7 @@ export default command({
 });
 
 /** `pulled-until` is the user's word for what the engine calls `arrived-until`. */
-export function imageListFilters(words: readonly string[], name: string | undefined, nowMs: number): Filters {
+function imageListFilters(words: readonly string[], name: string | undefined, nowMs: number): Filters {
   const { "pulled-until": pulled, ...filters } = parseFilters(words, nowMs);
   return {
     ...filters,

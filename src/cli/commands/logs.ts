@@ -86,7 +86,7 @@ async function showLog({ engine, stdio }: CommandContext, wanted: Wanted): Promi
 }
 
 /** Puts `prefix` before each line of a stream, however it is cut. */
-export function linePrefixer(prefix: string | undefined): (bytes: Uint8Array) => Uint8Array {
+function linePrefixer(prefix: string | undefined): (bytes: Uint8Array) => Uint8Array {
   if (prefix === undefined) return (bytes) => bytes;
   const before = Buffer.from(prefix);
   let isLineStart = true;

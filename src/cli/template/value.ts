@@ -1,7 +1,7 @@
 /** How Go's templates see and print values; here they are what JSON can hold. */
 
 /** What a template prints for something that is not there. */
-export const NO_VALUE = "<no value>";
+const NO_VALUE = "<no value>";
 
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);

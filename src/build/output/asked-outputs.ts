@@ -35,7 +35,8 @@ export function checkOutputs(options: BuildOptions): void {
           hint: "--push, -o type=oci,dest=FILE and -o DIR take several; or build each platform with a -t of its own",
         },
       );
-    if (isForIndex)
+    // What is pushed besides has a place for them.
+    if (isForIndex && !isIndexed(output))
       throw new PlyError("invalid", "index annotations not supported for single platform export");
   }
 }

@@ -68,7 +68,7 @@ function recordOf(entry: CacheEntry): Given<typeof usageRecord> {
   };
 }
 
-/** What filters may ask about. */
+/** What filters may ask about; undefined: it has none, or it is not so. */
 const FIELDS: Readonly<Record<string, (entry: CacheEntry) => string | undefined>> = {
   id: ({ id }) => id,
   parent: ({ parents }) => parents[0],
@@ -81,8 +81,8 @@ const FIELDS: Readonly<Record<string, (entry: CacheEntry) => string | undefined>
   private: ({ isShared }) => presence(!isShared),
 };
 
-function presence(is: boolean): string | undefined {
-  return is ? "" : undefined;
+function presence(is: boolean): "true" | undefined {
+  return is ? "true" : undefined;
 }
 
 /** Filters as containerd writes them: `NAME`, `NAME==VALUE`, `NAME!=VALUE`, `NAME~=PATTERN`; commas are "and", lists "or". */
@@ -95,14 +95,15 @@ function conditionOf(text: string): (entry: CacheEntry) => boolean {
   const [, name = "", operator, quoted = ""] = /^(\w+)(?:(==|!=|~=|=)(.*))?$/s.exec(text) ?? [];
   const read = FIELDS[name];
   if (read === undefined) throw new PlyError("invalid", `invalid filter ${JSON.stringify(text)}`);
-  const value = /^"(.*)"$/s.exec(quoted)?.[1] ?? quoted;
+  const written = /^"(.*)"$/s.exec(quoted)?.[1] ?? quoted;
+  const value = written === "false" ? undefined : written;
   switch (operator) {
     case undefined:
       return (entry) => read(entry) !== undefined;
     case "!=":
       return (entry) => read(entry) !== value;
     case "~=": {
-      const pattern = patternOf(value);
+      const pattern = patternOf(written);
       return (entry) => pattern.test(read(entry) ?? "");
     }
     default:

@@ -2,7 +2,7 @@ export { copyDirectoryAttributes } from "./attributes.ts";
 export { cloneTree } from "./clone.ts";
 export { type MappedOverlay, mountMappedOverlay } from "./id-mapped.ts";
 export { mountOverlay, type OverlayOptions } from "./mount.ts";
-export { removeTree } from "./remove-tree.ts";
+export { removeSmallTree, removeTree } from "./remove-tree.ts";
 export {
   type Captured,
   type CaptureMethod,

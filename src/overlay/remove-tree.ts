@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { lstatSync, opendirSync } from "node:fs";
+import { existsSync, lstatSync, opendirSync, rmSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { PlyError } from "../error.ts";
 import { clearInodeFlags } from "../linux/index.ts";
@@ -32,6 +32,20 @@ export async function removeTree(path: string): Promise<void> {
       else reject(new PlyError("internal", `could not remove ${path}: ${said.trim()}`));
     });
   });
+}
+
+/** A directory that others still write to or clear away settles after a few attempts. */
+const ATTEMPTS = 20;
+
+/** The same at once, for a small directory of the engine's own files. */
+export function removeSmallTree(path: string): void {
+  for (let attempt = 1; ; attempt++)
+    try {
+      rmSync(path, { recursive: true, force: true });
+      if (attempt === ATTEMPTS || !existsSync(path)) return;
+    } catch (error) {
+      if (attempt === ATTEMPTS) throw error;
+    }
 }
 
 function clearFlagsBelow(path: Buffer): void {

@@ -13,6 +13,7 @@ import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { codeOf, PlyError } from "../error.ts";
 import { readText } from "../host-file.ts";
+import { removeSmallTree } from "../overlay/index.ts";
 import { attachTo } from "./attach.ts";
 import { inspectCgroups, removeCgroup, writeLimit } from "./cgroup.ts";
 import { openMoveAnnouncer } from "./cgroup-moves.ts";
@@ -125,7 +126,8 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
     exits.forget(id);
     // The bundle last: as long as it is there the next engine knows of the rest, and a stale exit would be the next run's.
     rmSync(join(exitDir, id), { force: true });
-    rmSync(bundleOf(id), { recursive: true, force: true });
+    // Sessions that have ended with it clear away what was theirs.
+    removeSmallTree(bundleOf(id));
     running.delete(id);
   }
 
@@ -235,7 +237,7 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
       if (isRunning) await exits.wait(id).catch(() => undefined);
       removeCgroup(cgroups, cgroupPathOf(id));
     }
-    rmSync(statePath(id), { recursive: true, force: true });
+    removeSmallTree(statePath(id));
     removeFiles(id);
   }
 

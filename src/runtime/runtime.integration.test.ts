@@ -448,6 +448,31 @@ describe("crun under conmon", { skip: reason, timeout: 60_000 }, () => {
     assert.equal(existsSync(`/proc/${pid}/root/bin`), false);
   });
 
+  test("sessions that end with their container leave nothing of it", async () => {
+    for (let round = 0; round < 2; round++) {
+      const id = await createOne({ args: ["sleep", "100"] });
+      await runtime.start(id);
+      const { process: spec } = await runtime.processOf(id);
+      const sessions = await Promise.all(
+        Array.from({ length: 8 }, (_, at) => {
+          const terminal = at % 4 === 0;
+          const streams = { stdin: terminal, stdout: true, stderr: terminal };
+          const execId = `${round}${at}`.padStart(64, "e");
+          return runtime.exec(id, {
+            execId,
+            process: { ...spec, terminal, args: ["sleep", "90"] },
+            ...streams,
+          });
+        }),
+      );
+      await Promise.all(sessions.map((session) => session.running()));
+      await runtime.delete(id);
+      await Promise.all(sessions.map(({ ended }) => ended));
+      await assertGone(id);
+      for (const { streams } of sessions) await streams[Symbol.asyncDispose]();
+    }
+  });
+
   test("waiting can be given up", async () => {
     const id = await createOne({ args: ["sleep", "100"] });
     const stop = new AbortController();

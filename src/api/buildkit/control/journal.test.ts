@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createJournal, type Status } from "./journal.ts";
+import { createWorks } from "./vertexes.ts";
+
+const read = async (journal: ReturnType<typeof createJournal>): Promise<Status[]> => {
+  const pages: Status[] = [];
+  for await (const page of journal.read(new AbortController().signal)) pages.push(page);
+  return pages;
+};
+
+test("what is told before a read comes together, of a status only the last; times never stand still", async () => {
+  const journal = createJournal();
+  const works = createWorks("ref", journal, () => 1000);
+  const [one, two] = [works.begin("one"), works.begin("two")];
+  for (const current of [1, 2, 3]) one.status("bytes", { current });
+  one.log("stderr", Buffer.from("said"));
+  one.done({ isCached: true });
+  one.fail("too late");
+  works.failAll("context canceled");
+  journal.close();
+  journal.add({ vertex: { digest: "after" } });
+  const [page, ...more] = await read(journal);
+  assert.deepEqual(more, []);
+  assert.deepEqual(
+    page?.statuses?.map(({ id, current }) => [id, current]),
+    [["bytes", 3]],
+  );
+  assert.deepEqual(
+    page?.logs?.map(({ stream, bytes }) => [stream, String(bytes)]),
+    [[2, "said"]],
+  );
+  const vertexes = page?.vertexes ?? [];
+  assert.deepEqual(
+    vertexes.map(({ name, cached, error, completed }) => [name, cached, error, completed !== undefined]),
+    [
+      ["one", undefined, undefined, false],
+      ["two", undefined, undefined, false],
+      ["one", true, undefined, true],
+      ["two", undefined, "context canceled", true],
+    ],
+  );
+  assert.notDeepEqual(vertexes[0]?.started, vertexes[1]?.started);
+  assert.notEqual(one.digest, two.digest);
+  assert.deepEqual(works.counts, { total: 2, completed: 1, cached: 1 });
+});
+
+test("output that nobody reads is kept up to a bound", async () => {
+  const journal = createJournal();
+  const bytes = Buffer.alloc(1024 * 1024);
+  for (let n = 0; n < 10; n++) journal.add({ log: { vertex: "v", stream: 1, bytes } });
+  journal.close();
+  const [page] = await read(journal);
+  assert.equal(page?.logs?.length, 4);
+});
+
+test("a reader waits for more, until it does not want to", async () => {
+  const journal = createJournal();
+  const leave = new AbortController();
+  const reader = journal.read(leave.signal);
+  const first = reader.next();
+  journal.add({ vertex: { digest: "d" } });
+  assert.equal((await first).done, false);
+  const second = reader.next();
+  leave.abort();
+  assert.equal((await second).done, true);
+});

@@ -5,7 +5,7 @@ import { must } from "../test/support/process.ts";
 import { startRegistry } from "../test/support/registry.ts";
 import { alternate, call, ENGINES, option, startPeers, timed } from "./harness.ts";
 import { manyFilesImage } from "./images.ts";
-import type { Chart } from "./report.ts";
+import { type Chart, tableOf } from "./report.ts";
 
 const IMPORTED = "localhost/bench-push:1";
 
@@ -62,11 +62,13 @@ export async function benchPush(work: string, rounds: number): Promise<Chart[]> 
         return milliseconds;
       }),
     );
-    charts.push({
+    const chart = {
       title: `${title}: what the registry then has`,
       unit: "MB",
       series: [...sizes].map(([peer, size]) => ({ peer, samples: [size] })),
-    });
+    };
+    console.log(`\n${tableOf(chart)}`);
+    charts.push(chart);
     for (const peer of peers) await call(peer, "rmi", "-f", IMPORTED);
   }
   return charts;

@@ -203,6 +203,30 @@ describe("push", () => {
     assert.deepEqual(await readdir(join(room.store.root, "ingest")), []);
   });
 
+  test("a layer that cannot be compressed is named; an abort meanwhile leaves nothing", async () => {
+    const stop = new AbortController();
+    const failures: (() => Promise<Uint8Array>)[] = [
+      () => Promise.reject(new PlyError("internal", "the thread that compresses died: out of memory")),
+      async () => {
+        stop.abort();
+        return new Uint8Array(1000);
+      },
+    ];
+    await using room = await openRoom({
+      deflater: { deflate: () => failures.shift()?.() ?? assert.fail("asked again") },
+    });
+    await importApp(room, "new:1");
+    await assert.rejects(
+      room.images.push(at("new:1")),
+      /^PlyError: layer [0-9a-f]{12} was not compressed: the thread that compresses died: out of memory$/,
+    );
+    await assert.rejects(room.images.push(at("new:1"), { signal: stop.signal }), (error) =>
+      isPlyError(error, "cancelled"),
+    );
+    assert.deepEqual(await readdir(join(room.store.root, "ingest")), []);
+    assert.equal(room.registry.count("PUT manifest"), 0);
+  });
+
   test("an image removed while it is pushed is pushed whole, and then gone", async () => {
     await using room = await openRoom();
     await importApp(room, "new:1");

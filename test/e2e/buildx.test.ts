@@ -209,7 +209,10 @@ target "beside" {
       "below\ntop\n",
     );
     await must(["image", "inspect", "beside:1"]);
-    assert.equal((await must(["image", "ls", "-q", "--filter", "dangling=true"])).stdout, "");
+    await until(
+      "nothing else is left",
+      async () => (await must(["image", "ls", "-q", "--filter", "dangling=true"])).stdout === "",
+    );
     symlinkSync(await composeOfSid(), join(config, "cli-plugins/docker-compose"));
     await must(["compose", "-p", "baked", "build"], { cwd: directory });
     const web = await must(["compose", "-p", "baked", "run", "--rm", "web"], { cwd: directory });
@@ -288,8 +291,10 @@ target "beside" {
     await ended;
     assert.match(told, /^#\d+ CANCELED$/m);
     await until("no container is left", async () => (await must(["ps", "-aq"])).stdout === "");
-    const used = await must(["buildx", "du", "--filter", "inuse=true"]);
-    assert.doesNotMatch(used.stdout, /^\S+\*?\s+(?:true|false)/m);
-    assert.deepEqual(readdirSync(join(room.engine.root, "build/spool")), []);
+    await until("nothing is in use", async () => {
+      const used = await must(["buildx", "du", "--filter", "inuse=true"]);
+      return !/^\S+\*?\s+(?:true|false)/m.test(used.stdout);
+    });
+    await until("no file is left", () => readdirSync(join(room.engine.root, "build/spool")).length === 0);
   });
 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { connect, createServer, type Socket } from "node:net";
+import { connect, createServer, type Server, type Socket } from "node:net";
 import { after, test } from "node:test";
 import { Client, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { PlyError } from "../error.ts";
@@ -43,15 +43,22 @@ const methods = [
 
 const server = createServer((socket) => void serveGrpc(socket, methods));
 await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-const address = server.address();
-const port = typeof address === "object" ? (address?.port ?? 0) : 0;
+const port = portOf(server);
 after(() => server.close());
 
-async function dial(): Promise<ReturnType<typeof connectGrpc> & Disposable> {
-  const socket = await new Promise<Socket>((resolve) => {
-    const opened = connect(port, "127.0.0.1", () => resolve(opened));
+function portOf(listening: Server): number {
+  const address = listening.address();
+  return typeof address === "object" ? (address?.port ?? 0) : 0;
+}
+
+function opened(at: number): Promise<Socket> {
+  return new Promise((resolve) => {
+    const socket = connect(at, "127.0.0.1", () => resolve(socket));
   });
-  const connection = connectGrpc(socket);
+}
+
+async function dial(): Promise<ReturnType<typeof connectGrpc> & Disposable> {
+  const connection = connectGrpc(await opened(port));
   return { ...connection, [Symbol.dispose]: () => connection.close() };
 }
 
@@ -153,6 +160,27 @@ test("a signal, a lost connection and what the source throws end a call", async 
     { kind: "unavailable" },
   );
   await assert.rejects(connection.ask(ask, {}), { kind: "unavailable" });
+});
+
+test("what is no HTTP/2 ends its connection and nothing else", async () => {
+  using connection = await dial();
+  for (const said of [
+    "GET / HTTP/1.1\r\n\r\n",
+    "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x04\x09\x00\x00\x00\x00\x01abcd",
+  ]) {
+    const socket = await opened(port);
+    socket.resume();
+    const closed = new Promise((resolve) => socket.once("close", resolve));
+    socket.write(Buffer.from(said, "latin1"));
+    await closed;
+  }
+  const talker = createServer((socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"));
+  await new Promise<void>((resolve) => talker.listen(0, "127.0.0.1", resolve));
+  const other = connectGrpc(await opened(portOf(talker)));
+  await assert.rejects(other.ask(ask, {}), { kind: "unavailable" });
+  await other.closed;
+  talker.close();
+  assert.equal((await connection.ask(ask, { words: "x" })).words, "x ");
 });
 
 test("another implementation's client is answered", async () => {

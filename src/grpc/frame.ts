@@ -15,8 +15,13 @@ export function frameOf(message: Uint8Array): Uint8Array {
   return frame;
 }
 
-/** The messages of a stream. Throws "limit" for one that is too long, "unsupported" for a compressed one, "invalid" when the last is cut. */
-export async function* readFrames(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
+/**
+ * The messages of a stream, those together that came together. Throws "limit" for one that is too long, "unsupported" for
+ * a compressed one, "invalid" when the last is cut.
+ */
+export async function* readFrames(
+  chunks: AsyncIterable<Uint8Array>,
+): AsyncGenerator<readonly Uint8Array[], void> {
   let have: Uint8Array[] = [];
   let length = 0;
   let wanted = HEAD_BYTES;
@@ -25,16 +30,18 @@ export async function* readFrames(chunks: AsyncIterable<Uint8Array>): AsyncGener
     length += chunk.length;
     if (length < wanted) continue;
     const bytes = have.length === 1 ? chunk : Buffer.concat(have, length);
+    const messages: Uint8Array[] = [];
     let at = 0;
     while (length - at >= HEAD_BYTES) {
       wanted = HEAD_BYTES + messageLength(bytes, at);
       if (length - at < wanted) break;
-      yield bytes.subarray(at + HEAD_BYTES, at + wanted);
+      messages.push(bytes.subarray(at + HEAD_BYTES, at + wanted));
       at += wanted;
       wanted = HEAD_BYTES;
     }
     have = at === length ? [] : [bytes.subarray(at)];
     length -= at;
+    if (messages.length > 0) yield messages;
   }
   if (length > 0) throw new PlyError("invalid", "a message is cut short");
 }

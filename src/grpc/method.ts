@@ -27,7 +27,10 @@ export interface CallContext {
 /** A method with what answers it. */
 export interface ServedMethod {
   readonly path: string;
-  readonly answer: (requests: AsyncIterable<Uint8Array>, call: CallContext) => AsyncIterable<Uint8Array>;
+  readonly answer: (
+    requests: AsyncIterable<readonly Uint8Array[]>,
+    call: CallContext,
+  ) => AsyncIterable<Uint8Array>;
 }
 
 /** Serves a method of any kind. What the handler throws is the call's status. */
@@ -58,11 +61,12 @@ export async function* encoded<In>(
   for await (const value of values) yield kind.encode(value);
 }
 
+/** One by one, in the time that it takes to want them. */
 export async function* decoded<Out>(
   kind: Message<never, Out>,
-  messages: AsyncIterable<Uint8Array>,
+  batches: AsyncIterable<readonly Uint8Array[]>,
 ): AsyncGenerator<Out, void> {
-  for await (const bytes of messages) yield kind.decode(bytes);
+  for await (const batch of batches) for (const bytes of batch) yield kind.decode(bytes);
 }
 
 /** The one value of a stream. Throws "invalid" when there is none, or more. */

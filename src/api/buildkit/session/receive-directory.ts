@@ -40,15 +40,15 @@ export async function* receiveDirectory(
 ): AsyncGenerator<Uint8Array, void> {
   const requests = createChannel<{ readonly type: number; readonly id?: number }>();
   const transfer = openTransfer(requests);
-  const packets = connection.call(diffCopy, requests, {
+  const batches = connection.callInBatches(diffCopy, requests, {
     metadata: metadataOf(name, filter),
     ...(signal === undefined ? {} : { signal }),
   });
   let held: Uint8Array[] = [];
   let length = 0;
   try {
-    for await (const packet of packets) {
-      transfer.take(packet);
+    for await (const packets of batches) {
+      for (const packet of packets) transfer.take(packet);
       for (const piece of transfer.ready()) {
         held.push(piece);
         length += piece.length;

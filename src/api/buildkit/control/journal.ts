@@ -17,8 +17,9 @@ export interface Journal {
   read(signal: AbortSignal): AsyncGenerator<Status, void>;
 }
 
-/** Output of steps that nobody reads is kept up to here; the rest is lost. */
+/** Output of steps that nobody reads is kept up to here; the rest is lost, which is said. */
 const UNREAD_LOG_BYTES = 4 * 1024 * 1024;
+const CLIPPED = Buffer.from("\n[output clipped: it comes faster than it is read]\n");
 
 interface Page {
   readonly vertexes: Vertex[];
@@ -41,9 +42,10 @@ export function createJournal(): Journal {
       if (status !== undefined) page.statuses.set(`${status.vertex} ${status.id}`, status);
       if (warning !== undefined) page.warnings.push(warning);
       const size = log?.bytes?.length ?? 0;
-      if (log !== undefined && logBytes + size <= UNREAD_LOG_BYTES) {
+      if (log !== undefined && logBytes <= UNREAD_LOG_BYTES) {
         page.logs.push(log);
         logBytes += size;
+        if (logBytes > UNREAD_LOG_BYTES) page.logs.push({ ...log, bytes: CLIPPED });
       }
       isEmpty = false;
       wake();

@@ -24,7 +24,7 @@ const DEFAULT_IDLE_MS = 10_000;
 const SMALL_BYTES = 64 * 1024;
 
 /**
- * The level of ISA-L, which is within 6 to 11 % of the size that zlib's 6 gives, in a fifth of its time: below 30 Mbit/s or so a
+ * The level of ISA-L, which is within 5 to 11 % of the size that zlib's 6 gives, in a fifth of its time: below 30 Mbit/s or so a
  * slower one has the layer at its registry sooner.
  */
 const ISAL_LEVEL: IsalLevel = 2;

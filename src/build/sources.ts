@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { decodeIndex, type TreeNode, unionOf } from "../layer/index.ts";
 import type { DiffId } from "../oci/index.ts";
 import type { LayerStack, Lease } from "../store/index.ts";
-import { readingBelow } from "./context/file-content.ts";
+import { createKeptFiles, readingBelow } from "./context/file-content.ts";
 import { EMPTY_DIGEST, type FileTree } from "./context/file-tree.ts";
 import type { LayerSupply } from "./layer-supply.ts";
 import type { BuilderParts } from "./parts.ts";
@@ -18,6 +18,12 @@ export interface Sources extends TreeMounts {
   readFile(stack: LayerStack, path: string): Promise<Buffer>;
 }
 
+/** A stack that is mounted. */
+interface OpenTree {
+  readonly directory: string;
+  readonly content: ReturnType<typeof readingBelow>;
+}
+
 /** `lease`: keeps what is mounted for them; `supply`: brings in what is not here. */
 export function openSources(
   parts: Pick<BuilderParts, "store" | "view" | "spool" | "mountTree">,
@@ -27,6 +33,7 @@ export function openSources(
   const mounts = stack.use(openTreeMounts(parts));
   const views = new Map<string, Promise<string>>();
   const trees = new Map<string, Promise<FileTree>>();
+  const kept = createKeptFiles();
   const viewOf = (layers: LayerStack): Promise<string> => {
     const known = views.get(layers.chainId);
     if (known !== undefined) return known;
@@ -44,25 +51,28 @@ export function openSources(
     if (layers === null) return emptyTree();
     const root = await unionOfStack(layers);
     // Mounted only when something must be read: the index knows all but the contents.
-    let directory: string | undefined;
+    let opened: OpenTree | undefined;
+    const open = async (): Promise<OpenTree> => {
+      const directory = await viewOf(layers);
+      opened ??= { directory, content: readingBelow(directory, { kept }) };
+      return opened;
+    };
     const digests = new Map<TreeNode, string>();
-    const opened = async () => (directory ??= await viewOf(layers));
+    const hash = async (path: string, node: TreeNode): Promise<string> => {
+      const { content } = opened ?? (await open());
+      const digest = await content.digestOf(path, node);
+      digests.set(node, digest);
+      return digest;
+    };
     return {
       root,
-      directory: opened,
+      directory: async () => (await open()).directory,
       originOf: ({ layer, data, size }) => `${diffIds[layer]} ${data?.offset} ${size}`,
       read(path, node) {
-        if (directory === undefined) throw new Error("the stack is not mounted");
-        return readingBelow(directory).read(path, node);
+        if (opened === undefined) throw new Error("the stack is not mounted");
+        return opened.content.read(path, node);
       },
-      async digestOf(path, node) {
-        const below = await opened();
-        const known = digests.get(node);
-        if (known !== undefined) return known;
-        const digest = await readingBelow(below).digestOf(path, node);
-        digests.set(node, digest);
-        return digest;
-      },
+      digestOf: (path, node) => digests.get(node) ?? hash(path, node),
     };
   };
   return {

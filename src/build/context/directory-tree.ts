@@ -56,7 +56,7 @@ export async function directoryTree(
   const id = JSON.stringify([device, inodeHigh, inodeLow, ...rules]);
   const seen = await walkDirectory(walk, { full: directory, path: "" }, trees?.find(id));
   trees?.keep(id, seen, walk.count);
-  const content = readingBelow(directory, walk);
+  const content = readingBelow(directory, { looked: walk });
   const stampOfSettled = (node: TreeNode): string | undefined => {
     const stamp = walk.stamps.get(node);
     if (stamp === undefined || stamp.changedSeconds >= walk.settledBefore) return undefined;

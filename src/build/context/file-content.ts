@@ -8,9 +8,33 @@ import { isSameFile } from "./file-digests.ts";
 import { EMPTY_DIGEST, type FileTree } from "./file-tree.ts";
 
 const CHUNK_BYTES = 256 * 1024;
-/** Files up to this size are kept from when they are hashed until they are copied, up to so much of them. */
 const KEPT_FILE_BYTES = 64 * 1024;
 const KEPT_BYTES = 64 * 1024 * 1024;
+
+/** Small files, kept from when they are hashed until they are copied: each is opened once. */
+export interface KeptFiles {
+  put(node: TreeNode, bytes: Buffer): void;
+  take(node: TreeNode): Buffer | undefined;
+}
+
+export function createKeptFiles(): KeptFiles {
+  const kept = new Map<TreeNode, Buffer>();
+  let total = 0;
+  return {
+    put(node, bytes) {
+      if (total + bytes.length > KEPT_BYTES || kept.has(node)) return;
+      kept.set(node, bytes);
+      total += bytes.length;
+    },
+    take(node) {
+      const bytes = kept.get(node);
+      if (bytes === undefined) return undefined;
+      kept.delete(node);
+      total -= bytes.length;
+      return bytes;
+    },
+  };
+}
 
 /** What files were when they were looked at. */
 interface Looked {
@@ -18,10 +42,11 @@ interface Looked {
   readonly stamps: Pick<WeakMap<TreeNode, FileStamp>, "get">;
 }
 
-/** The content of files by their paths below a directory, whose tree is known already. */
-export function readingBelow(directory: string, looked?: Looked): Pick<FileTree, "read" | "digestOf"> {
-  const kept = new Map<TreeNode, Buffer>();
-  let keptBytes = 0;
+/** The content of files by their paths below a directory, whose tree is known already. Trees may share what is kept of them. */
+export function readingBelow(
+  directory: string,
+  { looked, kept = createKeptFiles() }: { readonly looked?: Looked; readonly kept?: KeptFiles } = {},
+): Pick<FileTree, "read" | "digestOf"> {
   const open = (path: string, node: TreeNode): OpenFile => {
     const full = fullPath(directory, path);
     const stamp = looked?.stamps.get(node);
@@ -33,20 +58,14 @@ export function readingBelow(directory: string, looked?: Looked): Pick<FileTree,
   };
   return {
     read(path, node) {
-      const bytes = kept.get(node);
-      if (bytes === undefined) return contentOf(() => open(path, node), node.size);
-      kept.delete(node);
-      keptBytes -= bytes.length;
-      return [bytes];
+      const bytes = kept.take(node);
+      return bytes === undefined ? contentOf(() => open(path, node), node.size) : [bytes];
     },
     digestOf(path, node) {
       if (node.size === 0) return EMPTY_DIGEST;
       if (node.size > KEPT_FILE_BYTES) return digestOfLarge(contentOf(() => open(path, node), node.size));
       const bytes = wholeOf(open(path, node), node.size);
-      if (keptBytes + bytes.length <= KEPT_BYTES && !kept.has(node)) {
-        kept.set(node, bytes);
-        keptBytes += bytes.length;
-      }
+      kept.put(node, bytes);
       return hash("sha256", bytes, "hex");
     },
   };

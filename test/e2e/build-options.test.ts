@@ -395,7 +395,6 @@ RUN ulimit -n > /o; grep added /etc/hosts >> /o; grep nameserver /etc/resolv.con
     for (const [query, status, words] of [
       ["isolation=hyperv", 400, /Unsupported isolation/],
       ["version=3", 400, /invalid version/],
-      ["version=2", 501, /BuildKit/],
       ["ulimits=x", 400, /error reading ulimits/],
       ["t=A%20B", 400, /invalid reference/],
     ] as const) {

@@ -1,3 +1,4 @@
+import { parseBoolean } from "../boolean.ts";
 import type { BuildOptions, ContextOptions } from "../build/index.ts";
 
 /** What of a build's options holds for contexts that are fetched. */
@@ -12,7 +13,7 @@ export function fetchOptions({
   const agent = ssh?.get("default");
   const keepGitDir = buildArgs?.get("BUILDKIT_CONTEXT_KEEP_GIT_DIR") ?? "";
   return {
-    keepGitDir: /^(?:1|t|true)$/i.test(keepGitDir),
+    keepGitDir: parseBoolean(keepGitDir) === true,
     ...(secrets === undefined ? {} : { secrets }),
     ...(agent === undefined ? {} : { agent }),
   };

@@ -1,3 +1,4 @@
+import { parseBoolean } from "../../boolean.ts";
 import { PlyError } from "../../error.ts";
 
 /** `https://host/repo.git#ref:directory`, or `https://host/repo.git?branch=main&subdir=directory`. */
@@ -61,9 +62,9 @@ function readQuery(text: string): Query {
     const value = values.get(key);
     values.delete(key);
     if (value === undefined) return undefined;
-    if (/^(?:|1|t|true)$/i.test(value)) return true;
-    if (/^(?:0|f|false)$/i.test(value)) return false;
-    throw new PlyError("invalid", `invalid ${key} value: ${JSON.stringify(value)}`);
+    const isOn = value === "" ? true : parseBoolean(value);
+    if (isOn === undefined) throw new PlyError("invalid", `invalid ${key} value: ${JSON.stringify(value)}`);
+    return isOn;
   };
   const [tag, branch] = [take("tag"), take("branch")];
   if (tag !== undefined && branch !== undefined) throw new PlyError("invalid", "branch conflicts with tag");

@@ -1,3 +1,4 @@
+import { parseBoolean } from "../../boolean.ts";
 import { PlyError } from "../../error.ts";
 import {
   asArray,
@@ -55,7 +56,7 @@ export function carriesCache({
   readonly hasInlineCache?: boolean;
   readonly buildArgs?: ReadonlyMap<string, string>;
 }): boolean {
-  return hasInlineCache || /^(?:1|t|true)$/i.test(buildArgs?.get("BUILDKIT_INLINE_CACHE") ?? "");
+  return hasInlineCache || parseBoolean(buildArgs?.get("BUILDKIT_INLINE_CACHE") ?? "") === true;
 }
 
 /** The layers that records name, each once, in the order of the steps. */

@@ -1,9 +1,7 @@
+import { parseBoolean } from "../../boolean.ts";
 import { csvFields } from "../../dockerfile/index.ts";
 import { UsageError } from "../failure.ts";
 import type { BuildFlags } from "./flags.ts";
-
-const YES = /^(?:1|t|true)$/i;
-const NO = /^(?:0|f|false)$/i;
 
 /** What `--provenance`, `--sbom` and `--attest` ask for; undefined: nothing. Throws UsageError for what there is not. */
 export function readProvenance(
@@ -18,7 +16,7 @@ export function readProvenance(
   let mode: "min" | "max" | undefined;
   for (const attestation of given) {
     const type = attestation.get("type") ?? "";
-    const isOff = YES.test(attestation.get("disabled") ?? "false");
+    const isOff = isOffIn(attestation);
     if (isOff && type === "provenance") mode = undefined;
     if (isOff) continue;
     if (type !== "provenance")
@@ -33,10 +31,18 @@ export function readProvenance(
   return mode;
 }
 
+function isOffIn(attestation: ReadonlyMap<string, string>): boolean {
+  const text = attestation.get("disabled") ?? "false";
+  const isOff = parseBoolean(text);
+  if (isOff === undefined) throw new UsageError(`invalid attestation: disabled=${text} is not true or false`);
+  return isOff;
+}
+
 /** `true`, `false`, or fields. */
 function shorthand(value: string): [string, string][] {
-  if (YES.test(value)) return [];
-  return NO.test(value) ? [["disabled", "true"]] : fieldsOf(value);
+  const isOn = parseBoolean(value);
+  if (isOn === undefined) return fieldsOf(value);
+  return isOn ? [] : [["disabled", "true"]];
 }
 
 function fieldsOf(text: string): [string, string][] {

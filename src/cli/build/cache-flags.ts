@@ -1,4 +1,5 @@
 import { mkdirSync } from "node:fs";
+import { parseBoolean } from "../../boolean.ts";
 import { cacheDirectory } from "../../build-request/index.ts";
 import { messageOf } from "../../error.ts";
 import { DEFAULT_TAG, parseReference } from "../../oci/index.ts";
@@ -138,13 +139,12 @@ function choice<const Value extends string>(
   return found;
 }
 
-/** As Go reads truth values. */
 function truth(fields: Fields, name: string): boolean | undefined {
   const given = fields.take(name);
   if (given === undefined) return undefined;
-  if (/^(?:1|t|true)$/i.test(given)) return true;
-  if (/^(?:0|f|false)$/i.test(given)) return false;
-  throw invalid(fields, `${name}=${given} is not true or false`);
+  const value = parseBoolean(given);
+  if (value === undefined) throw invalid(fields, `${name}=${given} is not true or false`);
+  return value;
 }
 
 function invalid({ flag, text }: Fields, why: string): UsageError {

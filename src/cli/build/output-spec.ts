@@ -1,3 +1,4 @@
+import { parseBoolean } from "../../boolean.ts";
 import { csvFields } from "../../dockerfile/index.ts";
 import { UsageError } from "../failure.ts";
 
@@ -61,13 +62,14 @@ export function parseOutputSpec(text: string): OutputSpec {
   return { type, attributes };
 }
 
-/** A truth value as Go reads it. */
+/** Throws UsageError for what is no truth value. */
 export function flagOf({ attributes }: OutputSpec, name: string, fallback: boolean): boolean {
   const text = attributes.get(name);
   if (text === undefined) return fallback;
-  if (/^(?:1|t|true)$/i.test(text)) return true;
-  if (/^(?:0|f|false)$/i.test(text)) return false;
-  throw new UsageError(`--output: non-bool value ${JSON.stringify(text)} for ${name}`);
+  const value = parseBoolean(text);
+  if (value === undefined)
+    throw new UsageError(`--output: non-bool value ${JSON.stringify(text)} for ${name}`);
+  return value;
 }
 
 function bad(text: string, why: string): UsageError {

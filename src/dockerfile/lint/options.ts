@@ -1,3 +1,4 @@
+import { parseBoolean } from "../../boolean.ts";
 import { attempt } from "../attempt.ts";
 import { bad } from "../source.ts";
 
@@ -21,7 +22,7 @@ export function parseCheckOptions(text: string): CheckOptions {
     const value = part.slice(equals + 1).trim();
     if (key === "skip") skip = namesOf(value);
     else if (key === "experimental") experimental = namesOf(value);
-    else if (key === "error" && /^(?:1|t|true|0|f|false)$/i.test(value)) isError = /^[1t]/i.test(value);
+    else if (key === "error" && parseBoolean(value) !== undefined) isError = parseBoolean(value) === true;
     else
       throw bad(`failed to parse check options: invalid check option ${JSON.stringify(part)}`, {
         hint: "write skip=RULE,RULE;error=true;experimental=RULE, or all for the rules",

@@ -2,7 +2,7 @@ import type { SourceRange } from "../dockerfile/index.ts";
 import { PlyError } from "../error.ts";
 import { resolveInTree } from "../layer/index.ts";
 import { type DiffId, formatPlatform, normalizePlatform, type Platform } from "../oci/index.ts";
-import { byteString } from "./context/file-tree.ts";
+import { byteString } from "../tar/index.ts";
 import type { Session, StageWork } from "./session.ts";
 import { DEFAULT_PATH } from "./settings.ts";
 import { stackOf } from "./stage-root.ts";

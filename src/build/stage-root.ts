@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { createUnion, decodeIndex, resolveInTree, sortTree, type TreeNode } from "../layer/index.ts";
 import { chainIdsOf, type DiffId } from "../oci/index.ts";
 import type { LayerRecord, LayerStack, Store } from "../store/index.ts";
-import { byteString } from "./context/file-tree.ts";
+import { byteString } from "../tar/index.ts";
 import type { LayerPlan } from "./copy/layer-plan.ts";
 import type { KnownLayer, LayerSupply } from "./layer-supply.ts";
 

@@ -3,7 +3,7 @@ import { detectCompression } from "../compress/index.ts";
 import { isPlyError, messageOf, PlyError, throwIfAborted } from "../error.ts";
 import { type DiffId, type Digest, MAX_CONFIG_BYTES, parseDigest } from "../oci/index.ts";
 import type { Lease } from "../store/index.ts";
-import { readTar, TAR_BLOCK, type TarContent } from "../tar/index.ts";
+import { byteString, readTar, shownPath, TAR_BLOCK, type TarContent } from "../tar/index.ts";
 import { inflateArchive } from "./archive-limit.ts";
 import { type ImageContext, shortId } from "./context.ts";
 import type { OnProgress } from "./images.ts";
@@ -119,15 +119,15 @@ async function* archiveItems(archive: AsyncIterable<Uint8Array>): AsyncGenerator
 
 /** A member's path, cleaned; undefined for one outside the archive. JSON names members in UTF-8, tar in bytes. */
 function memberPath(bytes: string): string | undefined {
-  const path = posix.normalize(Buffer.from(bytes, "latin1").toString("utf8")).replace(/^\/+|\/+$/g, "");
+  const path = posix.normalize(shownPath(bytes)).replace(/^\/+|\/+$/g, "");
   return path === "." || path === "" || path === ".." || path.startsWith("../") ? undefined : path;
 }
 
 function linkTarget(path: string, { entry }: TarContent): string | undefined {
-  const target = Buffer.from(entry.linkTarget, "latin1").toString("utf8");
+  const target = shownPath(entry.linkTarget);
   // A symlink counts from its own directory, a hard link from the archive's root.
   const from = entry.type === "symlink" && !target.startsWith("/") ? posix.dirname(path) : ".";
-  return memberPath(Buffer.from(posix.join(from, target), "utf8").toString("latin1"));
+  return memberPath(byteString(posix.join(from, target)));
 }
 
 async function* abortable(

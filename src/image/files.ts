@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { PlyError } from "../error.ts";
 import { decodeIndex, lookup, type TreeNode, unionOf } from "../layer/index.ts";
 import type { DiffId } from "../oci/index.ts";
+import { shownPath } from "../tar/index.ts";
 import type { ImageContext } from "./context.ts";
 import type { ImageFile } from "./images.ts";
 import { resolveImage } from "./resolve.ts";
@@ -37,14 +38,14 @@ export async function listFiles(context: ImageContext, name: string, below = "/"
 
 function collect(files: ImageFile[], node: TreeNode, path: string, diffIds: readonly DiffId[]): void {
   files.push({
-    path: `/${Buffer.from(path, "latin1").toString()}`,
+    path: `/${shownPath(path)}`,
     type: node.type,
     mode: node.mode,
     uid: node.uid,
     gid: node.gid,
     size: node.size,
     mtimeSeconds: node.mtimeSeconds,
-    linkTarget: Buffer.from(node.linkTarget, "latin1").toString(),
+    linkTarget: shownPath(node.linkTarget),
     layer: node.implicit ? null : node.layer,
     diffId: node.implicit ? null : (diffIds[node.layer] ?? null),
   });

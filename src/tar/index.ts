@@ -1,4 +1,4 @@
-export { byteString, bytesOf } from "./byte-string.ts";
+export { byteString, bytesOf, shownPath } from "./byte-string.ts";
 export type { SparseExtent, TarEntry, TarEntryType } from "./entry.ts";
 export { MAX_ENTRIES, TAR_BLOCK } from "./limit.ts";
 export { quoteBytes } from "./quote.ts";

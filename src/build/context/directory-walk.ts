@@ -3,8 +3,9 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { IgnoreFile } from "../../dockerfile/index.ts";
 import type { TreeNode } from "../../layer/index.ts";
 import { type FileLook, type FileRoll, type FileStamp, type FileState, fileRoll } from "../../linux/index.ts";
+import { shownPath } from "../../tar/index.ts";
 import type { FileDigests, HashedFile } from "./file-digests.ts";
-import { newNode, shownPath } from "./file-tree.ts";
+import { newNode } from "./file-tree.ts";
 
 const O_PATH = 0o10000000;
 /** Others get their turn after so long. */

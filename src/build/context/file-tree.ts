@@ -1,4 +1,5 @@
 import type { TreeNode } from "../../layer/index.ts";
+import { NO_XATTRS } from "../../tar/index.ts";
 
 /** Files to copy from: a context, an image, a stage, a directory. */
 export interface FileTree {
@@ -44,18 +45,6 @@ export interface TreePlace {
 
 /** sha256 of nothing. */
 export const EMPTY_DIGEST = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-
-/** Text of a Dockerfile as the byte string that paths in layers are. */
-export function byteString(text: string): string {
-  return Buffer.from(text, "utf8").toString("latin1");
-}
-
-/** A path of a layer as users read it. */
-export function shownPath(path: string): string {
-  return Buffer.from(path, "latin1").toString("utf8");
-}
-
-const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
 
 /** A node that no layer has yet. */
 export function newNode(

@@ -2,10 +2,13 @@ import { isPlyError, PlyError } from "../../error.ts";
 import type { Images } from "../../image/index.ts";
 import { lookup } from "../../layer/index.ts";
 import {
+  ANNOTATION,
   type Descriptor,
   type Digest,
   digestOf,
+  encodeJson,
   hexOf,
+  IMAGE_LAYOUT,
   type ImageId,
   type Platform,
   parseManifest,
@@ -14,7 +17,6 @@ import {
 import { TAR_END, tarHeader, tarPadding } from "../../tar/index.ts";
 import type { FileTree } from "./file-tree.ts";
 
-const REF_NAME = "org.opencontainers.image.ref.name";
 const USUAL_TAG = "latest";
 /** Far above any manifest or config. */
 const DOCUMENT_BYTES = 16 * 1024 * 1024;
@@ -57,7 +59,7 @@ export async function imageOfLayout(
 
 /** By tag, by digest, or the one there is. */
 function choose(manifests: readonly Descriptor[], reference: string): Descriptor {
-  const tagOf = ({ annotations }: Descriptor) => annotations?.[REF_NAME]?.split(":").at(-1);
+  const tagOf = ({ annotations }: Descriptor) => annotations?.[ANNOTATION.refName]?.split(":").at(-1);
   const named = manifests.find(
     (each) => each.digest === reference || tagOf(each) === (reference || USUAL_TAG),
   );
@@ -100,11 +102,11 @@ async function* archiveOf(
   blobs: readonly Digest[],
 ): AsyncGenerator<Uint8Array> {
   const documents = {
-    "oci-layout": { imageLayoutVersion: "1.0.0" },
+    "oci-layout": IMAGE_LAYOUT,
     "index.json": { schemaVersion: 2, manifests: [{ mediaType, digest, size }] },
   };
   for (const [path, value] of Object.entries(documents)) {
-    const bytes = Buffer.from(JSON.stringify(value));
+    const bytes = encodeJson(value);
     yield tarHeader({ path, type: "file", mode: 0o644, size: bytes.length });
     yield bytes;
     yield tarPadding(bytes.length);

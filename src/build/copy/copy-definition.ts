@@ -1,9 +1,10 @@
 import { resolveInTree, type TreeNode } from "../../layer/index.ts";
 import type { DiffId } from "../../oci/index.ts";
+import { byteString } from "../../tar/index.ts";
 import type { StepInput } from "../cache/cache.ts";
 import { type Definition, layersInput } from "../cache/definition.ts";
 import { defineStep, wantsDefinition } from "../cache/recall.ts";
-import { byteString, walkTree } from "../context/file-tree.ts";
+import { walkTree } from "../context/file-tree.ts";
 import type { StageWork } from "../session.ts";
 import type { CopyOptions, Found } from "./copy-files.ts";
 import { attributesText, entryText } from "./layer-plan.ts";

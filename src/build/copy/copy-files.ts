@@ -2,7 +2,8 @@ import { compilePattern, type IgnoreFile, parsePatterns } from "../../dockerfile
 import { PlyError } from "../../error.ts";
 import { resolveInTree, type TreeNode } from "../../layer/index.ts";
 import { matchPath } from "../../oci/index.ts";
-import { byteString, type FileTree, shownPath } from "../context/file-tree.ts";
+import { byteString, shownPath } from "../../tar/index.ts";
+import type { FileTree } from "../context/file-tree.ts";
 import type { ModeChange } from "./copy-mode.ts";
 import type { Owner } from "./copy-owner.ts";
 import type { LayerPlan } from "./layer-plan.ts";

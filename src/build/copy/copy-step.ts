@@ -1,7 +1,8 @@
 import type { AddInstruction, CopyInstruction, CopySource } from "../../dockerfile/index.ts";
+import { byteString } from "../../tar/index.ts";
 import type { BuildStep } from "../build.ts";
 import { recall } from "../cache/recall.ts";
-import { byteString, type FileTree, newNode } from "../context/file-tree.ts";
+import { type FileTree, newNode } from "../context/file-tree.ts";
 import { contextOf, originFrom } from "../origin.ts";
 import type { StageWork, StepOutcome } from "../session.ts";
 import { absolutePath } from "../settings.ts";

@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { PlyError } from "../../error.ts";
 import { lookup, resolveInTree, type TreeNode } from "../../layer/index.ts";
-import { TAR_END, tarHeader, tarPadding } from "../../tar/index.ts";
+import { shownPath, TAR_END, tarHeader, tarPadding } from "../../tar/index.ts";
 import type { StepInput } from "../cache/cache.ts";
-import { EMPTY_DIGEST, type FileTree, newNode, shownPath } from "../context/file-tree.ts";
+import { EMPTY_DIGEST, type FileTree, newNode } from "../context/file-tree.ts";
 
 /** One entry of a layer to be. */
 interface Planned {

@@ -2,8 +2,9 @@ import type { AddInstruction, CopyInstruction, IgnoreFile } from "../../dockerfi
 import { PlyError } from "../../error.ts";
 import { lookup, type TreeNode } from "../../layer/index.ts";
 import { suggest } from "../../suggest.ts";
+import { byteString, shownPath } from "../../tar/index.ts";
 import type { BuildStep } from "../build.ts";
-import { byteString, shownPath, walkTree } from "../context/file-tree.ts";
+import { walkTree } from "../context/file-tree.ts";
 import { treeFrom } from "../origin.ts";
 import type { StageWork, StepOutcome } from "../session.ts";
 

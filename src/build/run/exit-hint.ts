@@ -1,7 +1,7 @@
 import { constants } from "node:os";
 import { PlyError } from "../../error.ts";
 import { resolveInTree, type TreeNode } from "../../layer/index.ts";
-import { byteString } from "../context/file-tree.ts";
+import { byteString } from "../../tar/index.ts";
 
 /** Where a shell's exit codes for signals begin. */
 const SIGNALS = 128;

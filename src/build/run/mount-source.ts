@@ -1,8 +1,9 @@
 import { resolveInTree, type TreeNode } from "../../layer/index.ts";
+import { byteString } from "../../tar/index.ts";
 import type { BuildStep } from "../build.ts";
 import type { StepInput } from "../cache/cache.ts";
 import { layersInput } from "../cache/definition.ts";
-import { byteString, type TreePlace, walkTree } from "../context/file-tree.ts";
+import { type TreePlace, walkTree } from "../context/file-tree.ts";
 import { notFound } from "../copy/copy-files.ts";
 import { contextOf, originFrom } from "../origin.ts";
 import type { StageWork } from "../session.ts";

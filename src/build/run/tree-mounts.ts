@@ -2,8 +2,9 @@ import { randomUUID } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { TreeNode } from "../../layer/index.ts";
+import { byteString, shownPath } from "../../tar/index.ts";
 import { createFilePool } from "../context/file-pool.ts";
-import { byteString, shownPath, type TreePlace } from "../context/file-tree.ts";
+import type { TreePlace } from "../context/file-tree.ts";
 import type { BuilderParts } from "../parts.ts";
 import { writeTree } from "./write-tree.ts";
 

@@ -1,7 +1,7 @@
 import type { DockerHostConfig } from "../../wire/index.ts";
 import { absoluteSource, CONTAINER_FLAGS, securityOptions } from "../commands/container-flags.ts";
 import { HOST_FLAGS, parseAddHost, parseDevice, parseUlimit } from "../commands/host-flags.ts";
-import { parseMemorySize } from "../commands/memory-size.ts";
+import { memoryBytes } from "../commands/memory-size.ts";
 import { RESOURCE_FLAGS, resourceRequest } from "../commands/resource-flags.ts";
 import type { FlagSpecs, FlagValues } from "../flags.ts";
 
@@ -54,7 +54,7 @@ export function stepHostConfig(flags: FlagValues<typeof STEP_FLAGS>): DockerHost
     ...Object.fromEntries(Object.entries(lists).filter(([, list]) => list.length > 0)),
     ...resourceRequest(flags),
     ...(flags["security-opt"].length === 0 ? {} : securityOptions(flags["security-opt"])),
-    ...(shm === undefined ? {} : { ShmSize: parseMemorySize(shm) }),
+    ...(shm === undefined ? {} : { ShmSize: memoryBytes("shm-size", shm) }),
     ...(parent === undefined ? {} : { CgroupParent: parent }),
   };
   return Object.keys(fields).length === 0 ? undefined : fields;

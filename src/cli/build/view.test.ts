@@ -6,8 +6,9 @@ import type { Stdio } from "../terminal/index.ts";
 import { failureReport } from "./failure-report.ts";
 import { frame } from "./frame.ts";
 import { paintOf } from "./paint.ts";
+import { type ProgressMode, progressMode } from "./progress-mode.ts";
 import { createSteps, type Steps } from "./step-state.ts";
-import { createBuildView, type ProgressMode, progressMode } from "./view.ts";
+import { createBuildView } from "./view.ts";
 
 const step = (number: number, text: string, stageName?: string): PlyBuildStep => ({
   number,

@@ -1,10 +1,10 @@
 import type { PlyBuildMessage, PlyBuildStep } from "../../wire/index.ts";
-import { UsageError } from "../failure.ts";
 import type { Stdio } from "../terminal/index.ts";
 import type { Face } from "./face.ts";
 import { liveView } from "./live-view.ts";
 import { paintOf } from "./paint.ts";
 import { plainView } from "./plain-view.ts";
+import type { ProgressMode } from "./progress-mode.ts";
 import { createSteps } from "./step-state.ts";
 import { warningLines } from "./warnings.ts";
 
@@ -21,28 +21,11 @@ export interface BuildView {
   readonly failed: PlyBuildStep | undefined;
 }
 
-export const PROGRESS_MODES = ["auto", "plain", "tty", "quiet", "rawjson"] as const;
-export type ProgressMode = (typeof PROGRESS_MODES)[number];
-
 export interface ViewOptions {
   readonly stdio: Stdio;
   readonly mode: ProgressMode;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock?: () => number;
-}
-
-/** What `--progress` says, or without it the environment, in docker's variable or ply's own. Throws UsageError. */
-export function progressMode(
-  flag: ProgressMode,
-  env: Readonly<Record<string, string | undefined>>,
-): ProgressMode {
-  if (flag !== "auto") return flag;
-  const [variable = ""] = ["PLY_PROGRESS", "BUILDKIT_PROGRESS"].filter((name) => env[name]);
-  const wanted = env[variable] ?? "auto";
-  const mode = PROGRESS_MODES.find((each) => each === wanted);
-  if (mode === undefined)
-    throw new UsageError(`${variable}=${wanted} is none of ${PROGRESS_MODES.join(", ")}`);
-  return mode;
 }
 
 /** Of the failed step's output that a log shows a second time. */

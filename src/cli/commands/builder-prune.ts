@@ -1,6 +1,6 @@
 import { command } from "../command.ts";
 import { formatSize, lines } from "../output/index.ts";
-import { parseMemorySize } from "./memory-size.ts";
+import { memoryBytes } from "./memory-size.ts";
 import { confirm, pruneBuildCache } from "./pruning.ts";
 
 const LIMITS = ["keep-storage", "reserved-space", "max-used-space", "min-free-space"] as const;
@@ -31,9 +31,7 @@ export default command({
       ? "WARNING! This will remove all build cache."
       : "WARNING! This will remove all dangling build cache.";
     if (!flags.force && !(await confirm(context, warning))) return lines("Nothing was removed.");
-    const limits = Object.fromEntries(
-      LIMITS.map((name) => [name, flags[name] === undefined ? undefined : parseMemorySize(flags[name])]),
-    );
+    const limits = Object.fromEntries(LIMITS.map((name) => [name, memoryBytes(name, flags[name])]));
     const { deleted, bytes } = await pruneBuildCache(context, {
       all: flags.all,
       filter: flags.filter,

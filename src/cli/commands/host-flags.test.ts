@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { UsageError } from "../failure.ts";
 import { parseFlags } from "../flags.ts";
 import { HOST_FLAGS, hostFlagsConfig, hostFlagsHostConfig, parseDevice, parseUlimit } from "./host-flags.ts";
-import { parseMemorySize } from "./memory-size.ts";
+import { memoryBytes } from "./memory-size.ts";
 import { parseMountFlag } from "./mount-flag.ts";
 
 type Flags = Parameters<typeof hostFlagsHostConfig>[0];
@@ -12,10 +12,12 @@ const flagsOf = (...words: string[]) => parseFlags(HOST_FLAGS, words).values as 
 const refused = (run: () => unknown, what: string) =>
   assert.throws(run, (error) => error instanceof UsageError, what);
 
-test("sizes of memory count in 1024", () => {
-  const sizes = { "64m": 2 ** 26, "1.5g": 1.5 * 2 ** 30, "1GiB": 2 ** 30, "512": 512, "2kb": 2048, "7B": 7 };
-  for (const [text, bytes] of Object.entries(sizes)) assert.equal(parseMemorySize(text), bytes, text);
-  for (const text of ["", "m", "-1", "1x", "1.m", "1 0"]) refused(() => parseMemorySize(text), text);
+test("a size of memory that is none is told with its flag", () => {
+  assert.equal(memoryBytes("memory", "64m"), 2 ** 26);
+  assert.equal(memoryBytes("memory", undefined), undefined);
+  assert.throws(() => memoryBytes("memory", "lots"), {
+    message: `invalid argument "lots" for "--memory" flag: invalid size: 'lots'`,
+  });
 });
 
 test("--mount: Docker's keys, quoted fields, what does not fit together", () => {

@@ -4,7 +4,7 @@ import { UsageError } from "../failure.ts";
 import type { FlagSpecs, FlagValues } from "../flags.ts";
 import { HEALTH_FLAGS, healthcheckOf } from "./health-flags.ts";
 import { labelsOf } from "./labels.ts";
-import { parseMemorySize } from "./memory-size.ts";
+import { memoryBytes } from "./memory-size.ts";
 import { parseMountFlag } from "./mount-flag.ts";
 
 /** What the host gives a container, and what it is asked how it is. */
@@ -104,7 +104,7 @@ export function hostFlagsHostConfig(flags: HostFlags): DockerHostConfig {
     ...Object.fromEntries(Object.entries(maps).filter(([, map]) => Object.keys(map).length > 0)),
     ...(flags.init ? { Init: true } : {}),
     ...(score === undefined ? {} : { OomScoreAdj: score }),
-    ...(size === undefined ? {} : { ShmSize: parseMemorySize(size) }),
+    ...(size === undefined ? {} : { ShmSize: memoryBytes("shm-size", size) }),
   };
 }
 

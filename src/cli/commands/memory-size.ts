@@ -1,9 +1,15 @@
-import { parseMemorySize as memorySizeOf } from "../../byte-size.ts";
+import { parseMemorySize } from "../../byte-size.ts";
 import { UsageError } from "../failure.ts";
 
-/** Reads sizes of memory as Docker does: `64m`, `1.5g`, `512`: bytes. Throws UsageError. */
-export function parseMemorySize(given: string): number {
-  const bytes = memorySizeOf(given);
-  if (bytes === undefined) throw new UsageError(`invalid size: '${given}'`);
+/** A flag's size of memory in bytes; undefined for a flag that was not given. Throws UsageError in Docker's words. */
+export function memoryBytes(flag: string, text: string): number;
+export function memoryBytes(flag: string, text: string | undefined): number | undefined;
+export function memoryBytes(flag: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const bytes = parseMemorySize(text);
+  if (bytes === undefined)
+    throw new UsageError(
+      `invalid argument ${JSON.stringify(text)} for "--${flag}" flag: invalid size: '${text}'`,
+    );
   return bytes;
 }

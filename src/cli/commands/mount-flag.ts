@@ -1,8 +1,8 @@
 import { resolve } from "node:path";
 import { parseBoolean } from "../../boolean.ts";
+import { parseMemorySize } from "../../byte-size.ts";
 import type { DockerMount } from "../../wire/index.ts";
 import { UsageError } from "../failure.ts";
-import { parseMemorySize } from "./memory-size.ts";
 
 /**
  * `--mount type=bind,source=/a,target=/b,readonly`, with Docker's keys and words. A source that starts with a dot
@@ -58,8 +58,10 @@ export function parseMountFlag(text: string): DockerMount {
       const [name = "", ...rest] = value().split("=");
       driverOptions[name] = rest.join("=");
     } else if (key === "image-subpath") image["Subpath"] = value();
-    else if (key === "tmpfs-size") tmpfs["SizeBytes"] = parseMemorySize(value());
-    else if (key === "tmpfs-mode") {
+    else if (key === "tmpfs-size") {
+      tmpfs["SizeBytes"] = parseMemorySize(value());
+      if (tmpfs["SizeBytes"] === undefined) throw wrong(`invalid value for ${key}: ${value()}`);
+    } else if (key === "tmpfs-mode") {
       if (!/^[0-7]{1,5}$/.test(value())) throw wrong(`invalid value for ${key}: ${value()}`);
       tmpfs["Mode"] = Number.parseInt(value(), 8);
     } else throw wrong(`unknown option '${key}' in '${field}'`);

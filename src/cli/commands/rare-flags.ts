@@ -2,7 +2,7 @@ import { isCdiName } from "../../cdi/index.ts";
 import type { DockerDeviceLimit, DockerDeviceRequest, DockerHostConfig } from "../../wire/index.ts";
 import { UsageError } from "../failure.ts";
 import type { FlagSpecs, FlagValues } from "../flags.ts";
-import { bytesOf } from "./resource-flags.ts";
+import { memoryBytes } from "./memory-size.ts";
 
 /** Of `run` and `create`: what is said once at a container's creation, and seldom. */
 export const RARE_FLAGS = {
@@ -43,7 +43,7 @@ export function rareFlagsHostConfig(
         : [{ Driver: "cdi", Count: 0, DeviceIDs: described, Capabilities: [], Options: {} }]),
     ],
   };
-  const kernelMemory = bytesOf("kernel-memory", flags["kernel-memory"]);
+  const kernelMemory = memoryBytes("kernel-memory", flags["kernel-memory"]);
   return {
     ...Object.fromEntries(Object.entries(lists).filter(([, list]) => list.length > 0)),
     ...(flags["memory-swappiness"] === undefined ? {} : { MemorySwappiness: flags["memory-swappiness"] }),
@@ -76,7 +76,7 @@ function bytesRateOf(word: string): DockerDeviceLimit & { readonly Rate: number 
     throw new UsageError(
       `invalid rate for device: ${word}. The correct format is <device-path>:<number>[<unit>]. Number must be a positive integer. Unit is optional and can be kb, mb, or gb`,
     );
-  return { Path, Rate: bytesOf("device-bps", text) ?? 0 };
+  return { Path, Rate: memoryBytes("device-bps", text) };
 }
 
 function countRateOf(word: string): DockerDeviceLimit & { readonly Rate: number } {

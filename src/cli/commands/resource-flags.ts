@@ -1,7 +1,7 @@
-import { parseMemorySize } from "../../byte-size.ts";
 import type { DockerHostConfig, DockerRestartPolicy } from "../../wire/index.ts";
 import { UsageError } from "../failure.ts";
 import type { FlagSpecs, FlagValues } from "../flags.ts";
+import { memoryBytes } from "./memory-size.ts";
 
 /** Limits and the restart policy: of `run`, `create` and `update`. */
 export const RESOURCE_FLAGS = {
@@ -30,9 +30,9 @@ export type ResourceFlags = FlagValues<typeof RESOURCE_FLAGS>;
 /** The fields of `HostConfig`, or of an update's body. What was not given is absent. Throws UsageError. */
 export function resourceRequest(flags: Partial<ResourceFlags>): DockerHostConfig {
   const fields: Record<string, number | string | DockerRestartPolicy | undefined> = {
-    Memory: bytesOf("memory", flags.memory),
-    MemorySwap: flags["memory-swap"] === "-1" ? -1 : bytesOf("memory-swap", flags["memory-swap"]),
-    MemoryReservation: bytesOf("memory-reservation", flags["memory-reservation"]),
+    Memory: memoryBytes("memory", flags.memory),
+    MemorySwap: flags["memory-swap"] === "-1" ? -1 : memoryBytes("memory-swap", flags["memory-swap"]),
+    MemoryReservation: memoryBytes("memory-reservation", flags["memory-reservation"]),
     NanoCpus: cpusOf(flags.cpus),
     CpuShares: flags["cpu-shares"],
     CpuPeriod: flags["cpu-period"],
@@ -46,17 +46,6 @@ export function resourceRequest(flags: Partial<ResourceFlags>): DockerHostConfig
     RestartPolicy: policyOf(flags.restart),
   };
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
-}
-
-/** Docker's sizes in memory: binary units, whatever they are called. */
-export function bytesOf(flag: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const bytes = parseMemorySize(text);
-  if (bytes === undefined)
-    throw new UsageError(
-      `invalid argument ${JSON.stringify(text)} for "--${flag}" flag: invalid size: '${text}'`,
-    );
-  return bytes;
 }
 
 function cpusOf(text: string | undefined): number | undefined {

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { DockerStats } from "../../wire/index.ts";
-import { bytesOf } from "./resource-flags.ts";
 import { cpuShare, memoryUsed } from "./stats-columns.ts";
 
 const cpu = (total: number, machine?: number) => ({
@@ -23,10 +22,5 @@ describe("the columns of stats", () => {
     assert.equal(used({ total_inactive_file: 30, inactive_file: 10 }), 70);
     assert.equal(used({ inactive_file: 10 }), 90);
     assert.equal(used({ inactive_file: 200 }), 100);
-  });
-
-  test("sizes of memory are binary, whatever they are called", () => {
-    assert.equal(bytesOf("memory", "1.5GB"), 1.5 * 2 ** 30);
-    assert.throws(() => bytesOf("memory", "lots"), /invalid size: 'lots'/);
   });
 });

@@ -40,6 +40,7 @@ export function buildOptionsOf(
     ...(request.noCacheStages === undefined ? {} : { noCacheStages: request.noCacheStages }),
     ...(request.noCache === undefined ? {} : { noCache: request.noCache }),
     ...(request.explain === undefined ? {} : { explain: request.explain }),
+    ...(request.verify === undefined ? {} : { verify: request.verify }),
     ...(request.project === undefined ? {} : { project: request.project }),
     ...(request.pull === undefined ? {} : { pull: request.pull }),
     ...(timestamp !== undefined

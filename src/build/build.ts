@@ -63,6 +63,8 @@ export interface BuildOptions extends Overrides {
   readonly credentialsOf?: CredentialsOf;
   /** Say of each step that runs why. */
   readonly explain?: boolean;
+  /** Make every step twice, and fail where the layers differ, before anything becomes of the result. */
+  readonly verify?: boolean;
   /** Where the context is, to people: earlier builds of the same are what this one is compared with. */
   readonly project?: string;
   readonly onEvent?: (event: BuildEvent) => void;

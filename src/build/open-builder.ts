@@ -7,7 +7,7 @@ import type { Builder } from "./builder.ts";
 import { type BuildCache, openBuildCache } from "./cache/cache.ts";
 import { openCacheKeeper } from "./cache/cache-keeper.ts";
 import { openProjects } from "./cache/project.ts";
-import { type BuildMemory, type BuildTrace, createTrace } from "./cache/trace.ts";
+import { type BuildMemory, createTrace } from "./cache/trace.ts";
 import { openTraceShelf } from "./cache/trace-shelf.ts";
 import { openCalls } from "./calls.ts";
 import { withChecks } from "./checks.ts";
@@ -23,6 +23,8 @@ import type { BuilderParts } from "./parts.ts";
 import { openCaches } from "./remote-cache/open-caches.ts";
 import type { Session } from "./session.ts";
 import { openSources } from "./sources.ts";
+import { type NotingTrace, notingSteps } from "./verify/made-steps.ts";
+import { verifyBuild } from "./verify/verify-build.ts";
 
 /** How long what a build made is kept when the engine dies in the middle. */
 const LEASE_MS = 24 * 60 * 60 * 1000;
@@ -99,9 +101,10 @@ export function openBuilder(parts: BuilderParts): Builder {
 async function buildImage(
   parts: BuilderParts,
   { cache, memory }: { readonly cache: BuildCache; readonly memory: BuildMemory },
-  options: BuildOptions,
+  asked: BuildOptions,
   stop: AbortController,
 ): Promise<BuildResult> {
+  const options = asked.verify === true ? { ...asked, noCache: true } : asked;
   throwIfAborted(options.signal);
   checkOutputs(options);
   const owner = `build:${randomUUID()}`;
@@ -121,11 +124,12 @@ async function buildImage(
   cleanup.defer(() => {
     for (const write of imported) write();
   });
-  let trace: BuildTrace;
+  let trace: NotingTrace;
   cleanup.defer(() => trace.finish());
+  const made = () => trace.steps;
   const shared = { parts, cache, imports, supply, imported, remoteBases: new Map(), lease, sources };
   const open = (attempt: BuildOptions): Session[] => {
-    trace = createTrace(memory, attempt);
+    trace = notingSteps(createTrace(memory, attempt));
     const own = new AbortController();
     const signals = { signal: AbortSignal.any([signal, own.signal]), stop: own };
     return openSessions({ ...shared, ...signals, options: attempt, trace });
@@ -143,6 +147,7 @@ async function buildImage(
   });
   warnUnused(sessions);
   await caches.hold(built);
+  if (options.verify === true) await verifyBuild({ ...shared, options, signal }, made());
   const delivered = await deliver(built);
   await caches.send();
   return delivered;

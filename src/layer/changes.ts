@@ -62,8 +62,17 @@ function mergedNames(old: TreeNode["children"], now: TreeNode["children"]): stri
   return [...names].sort();
 }
 
+/** What tells two things at one path apart: nodes of trees, or entries of layers. */
+type Comparable = Omit<TreeNode, "type" | "data" | "layer" | "implicit" | "children"> & {
+  readonly type: string;
+};
+
 /** How two nodes at one path differ, children aside. */
-export function aspectsOf(before: TreeNode, after: TreeNode, options: ChangesOptions = {}): ChangeAspect[] {
+export function aspectsOf<Node extends Comparable>(
+  before: Node,
+  after: Node,
+  options: { readonly sameContent?: (before: Node, after: Node) => boolean } = {},
+): ChangeAspect[] {
   if (before.type !== after.type) return ["type"];
   const aspects: ChangeAspect[] = [];
   const sameTime = before.mtimeSeconds === after.mtimeSeconds && before.mtimeNanos === after.mtimeNanos;

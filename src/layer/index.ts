@@ -5,6 +5,7 @@ export {
   sameXattrs,
   type TreeChange,
 } from "./changes.ts";
+export { compareLayers, type EntryDifference } from "./compare.ts";
 export { type DiffOptions, diffUpper } from "./diff.ts";
 export type * from "./entry.ts";
 export { createEntryCollector, type EntryCollector, OPAQUE_MARKER } from "./from-tar.ts";

@@ -53,6 +53,8 @@ export interface PlyBuildRequest {
   readonly timestamp?: number;
   /** Say of each step that runs why. */
   readonly explain?: boolean;
+  /** Make every step twice, without the cache, and fail where the layers differ. */
+  readonly verify?: boolean;
   /** Where the context is, to people: earlier builds of the same are what this one is compared with. */
   readonly project?: string;
   /** Rules of the `.dockerignore` of the main context: what they leave out is explained. */

@@ -1,4 +1,5 @@
 import type { BuildOptions, BuildStep } from "../build.ts";
+import type { KnownLayer } from "../layer-supply.ts";
 import type { StepInput } from "./cache.ts";
 import type { Definition } from "./definition.ts";
 import {
@@ -44,7 +45,7 @@ export interface StageTrace {
   /** A step is over. */
   done(
     step: BuildStep,
-    outcome: { readonly createdBy: string; readonly layer?: unknown },
+    outcome: { readonly createdBy: string; readonly layer?: Promise<KnownLayer | undefined> },
     options: { readonly isCached: boolean; readonly noCache: boolean },
   ): void;
   /** The instructions that layers are of so far, in their order. */

@@ -1,6 +1,7 @@
 import type { FlagSpecs, FlagValues } from "../flags.ts";
 import { COMPAT_FLAGS } from "./compat-flags.ts";
 import { OUTPUT_FLAGS } from "./output-flags.ts";
+import { PROGRESS_MODES } from "./progress-mode.ts";
 import { STEP_FLAGS } from "./step-flags.ts";
 
 /** What `ply build` takes. */
@@ -70,8 +71,8 @@ export const BUILD_FLAGS = {
     kind: "string",
     default: "auto",
     value: "MODE",
-    choices: ["auto", "plain", "tty", "quiet", "rawjson"],
-    help: "How to show it: auto, plain, tty, quiet, rawjson",
+    choices: PROGRESS_MODES,
+    help: `How to show it: ${PROGRESS_MODES.join(", ")}`,
   },
   pull: {
     kind: "string",
@@ -94,6 +95,10 @@ export const BUILD_FLAGS = {
   },
   tag: { kind: "list", short: "t", value: "NAME[:TAG]", help: "Name for the image", complete: "image" },
   target: { kind: "string", value: "STAGE", help: "Stage to build (the last)" },
+  verify: {
+    kind: "bool",
+    help: "Build twice without the cache, and fail with what differs where the layers are not the same",
+  },
   timestamp: { kind: "int", value: "SECONDS", help: "Time of everything in the image, since 1970" },
   ...STEP_FLAGS,
   ...COMPAT_FLAGS,

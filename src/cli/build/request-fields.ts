@@ -45,6 +45,7 @@ export function requestFields(flags: BuildFlags, env: Environment): BuildRequest
     pull: PULL_POLICIES[flags.pull ?? "false"],
     ...compatFields(flags, env),
     explain: flags.explain,
+    verify: flags.verify || undefined,
     network: flags.network,
     hostConfig: stepHostConfig(flags),
     secrets: Object.fromEntries(flags.secret.map((text) => readSecret(text, env))),

@@ -16,6 +16,7 @@ export const BUILD_FIELDS = [
   "ssh",
   "timestamp",
   "explain",
+  "verify",
   "squash",
   "annotations",
   "provenance",

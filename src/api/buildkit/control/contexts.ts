@@ -1,4 +1,10 @@
-import type { BuildContexts, BuildOptions, ContextSource, FileTree } from "../../../build/index.ts";
+import type {
+  BuildContexts,
+  BuildOptions,
+  ContextOptions,
+  ContextSource,
+  FileTree,
+} from "../../../build/index.ts";
 import { type IgnoreFile, parseIgnoreFile } from "../../../dockerfile/index.ts";
 import type { Engine } from "../../../engine.ts";
 import { messageOf, PlyError } from "../../../error.ts";
@@ -8,7 +14,7 @@ import type { BuildkitSession, DirectoryFilter } from "../session/session.ts";
 import { lentForAddresses } from "./lent-secrets.ts";
 import { attributesAfter, type Order } from "./order.ts";
 import { imageOfDefinition } from "./result-definition.ts";
-import type { Work, Works } from "./vertexes.ts";
+import { counted, type Work, type Works } from "./vertexes.ts";
 
 export interface ContextsOptions {
   readonly engine: Engine;
@@ -38,7 +44,7 @@ const UPLOAD = "http://buildkit-session/";
 
 /** Finds the Dockerfile of an order: beside the context, or in it where that is fetched. Throws as `openContexts`. */
 export async function openOrder(options: ContextsOptions): Promise<OpenedContexts> {
-  const { order, engine, works } = options;
+  const { order, works } = options;
   const { attributes } = order;
   if (attributes.has("contextsubdir")) throw new PlyError("unsupported", "contextsubdir is not known");
   await using stack = new AsyncDisposableStack();
@@ -57,10 +63,7 @@ export async function openOrder(options: ContextsOptions): Promise<OpenedContext
       loading,
       "dockerfile",
     ]);
-    await using opened = await engine.builder.openContexts(
-      { main: { archive }, named: new Map(), archive: undefined },
-      { dockerfile: filename === DOCKERFILE ? "" : filename, signal: options.signal },
-    );
+    await using opened = await openAlone(options, { archive }, dockerfileOption(filename));
     const { dockerfile, ignore } = opened;
     return { dockerfile, ...(ignore === undefined ? {} : { ignore }) };
   });
@@ -95,25 +98,31 @@ async function fetchMain(
     readonly filename: string | undefined;
   },
 ): Promise<BuildContexts> {
-  const { engine, session, works, buildArgs, signal } = options;
+  const { session, works, buildArgs, signal } = options;
   const isUploaded = address.startsWith(UPLOAD);
   const lent = await lentForAddresses(isUploaded ? [] : [address], { session, stack, signal });
   const work = works.begin(
     `[internal] load ${isUploaded ? "build context from stdin" : `remote build context ${address}`}`,
   );
   const main: ContextSource = isUploaded
-    ? { archive: counted(session.upload(address, { signal }), work, "transferring context:") }
+    ? { archive: counted(work, "transferring context:", session.upload(address, { signal })) }
     : { address };
-  const open = () =>
-    engine.builder.openContexts(
-      { main, named: new Map(), archive: undefined },
-      {
-        ...(filename === undefined ? {} : { dockerfile: filename === DOCKERFILE ? "" : filename }),
-        ...fetchOptions({ ...lent, buildArgs }),
-        signal,
-      },
-    );
-  return stack.use(await telling(work, open));
+  const how = { ...dockerfileOption(filename), ...fetchOptions({ ...lent, buildArgs }) };
+  return stack.use(await telling(work, () => openAlone(options, main, how)));
+}
+
+/** One under another name than the usual is looked for under that alone. */
+function dockerfileOption(filename: string | undefined): Pick<ContextOptions, "dockerfile"> {
+  if (filename === undefined) return {};
+  return { dockerfile: filename === DOCKERFILE ? "" : filename };
+}
+
+function openAlone(
+  { engine, signal }: ContextsOptions,
+  main: ContextSource,
+  how: ContextOptions = {},
+): Promise<BuildContexts> {
+  return engine.builder.openContexts({ main, named: new Map(), archive: undefined }, { ...how, signal });
 }
 
 /** The client's directory, without what its rules leave out. */
@@ -151,14 +160,7 @@ async function directoryTree(
   return await telling(work, async () => {
     const filter = ignore === undefined ? {} : { exclude: ignore.rules.map(({ text }) => text) };
     const archive = await sent(options, name, filter, [work, "context"]);
-    const opened = stack.use(
-      await options.engine.builder.openContexts(
-        { main: { archive }, named: new Map(), archive: undefined },
-        { signal: options.signal },
-      ),
-    );
-    if (opened.main === null) throw new PlyError("internal", `there is no context ${name}`);
-    return opened.main;
+    return mainOf(stack.use(await openAlone(options, { archive })), name);
   });
 }
 
@@ -171,11 +173,8 @@ async function readIgnoreFile(
   const work = options.works.begin(title);
   return await telling(work, async () => {
     const archive = await sent(options, name, { followPaths: [IGNORE_FILE] }, [work, "context"]);
-    await using opened = await options.engine.builder.openContexts(
-      { main: { archive }, named: new Map(), archive: undefined },
-      { signal: options.signal },
-    );
-    const text = opened.main === null ? undefined : readText(opened.main, IGNORE_FILE);
+    await using opened = await openAlone(options, { archive });
+    const text = readText(mainOf(opened, name), IGNORE_FILE);
     return text === undefined ? undefined : parseIgnoreFile(text);
   });
 }
@@ -209,7 +208,7 @@ async function openOneNamed(
     stack,
   }: { readonly name: string; readonly value: string; readonly stack: AsyncDisposableStack },
 ): Promise<FileTree | { readonly image: string }> {
-  const { engine, session, works, order, buildArgs, signal } = options;
+  const { session, works, order, buildArgs, signal } = options;
   const after = (prefix: string): string | undefined =>
     value.startsWith(prefix) ? value.slice(prefix.length) : undefined;
   const image = after("docker-image://");
@@ -239,13 +238,12 @@ async function openOneNamed(
     });
   const lent = await lentForAddresses([value], { session, stack, signal });
   const work = works.begin(`[context ${name}] ${value}`);
-  const opened = await telling(work, () =>
-    engine.builder.openContexts(
-      { main: { address: value }, named: new Map(), archive: undefined },
-      { ...fetchOptions({ ...lent, buildArgs }), signal },
-    ),
-  );
-  const { main } = stack.use(opened);
+  const how = fetchOptions({ ...lent, buildArgs });
+  const opened = await telling(work, () => openAlone(options, { address: value }, how));
+  return mainOf(stack.use(opened), name);
+}
+
+function mainOf({ main }: BuildContexts, name: string): FileTree {
   if (main === null) throw new PlyError("internal", `there is no context ${name}`);
   return main;
 }
@@ -272,20 +270,6 @@ async function sent(
     yield* archive;
     work.status(id, { current, isDone: true });
   })();
-}
-
-async function* counted(
-  archive: AsyncIterable<Uint8Array>,
-  work: Work,
-  id: string,
-): AsyncGenerator<Uint8Array, void> {
-  let current = 0;
-  for await (const chunk of archive) {
-    yield chunk;
-    current += chunk.length;
-    work.status(id, { current });
-  }
-  work.status(id, { current, isDone: true });
 }
 
 /** Ends a work as what it stands for ends. */

@@ -3,7 +3,7 @@ import type { BuildkitSession } from "../session/session.ts";
 import { fullName } from "./exporter-response.ts";
 import { CACHE_ONLY } from "./exporters.ts";
 import type { Order } from "./order.ts";
-import type { Work, Works } from "./vertexes.ts";
+import { counted, type Work, type Works } from "./vertexes.ts";
 
 /** What clients read while a result is handed over. */
 const TITLES: Readonly<Record<string, string>> = {
@@ -39,9 +39,9 @@ export function createExporting(
     work,
     async take(exporter, content) {
       const isDirectory = exporters[exporter]?.type === "local";
-      const counted = count(content, work(), isDirectory ? "copying files" : "sending tarball");
+      const bytes = counted(work(), isDirectory ? "copying files" : "sending tarball", content);
       const options = { exporter, signal };
-      await (isDirectory ? session.sendDirectory(counted, options) : session.sendFile(counted, options));
+      await (isDirectory ? session.sendDirectory(bytes, options) : session.sendFile(bytes, options));
     },
     done(imageId) {
       if (first === undefined || first.type === CACHE_ONLY) return;
@@ -56,18 +56,4 @@ export function createExporting(
       work().done();
     },
   };
-}
-
-async function* count(
-  content: AsyncIterable<Uint8Array>,
-  work: Work,
-  id: string,
-): AsyncGenerator<Uint8Array, void> {
-  let current = 0;
-  for await (const chunk of content) {
-    yield chunk;
-    current += chunk.length;
-    work.status(id, { current });
-  }
-  work.status(id, { current, isDone: true });
 }

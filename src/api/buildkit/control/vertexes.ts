@@ -92,6 +92,21 @@ export function createWorks(ref: string, journal: Journal, clock: () => number):
   };
 }
 
+/** Passes bytes on, and tells how many there were so far. */
+export async function* counted(
+  work: Work,
+  id: string,
+  content: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array, void> {
+  let current = 0;
+  for await (const chunk of content) {
+    yield chunk;
+    current += chunk.length;
+    work.status(id, { current });
+  }
+  work.status(id, { current, isDone: true });
+}
+
 /** Milliseconds since 1970 as a timestamp. */
 export function timeOf(ms: number): { readonly seconds: number; readonly nanos: number } {
   const seconds = Math.floor(ms / 1000);

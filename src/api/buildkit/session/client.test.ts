@@ -14,6 +14,7 @@ import {
 } from "../../../grpc/index.ts";
 import { readTar, TAR_END, type TarHeaderFields, tarHeader, tarPadding } from "../../../tar/index.ts";
 import { sessionOver } from "./client.ts";
+import { createKnownFiles } from "./known-files.ts";
 import {
   credentials,
   diffCopy,
@@ -34,6 +35,7 @@ const DIRECTORY = 2 ** 31 + 0o755;
 async function withClient(
   methods: readonly ServedMethod[],
   use: (session: BuildkitSession) => Promise<void>,
+  { sharedKey = "", known = createKnownFiles() } = {},
 ) {
   const server = createServer((socket) => void serveGrpc(socket, methods));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -49,7 +51,8 @@ async function withClient(
     const paths = methods.map(({ path }) => path);
     const options = {
       id: "1",
-      sharedKey: "",
+      sharedKey,
+      known,
       methods: paths,
       connection,
       closed: closed.signal,
@@ -184,6 +187,35 @@ test("thousands of files come in order, and no more than fits is asked for ahead
     assert.ok(size > 12 * 4_000_000);
     assert.equal(seen.asked, 5012);
   });
+});
+
+test("small files that have not changed are not asked for again, if their times can tell", async () => {
+  const known = createKnownFiles();
+  const exact = 1_700_000_000_123_456_789n;
+  const young = BigInt(Date.now()) * 1_000_000n + 1n;
+  const files = (word: string, modTime: bigint) => [
+    file("changed", word, { modTime }),
+    file("large", Buffer.alloc(100_000), { modTime: exact }),
+    file("same", "same", { modTime: exact }),
+    file("whole-seconds", "npm", { modTime: 500_000_000_000_000_000n }),
+    file("young", "young", { modTime: young }),
+  ];
+  const transfer = async (sent: readonly File[], sharedKey: string, name = "context") => {
+    const { method, seen } = sender(sent);
+    let lines: string[] = [];
+    const use = async (session: BuildkitSession) => {
+      lines = await listed(session.directory(name, {}));
+    };
+    await withClient([method], use, { sharedKey, known });
+    const contents = lines.map((line) => line.split(" ").at(-1));
+    return [seen.asked, contents[0], contents[2]];
+  };
+  assert.deepEqual(await transfer(files("one", exact), "app:node"), [5, "one", "same"]);
+  assert.deepEqual(await transfer(files("one", exact), "app:node"), [3, "one", "same"]);
+  assert.deepEqual(await transfer(files("two", exact + 1n), "app:node"), [4, "two", "same"]);
+  assert.deepEqual(await transfer(files("two", exact + 1n), "app:other"), [5, "two", "same"]);
+  assert.deepEqual(await transfer(files("two", exact + 1n), "app:node", "named"), [5, "two", "same"]);
+  for (const _ of [1, 2]) assert.deepEqual(await transfer(files("two", exact), ""), [5, "two", "same"]);
 });
 
 test("what is no proper transfer is refused", async () => {

@@ -1,6 +1,7 @@
 import { isPlyError } from "../../../error.ts";
 import type { GrpcConnection } from "../../../grpc/index.ts";
 import { forwardedAgent } from "./agent.ts";
+import type { KnownFiles } from "./known-files.ts";
 import { credentials, getSecret, pull } from "./methods.ts";
 import { receiveDirectory } from "./receive-directory.ts";
 import { sendDirectory, sendFile } from "./send-output.ts";
@@ -16,6 +17,8 @@ export interface ClientOptions {
   readonly closed: AbortSignal;
   /** Where agents' sockets are to be. */
   readonly agentDirectory: string;
+  /** What clients have sent before. */
+  readonly known: KnownFiles;
 }
 
 /** A session over its connection. */
@@ -33,7 +36,11 @@ export function sessionOver(options: ClientOptions): BuildkitSession {
     closed,
     supports,
     directory: (name, filter, given = {}) =>
-      receiveDirectory(connection, name, filter, { ...given, ...withEnd(given) }),
+      receiveDirectory(connection, name, filter, {
+        ...given,
+        ...withEnd(given),
+        known: options.known.of(sharedKey === "" ? "" : `${sharedKey}\n${name}`, Date.now()),
+      }),
     async *upload(address, given) {
       const { host, pathname } = new URL(address);
       const metadata = { urlhost: host, urlpath: pathname };

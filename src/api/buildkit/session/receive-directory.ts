@@ -3,6 +3,7 @@ import type { GrpcConnection, Read } from "../../../grpc/index.ts";
 import { MAX_ENTRIES, TAR_END, type TarHeaderFields, tarHeader, tarPadding } from "../../../tar/index.ts";
 import { type Channel, createChannel } from "./channel.ts";
 import { orderChecker } from "./entry-order.ts";
+import type { KnownDirectory } from "./known-files.ts";
 import { diffCopy, PACKET, type Packet } from "./methods.ts";
 import type { DirectoryFilter, DirectoryOptions } from "./session.ts";
 import { entryOfStat, wrong } from "./stat-entry.ts";
@@ -15,6 +16,8 @@ const WHOLE_BYTES = 1024 * 1024;
 const MAX_GROWTH_BYTES = 64 * 1024 * 1024;
 /** Pieces of the archive are joined to this. */
 const CHUNK_BYTES = 256 * 1024;
+
+const NOTHING = new Uint8Array();
 
 /** A file on its way. */
 interface Coming {
@@ -36,10 +39,10 @@ export async function* receiveDirectory(
   connection: GrpcConnection,
   name: string,
   filter: DirectoryFilter,
-  { signal, onProgress }: DirectoryOptions = {},
+  { known, signal, onProgress }: DirectoryOptions & { readonly known: KnownDirectory },
 ): AsyncGenerator<Uint8Array, void> {
   const requests = createChannel<{ readonly type: number; readonly id?: number }>();
-  const transfer = openTransfer(requests);
+  const transfer = openTransfer(requests, known);
   const batches = connection.callInBatches(diffCopy, requests, {
     metadata: metadataOf(name, filter),
     ...(signal === undefined ? {} : { signal }),
@@ -68,7 +71,10 @@ export async function* receiveDirectory(
   yield Buffer.concat([...held, TAR_END]);
 }
 
-function openTransfer(requests: Channel<{ readonly type: number; readonly id?: number }>) {
+function openTransfer(
+  requests: Channel<{ readonly type: number; readonly id?: number }>,
+  known: KnownDirectory,
+) {
   const check = orderChecker();
   /** Entries that were told of, in order; those before `head` were passed on. */
   let queue: Coming[] = [];
@@ -88,8 +94,10 @@ function openTransfer(requests: Channel<{ readonly type: number; readonly id?: n
     if (nextId >= MAX_ENTRIES) throw new PlyError("limit", `the client has more than ${MAX_ENTRIES} files`);
     const entry = entryOfStat(stat);
     check(entry);
-    const isWhole = entry.size === 0;
-    queue.push({ id: nextId++, entry, chunks: [], received: 0, isWhole, isBegun: false });
+    const content = entry.size === 0 ? NOTHING : known.find(entry);
+    const chunks = content === undefined ? [] : [content];
+    const isWhole = content !== undefined;
+    queue.push({ id: nextId++, entry, chunks, received: content?.length ?? 0, isWhole, isBegun: false });
   };
   const ask = (): void => {
     for (let file = queue[looked]; file !== undefined; file = queue[looked]) {
@@ -151,9 +159,14 @@ function openTransfer(requests: Channel<{ readonly type: number; readonly id?: n
     *ready(): Generator<Uint8Array> {
       for (let file = queue[head]; file !== undefined; file = queue[head]) {
         if (!file.isWhole && (file.entry.size <= WHOLE_BYTES || file.chunks.length === 0)) break;
+        const { chunks, isBegun } = file;
         yield* passOn(file);
         if (!file.isWhole) break;
-        if (asked.delete(file.id)) window -= file.entry.size;
+        if (asked.delete(file.id)) {
+          window -= file.entry.size;
+          // A copy: pieces are views of what came over the network together.
+          if (!isBegun && known.wants(file.entry)) known.put(file.entry, Buffer.concat(chunks));
+        }
         head++;
       }
       forget();

@@ -5,6 +5,7 @@ import { connectGrpc } from "../../../grpc/index.ts";
 import type { UpgradeContext } from "../../service.ts";
 import { upgradeToH2c } from "../../upgrade.ts";
 import { sessionOver } from "./client.ts";
+import { createKnownFiles } from "./known-files.ts";
 import type { BuildkitSession, BuildkitSessions } from "./session.ts";
 
 /** A client asks for a build while it connects its session: that may be a moment late. */
@@ -34,6 +35,7 @@ export interface OpenSessions extends BuildkitSessions {
 /** `runRoot`: the engine's own directory for what is gone after a reboot. */
 export function createSessions({ runRoot }: { readonly runRoot: string }): OpenSessions {
   const sessions = new Map<string, BuildkitSession>();
+  const known = createKnownFiles();
   const waiting = new Set<() => void>();
   const check = (id: string): void => {
     if (id === "") throw new PlyError("invalid", "the session has no id");
@@ -48,7 +50,13 @@ export function createSessions({ runRoot }: { readonly runRoot: string }): OpenS
     if (closing.aborted) cut();
     sessions.set(
       offer.id,
-      sessionOver({ ...offer, connection, closed: ended.signal, agentDirectory: join(runRoot, "agents") }),
+      sessionOver({
+        ...offer,
+        connection,
+        closed: ended.signal,
+        agentDirectory: join(runRoot, "agents"),
+        known,
+      }),
     );
     for (const wake of waiting) wake();
     await connection.closed;

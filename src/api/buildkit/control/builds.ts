@@ -1,6 +1,7 @@
-import { PlyError, throwIfAborted } from "../../../error.ts";
+import { PlyError } from "../../../error.ts";
 import type { GrpcStatus } from "../../../grpc/index.ts";
 import type { ImageId } from "../../../oci/index.ts";
+import { createArrivals } from "../arrivals.ts";
 import type { SolveRequest } from "./control-messages.ts";
 import { createJournal, type Journal } from "./journal.ts";
 import { createWorks, type Works } from "./vertexes.ts";
@@ -44,8 +45,6 @@ export interface Builds {
   forget(ref: string): void;
 }
 
-/** What clients ask about a build may come before the build. */
-const WAIT_MS = 5000;
 /** As many as people look at. */
 const REMEMBERED = 50;
 /** The journal of one that is over is read to its end by then. */
@@ -55,7 +54,7 @@ export function openBuilds(clock: () => number): Builds {
   const builds = new Map<string, Build>();
   /** They are over, but what they have told may not have been read. */
   const lingering = new Map<string, Build>();
-  const waiting = new Set<() => void>();
+  const arrivals = createArrivals();
   let ended: EndedBuild[] = [];
   return {
     begin(request, signal) {
@@ -78,7 +77,7 @@ export function openBuilds(clock: () => number): Builds {
         exporterResponse: new Map(),
       };
       builds.set(ref, build);
-      for (const wake of waiting) wake();
+      arrivals.announce();
       return build;
     },
     end(build, error) {
@@ -94,24 +93,9 @@ export function openBuilds(clock: () => number): Builds {
         { ref, request, counts: { ...counts }, createdAt, completedAt: clock(), error, exporterResponse },
       ];
     },
-    async get(ref, signal) {
-      const late = AbortSignal.timeout(WAIT_MS);
-      const given = AbortSignal.any([signal, late]);
-      for (;;) {
-        const found = builds.get(ref) ?? lingering.get(ref);
-        if (found !== undefined) return found;
-        throwIfAborted(signal);
-        if (late.aborted) throw new PlyError("not-found", `no such job ${ref}`);
-        await new Promise<void>((resolve) => {
-          const wake = (): void => {
-            waiting.delete(wake);
-            given.removeEventListener("abort", wake);
-            resolve();
-          };
-          waiting.add(wake);
-          given.addEventListener("abort", wake);
-        });
-      }
+    get(ref, signal) {
+      const missing = () => new PlyError("not-found", `no such job ${ref}`);
+      return arrivals.wait(() => builds.get(ref) ?? lingering.get(ref), { missing, signal });
     },
     running: () => [...builds.values()].filter(({ request }) => !request.isInternal),
     ended: () => ended,

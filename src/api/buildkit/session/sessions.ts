@@ -1,15 +1,14 @@
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
-import { PlyError, throwIfAborted } from "../../../error.ts";
+import { PlyError } from "../../../error.ts";
 import { connectGrpc } from "../../../grpc/index.ts";
 import type { UpgradeContext } from "../../service.ts";
 import { upgradeToH2c } from "../../upgrade.ts";
+import { createArrivals } from "../arrivals.ts";
 import { sessionOver } from "./client.ts";
 import { createKnownFiles } from "./known-files.ts";
 import type { BuildkitSession, BuildkitSessions } from "./session.ts";
 
-/** A client asks for a build while it connects its session: that may be a moment late. */
-const WAIT_MS = 5_000;
 /** A client on another machine that lost its network is noticed after some of these. */
 const KEEP_ALIVE_MS = 10_000;
 
@@ -36,7 +35,7 @@ export interface OpenSessions extends BuildkitSessions {
 export function createSessions({ runRoot }: { readonly runRoot: string }): OpenSessions {
   const sessions = new Map<string, BuildkitSession>();
   const known = createKnownFiles();
-  const waiting = new Set<() => void>();
+  const arrivals = createArrivals();
   const check = (id: string): void => {
     if (id === "") throw new PlyError("invalid", "the session has no id");
     if (sessions.has(id)) throw new PlyError("conflict", `session ${id} already exists`);
@@ -58,7 +57,7 @@ export function createSessions({ runRoot }: { readonly runRoot: string }): OpenS
         known,
       }),
     );
-    for (const wake of waiting) wake();
+    arrivals.announce();
     await connection.closed;
     closing.removeEventListener("abort", cut);
     sessions.delete(offer.id);
@@ -75,18 +74,12 @@ export function createSessions({ runRoot }: { readonly runRoot: string }): OpenS
       request.socket.setKeepAlive(true, KEEP_ALIVE_MS);
       await connect(socket, offer, closing);
     },
-    async get(name, { signal } = {}) {
+    get(name, { signal } = {}) {
       // `NAME:ID` names a directory of the session's.
       const id = /^[^:]*:(.+)$/.exec(name)?.[1] ?? name;
-      const late = AbortSignal.timeout(WAIT_MS);
-      for (;;) {
-        throwIfAborted(signal);
-        const session = sessions.get(id);
-        if (session !== undefined) return session;
-        if (late.aborted)
-          throw new PlyError("not-found", `no active session for ${id}: context deadline exceeded`);
-        await changed(waiting, signal === undefined ? late : AbortSignal.any([signal, late]));
-      }
+      const missing = () =>
+        new PlyError("not-found", `no active session for ${id}: context deadline exceeded`);
+      return arrivals.wait(() => sessions.get(id), { missing, signal });
     },
   };
 }
@@ -99,18 +92,4 @@ export function offerOf(header: (name: string) => string | readonly string[] | u
     sharedKey: all(SHARED_KEY)[0] ?? "",
     methods: all(METHODS).flatMap((names) => names.split(/\s*,\s*/)),
   };
-}
-
-/** Resolves with the next session, or when the signal is aborted. */
-function changed(waiting: Set<() => void>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const wake = () => {
-      waiting.delete(wake);
-      signal.removeEventListener("abort", wake);
-      resolve();
-    };
-    waiting.add(wake);
-    signal.addEventListener("abort", wake);
-    if (signal.aborted) wake();
-  });
 }

@@ -1,6 +1,7 @@
 import { PlyError, throwIfAborted } from "../../../error.ts";
 import type { Given, GrpcConnection } from "../../../grpc/index.ts";
 import { readTar, type TarEntry } from "../../../tar/index.ts";
+import { type Channel, createChannel } from "./channel.ts";
 import { PACKET, type Packet, sendBytes, sendCopy } from "./methods.ts";
 import type { BuildkitSession, SessionCallOptions } from "./session.ts";
 import { statOfEntry } from "./stat-entry.ts";
@@ -43,7 +44,8 @@ export async function sendDirectory(
   tar: AsyncIterable<Uint8Array>,
   { exporter, signal }: SessionCallOptions & { readonly exporter: number },
 ): Promise<void> {
-  const asks = openAsks();
+  /** Ids of what the client asks for; it ends when the client has all it wants, or is gone. */
+  const asks = createChannel<number>();
   const answers = connection.call(sendCopy, packetsOf(tar, asks), {
     metadata: { ...exporterId(exporter), "buildkit-exporter-multi-platform": "1" },
     ...(signal === undefined ? {} : { signal }),
@@ -62,51 +64,13 @@ export async function sendDirectory(
   throwIfAborted(signal);
 }
 
-/** What the client has asked for. */
-interface Asks {
-  put(id: number): void;
-  /** It has all it wants, or is gone. */
-  end(): void;
-  /** The next that was not looked at. */
-  next(): number | undefined;
-  readonly isEnded: boolean;
-  /** Resolves when there is more to look at. */
-  changed(): Promise<void>;
-}
-
-function openAsks(): Asks {
-  const ids: number[] = [];
-  let isEnded = false;
-  let wake: (() => void) | undefined;
-  return {
-    put(id) {
-      ids.push(id);
-      wake?.();
-    },
-    end() {
-      isEnded = true;
-      wake?.();
-    },
-    next: () => ids.shift(),
-    get isEnded() {
-      return isEnded;
-    },
-    async changed() {
-      if (isEnded || ids.length > 0) return;
-      await new Promise<void>((resolve) => {
-        wake = resolve;
-      });
-    },
-  };
-}
-
-async function* packetsOf(tar: AsyncIterable<Uint8Array>, asks: Asks): AsyncGenerator<Out, void> {
+async function* packetsOf(tar: AsyncIterable<Uint8Array>, asks: Channel<number>): AsyncGenerator<Out, void> {
   const held = new Map<number, readonly Uint8Array[]>();
   let heldBytes = 0;
   let id = 0;
   /** Answers what is held; true when `large` was asked for. */
   function* answer(large?: number): Generator<Out, boolean> {
-    for (let asked = asks.next(); asked !== undefined; asked = asks.next()) {
+    for (let asked = asks.take(); asked !== undefined; asked = asks.take()) {
       if (asked === large) return true;
       const chunks = held.get(asked);
       if (chunks === undefined)

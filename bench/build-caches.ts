@@ -1,9 +1,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { must } from "../test/support/process.ts";
 import { startRegistry } from "../test/support/registry.ts";
 import { busyboxMembers, tarball } from "../test/support/tarball.ts";
-import { alternate, startPeers, timed } from "./harness.ts";
+import { alternate, call, feed, startPeers, timed } from "./harness.ts";
 import { startBuildKit } from "./peers/buildkit.ts";
 import { newest } from "./peers/installation.ts";
 import type { Peer } from "./peers/peer.ts";
@@ -25,15 +24,15 @@ export async function benchBuildCache(work: string, rounds: number): Promise<Cha
   writeFileSync(join(directory, "Dockerfile"), [`FROM ${BASE}`, ...lines, ""].join("\n"));
   const nameOf = ({ name }: Peer) => `${registry.host}/${name.replace(/\W/g, "")}:1`;
   const build = (peer: Peer, ...flags: string[]) =>
-    call(peer, ["build", "-q", "--network", "host", ...flags, "-t", nameOf(peer), directory]);
+    call(peer, "build", "-q", "--network", "host", ...flags, "-t", nameOf(peer), directory);
   const forget = async (peer: Peer) => {
-    await call(peer, ["rmi", "-f", nameOf(peer)]);
-    await call(peer, ["builder", "prune", "-af"]);
+    await call(peer, "rmi", "-f", nameOf(peer));
+    await call(peer, "builder", "prune", "-af");
   };
   for (const peer of peers) {
-    await call(peer, ["import", "-c", "ENV PATH=/bin", "-", BASE], tarball(busyboxMembers()));
+    await feed(peer, tarball(busyboxMembers()), "import", "-c", "ENV PATH=/bin", "-", BASE);
     await build(peer, "--build-arg", "BUILDKIT_INLINE_CACHE=1");
-    await call(peer, ["push", "-q", nameOf(peer)]);
+    await call(peer, "push", "-q", nameOf(peer));
   }
   const titles = { "--no-cache": "made anew", "--cache-from": "from a cache in a registry" } as const;
   const charts: Chart[] = [];
@@ -45,9 +44,4 @@ export async function benchBuildCache(work: string, rounds: number): Promise<Cha
       }),
     );
   return charts;
-}
-
-function call({ environment: env, verbs = ["false"] }: Peer, words: readonly string[], stdin?: Uint8Array) {
-  const [program, ...args] = verbs;
-  return must(program, [...args, ...words], { env, timeoutMs: 600_000, ...(stdin && { stdin }) });
 }

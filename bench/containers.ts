@@ -1,15 +1,12 @@
 import { must } from "../test/support/process.ts";
-import { startRegistry } from "../test/support/registry.ts";
-import { alternate, call, ENGINES, publish, startPeers, timed } from "./harness.ts";
-import { debianImage, manyImagesArchive } from "./images.ts";
+import { alternate, call, ENGINES, startPeers, startPeersWithDebian, timed } from "./harness.ts";
+import { manyImagesArchive } from "./images.ts";
 import type { Peer } from "./peers/peer.ts";
 import type { Chart } from "./report.ts";
 
 export async function benchRun(work: string, rounds: number): Promise<Chart[]> {
-  await using registry = await startRegistry({});
-  const reference = await publish(registry, await debianImage(work));
-  await using peers = await startPeers(work, ENGINES, "runCommand");
-  for (const peer of peers) await peer.pull(reference);
+  await using started = await startPeersWithDebian(work, ENGINES, "runCommand");
+  const { peers, reference } = started;
   const turn = async (peer: Peer): Promise<number> => {
     const [program, ...args] = peer.runCommand?.(reference, ["true"]) ?? ["false"];
     return timed(() => must(program, args, { env: peer.environment }));
@@ -18,11 +15,9 @@ export async function benchRun(work: string, rounds: number): Promise<Chart[]> {
 }
 
 export async function benchExec(work: string, rounds: number): Promise<Chart[]> {
-  await using registry = await startRegistry({});
-  const reference = await publish(registry, await debianImage(work));
-  await using peers = await startPeers(work, ENGINES, "verbs");
+  await using started = await startPeersWithDebian(work, ENGINES, "verbs");
+  const { peers, reference } = started;
   for (const peer of peers) {
-    await peer.pull(reference);
     const flags = ["-d", "--name", "bench", "--network", "host", ...(peer.runFlags ?? [])];
     await call(peer, "run", ...flags, reference, "sleep", "100000");
   }
@@ -34,12 +29,10 @@ export async function benchExec(work: string, rounds: number): Promise<Chart[]> 
 
 /** Listing 500 containers that do not run. */
 export async function benchPs(work: string, rounds: number): Promise<Chart[]> {
-  await using registry = await startRegistry({});
-  const reference = await publish(registry, await debianImage(work));
-  await using peers = await startPeers(work, ENGINES, "verbs");
+  await using started = await startPeersWithDebian(work, ENGINES, "verbs");
+  const { peers, reference } = started;
   const names = Array.from({ length: 500 }, (_, at) => `bench-${at}`);
   for (const peer of peers) {
-    await peer.pull(reference);
     const flags = ["--network", "host", ...(peer.runFlags ?? [])];
     const left = [...names];
     const createRest = async () => {

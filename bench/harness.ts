@@ -1,7 +1,7 @@
 import { cpus as osCpus } from "node:os";
 import { must } from "../test/support/process.ts";
-import type { RegistryFixture } from "../test/support/registry.ts";
-import type { BenchImage } from "./images.ts";
+import { type RegistryFixture, startRegistry } from "../test/support/registry.ts";
+import { type BenchImage, debianImage } from "./images.ts";
 import { startBuildKit } from "./peers/buildkit.ts";
 import { startContainerdOf } from "./peers/containerd.ts";
 import { startDockerOf } from "./peers/docker.ts";
@@ -125,7 +125,32 @@ export async function publish(registry: RegistryFixture, image: BenchImage): Pro
   return reference;
 }
 
+/** {@link startPeers}, each with a Debian image out of a registry of this machine. */
+export async function startPeersWithDebian(
+  home: string,
+  wanted: readonly StartPeer[],
+  needed?: keyof Peer,
+): Promise<{ readonly peers: readonly Peer[]; readonly reference: string } & AsyncDisposable> {
+  await using registry = await startRegistry({});
+  const reference = await publish(registry, await debianImage(home));
+  await using started = new AsyncDisposableStack();
+  const peers = started.use(await startPeers(home, wanted, needed));
+  for (const peer of peers) await peer.pull(reference);
+  const all = started.move();
+  return { peers, reference, [Symbol.asyncDispose]: () => all.disposeAsync() };
+}
+
 /** A verb of Docker's by a peer's own program. */
-export function call({ verbs = ["false"], environment }: Peer, ...words: readonly string[]) {
-  return must(verbs[0] ?? "false", [...verbs.slice(1), ...words], { env: environment, timeoutMs: 600_000 });
+export function call(peer: Peer, ...words: readonly string[]) {
+  return feed(peer, new Uint8Array(), ...words);
+}
+
+/** The same with something on its standard input. */
+export function feed(
+  { verbs = ["false"], environment }: Peer,
+  stdin: Uint8Array,
+  ...words: readonly string[]
+) {
+  const [program, ...args] = verbs;
+  return must(program, [...args, ...words], { env: environment, stdin, timeoutMs: 600_000 });
 }

@@ -1,7 +1,5 @@
 import { must } from "../test/support/process.ts";
-import { startRegistry } from "../test/support/registry.ts";
-import { alternate, call, ENGINES, publish, startPeers, timed } from "./harness.ts";
-import { debianImage } from "./images.ts";
+import { alternate, call, ENGINES, startPeersWithDebian, timed } from "./harness.ts";
 import type { Peer } from "./peers/peer.ts";
 import type { Chart } from "./report.ts";
 
@@ -12,9 +10,8 @@ const MEGABYTE = 1_000_000;
  * every peer, for some take a quarter of an hour for the gigabyte, and that of ply alone.
  */
 export async function benchLogs(work: string, rounds: number): Promise<Chart[]> {
-  await using registry = await startRegistry({});
-  const reference = await publish(registry, await debianImage(work));
-  await using peers = await startPeers(work, ENGINES, "verbs");
+  await using started = await startPeersWithDebian(work, ENGINES, "verbs");
+  const { peers, reference } = started;
   const print = async (peer: Peer, name: string, bytes: number) => {
     const limits = peer.name.startsWith("ply") ? ["--log-opt", "max-size=-1"] : [];
     const flags = ["-d", "--name", name, "--network", "host", ...limits, ...(peer.runFlags ?? [])];
@@ -30,7 +27,6 @@ export async function benchLogs(work: string, rounds: number): Promise<Chart[]> 
       }),
     );
   for (const peer of peers) {
-    await peer.pull(reference);
     await print(peer, "bench", 100 * MEGABYTE);
   }
   const ply = peers.filter(({ name }) => name.startsWith("ply"));

@@ -1,8 +1,6 @@
 import { spawn } from "node:child_process";
 import { exited, run, until } from "../test/support/process.ts";
-import { startRegistry } from "../test/support/registry.ts";
-import { alternate, call, option, publish, startPeers, timed } from "./harness.ts";
-import { debianImage } from "./images.ts";
+import { alternate, call, option, startPeersWithDebian, timed } from "./harness.ts";
 import { startDockerOf } from "./peers/docker.ts";
 import { installed, newest } from "./peers/installation.ts";
 import type { Peer, StartPeer } from "./peers/peer.ts";
@@ -37,10 +35,8 @@ export async function runInNetworkOfOurs(args: readonly string[]): Promise<void>
 
 /** `run` on the default bridge, and what goes through it. */
 export async function benchNetwork(work: string, rounds: number): Promise<Chart[]> {
-  await using registry = await startRegistry({});
-  const reference = await publish(registry, await debianImage(work));
-  await using peers = await startPeers(work, NETWORKED, "verbs");
-  for (const peer of peers) await peer.pull(reference);
+  await using started = await startPeersWithDebian(work, NETWORKED, "verbs");
+  const { peers, reference } = started;
   const plain = (peer: Peer) =>
     timed(() => call(peer, "run", "--rm", ...(peer.runFlags ?? []), reference, "true"));
   const publishing = (peer: Peer) =>

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { debianRoot } from "../test/support/debian.ts";
 import { must } from "../test/support/process.ts";
 import { startRegistry } from "../test/support/registry.ts";
-import { alternate, call, ENGINES, option, startPeers, timed } from "./harness.ts";
+import { alternate, call, ENGINES, feed, option, startPeers, timed } from "./harness.ts";
 import { manyFilesImage } from "./images.ts";
 import { type Chart, tableOf } from "./report.ts";
 
@@ -38,12 +38,7 @@ export async function benchPush(work: string, rounds: number): Promise<Chart[]> 
   const charts: Chart[] = [];
   for (const { title, layer } of SUBJECTS.filter(({ name }) => only === "" || name === only)) {
     const tar = await layer(work);
-    for (const { verbs = ["false"], environment: env } of peers)
-      await must(verbs[0], [...verbs.slice(1), "import", "-", IMPORTED], {
-        env,
-        stdin: tar,
-        timeoutMs: 600_000,
-      });
+    for (const peer of peers) await feed(peer, tar, "import", "-", IMPORTED);
     const sizes = new Map<string, number>();
     charts.push(
       await alternate(title, peers, rounds, async (peer) => {

@@ -1,7 +1,5 @@
 import { readFileSync } from "node:fs";
-import { startRegistry } from "../test/support/registry.ts";
-import { alternate, call, ENGINES, publish, startPeers, timed } from "./harness.ts";
-import { debianImage } from "./images.ts";
+import { alternate, call, ENGINES, startPeersWithDebian, timed } from "./harness.ts";
 import type { Peer } from "./peers/peer.ts";
 import { type Chart, type Series, tableOf } from "./report.ts";
 
@@ -10,11 +8,9 @@ const MANY = 100;
 
 /** A stopped container, started again: to its end, and until it runs. */
 export async function benchStart(work: string, rounds: number): Promise<Chart[]> {
-  await using registry = await startRegistry({});
-  const reference = await publish(registry, await debianImage(work));
-  await using peers = await startPeers(work, ENGINES, "verbs");
+  await using started = await startPeersWithDebian(work, ENGINES, "verbs");
+  const { peers, reference } = started;
   for (const peer of peers) {
-    await peer.pull(reference);
     const flags = ["--network", "host", ...(peer.runFlags ?? [])];
     await call(peer, "create", "--name", "short", ...flags, reference, "true");
     await call(peer, "create", "--name", "long", ...flags, reference, "sleep", "100000");
@@ -34,13 +30,11 @@ export async function benchStart(work: string, rounds: number): Promise<Chart[]>
 
 /** All clients at once, until the last has its container running. Once for each peer: some take very long. */
 export async function benchHundred(work: string): Promise<Chart[]> {
-  await using registry = await startRegistry({});
-  const reference = await publish(registry, await debianImage(work));
-  await using peers = await startPeers(work, ENGINES, "verbs");
+  await using started = await startPeersWithDebian(work, ENGINES, "verbs");
+  const { peers, reference } = started;
   const times: Series[] = [];
   const memory: Series[] = [];
   for (const peer of peers) {
-    await peer.pull(reference);
     const flags = ["-d", "--network", "host", ...(peer.runFlags ?? [])];
     const start = (name: string) => call(peer, "run", "--name", name, ...flags, reference, "sleep", "100000");
     await start("first");

@@ -1,34 +1,30 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { importBusybox } from "../support/busybox.ts";
 import { unless } from "../support/needs.ts";
-import { PLY_BINARY, startEngine, type TestEngine } from "../support/ply.ts";
+import { PLY_BINARY, type TestEngine } from "../support/ply.ts";
 import { type Ran, type RunOptions, run, until } from "../support/process.ts";
+import { openRoom, type TestRoom } from "../support/room.ts";
 
 const skip = unless("root", "crun", "conmon", "docker", "ps");
 
 type Client = (args: readonly string[], options?: RunOptions) => Promise<Ran>;
 
 describe("exec and top", { skip }, () => {
+  let room: TestRoom;
   let engine: TestEngine;
   let scratch: string;
   before(async () => {
-    engine = await startEngine({});
-    scratch = mkdtempSync(join(tmpdir(), "ply-exec-"));
-    await importBusybox(engine);
+    room = await openRoom();
+    ({ engine, scratch } = room);
     await engine.must([
       ...["run", "-d", "--name", "box", "--network", "none", "-e", "OWN=of the container", "-w", "/tmp"],
       ...["bb:1", "sleep", "100000"],
     ]);
   });
-  after(async () => {
-    await engine[Symbol.asyncDispose]();
-    rmSync(scratch, { recursive: true, force: true });
-  });
+  after(() => room[Symbol.asyncDispose]());
 
   const clients: readonly (readonly [string, Client])[] = [
     ["ply", (args, options) => engine.ply(args, options)],

@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { hostname, tmpdir } from "node:os";
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { importBusybox } from "../support/busybox.ts";
 import { unless } from "../support/needs.ts";
-import { startEngine, type TestEngine } from "../support/ply.ts";
+import type { TestEngine } from "../support/ply.ts";
 import { must, type Ran, type RunOptions } from "../support/process.ts";
+import { openRoom, type TestRoom } from "../support/room.ts";
 
+let room: TestRoom;
 let engine: TestEngine;
 let scratch: string;
 
@@ -18,14 +19,10 @@ const clients: readonly (readonly [string, (args: string[], options?: RunOptions
 
 describe("what the host gives a container", { skip: unless("root", "crun", "conmon", "docker") }, () => {
   before(async () => {
-    engine = await startEngine();
-    scratch = mkdtempSync(join(tmpdir(), "ply-host-options-"));
-    await importBusybox(engine);
+    room = await openRoom();
+    ({ engine, scratch } = room);
   });
-  after(async () => {
-    await engine[Symbol.asyncDispose]();
-    rmSync(scratch, { recursive: true, force: true });
-  });
+  after(() => room[Symbol.asyncDispose]());
 
   for (const [name, client] of clients)
     describe(name, () => {

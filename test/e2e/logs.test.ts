@@ -1,27 +1,23 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { importBusybox } from "../support/busybox.ts";
 import { unless } from "../support/needs.ts";
-import { startEngine, type TestEngine } from "../support/ply.ts";
+import type { TestEngine } from "../support/ply.ts";
 import { until } from "../support/process.ts";
+import { openRoom, type TestRoom } from "../support/room.ts";
 
 const skip = unless("root", "crun", "conmon");
 
 describe("logs", { skip }, () => {
+  let room: TestRoom;
   let engine: TestEngine;
   let scratch: string;
   before(async () => {
-    engine = await startEngine();
-    scratch = mkdtempSync(join(tmpdir(), "ply-logs-"));
-    await importBusybox(engine);
+    room = await openRoom();
+    ({ engine, scratch } = room);
   });
-  after(async () => {
-    await engine[Symbol.asyncDispose]();
-    rmSync(scratch, { recursive: true, force: true });
-  });
+  after(() => room[Symbol.asyncDispose]());
 
   const start = async (name: string, script: string, ...flags: string[]): Promise<string> => {
     const words = ["run", "-d", "--name", name, "--network", "none", ...flags, "bb:1", "sh", "-c", script];

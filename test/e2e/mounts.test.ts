@@ -2,36 +2,30 @@ import assert from "node:assert/strict";
 import {
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
-  rmSync,
   statSync,
   truncateSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { importBusybox } from "../support/busybox.ts";
 import { unless } from "../support/needs.ts";
-import { mountsUnder, startEngine, type TestEngine } from "../support/ply.ts";
+import { mountsUnder, type TestEngine } from "../support/ply.ts";
 import { run, until } from "../support/process.ts";
+import { openRoom, type TestRoom } from "../support/room.ts";
 
 const skip = unless("root");
 
 describe("what containers have mounted", { skip }, () => {
+  let room: TestRoom;
   let engine: TestEngine;
   let scratch: string;
   before(async () => {
-    engine = await startEngine();
-    scratch = mkdtempSync(join(tmpdir(), "ply-mounts-"));
-    await importBusybox(engine);
+    room = await openRoom();
+    ({ engine, scratch } = room);
   });
-  after(async () => {
-    await engine[Symbol.asyncDispose]();
-    rmSync(scratch, { recursive: true, force: true });
-  });
+  after(() => room[Symbol.asyncDispose]());
 
   const text = async (...args: string[]): Promise<string> => (await engine.must(args)).stdout.trim();
   const sh = (flags: readonly string[], script: string): Promise<string> =>

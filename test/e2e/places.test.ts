@@ -1,31 +1,27 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
-import { importBusybox } from "../support/busybox.ts";
 import { unless } from "../support/needs.ts";
-import { mountsUnder, startEngine, type TestEngine } from "../support/ply.ts";
+import { mountsUnder, type TestEngine } from "../support/ply.ts";
 import { run } from "../support/process.ts";
+import { openRoom, type TestRoom } from "../support/room.ts";
 import { tarball } from "../support/tarball.ts";
 
 const skip = unless("root");
 
 describe("files of containers, images and volumes", { skip }, () => {
+  let room: TestRoom;
   let engine: TestEngine;
   let scratch: string;
 
   before(async () => {
-    engine = await startEngine();
-    scratch = mkdtempSync(join(tmpdir(), "ply-places-"));
-    await importBusybox(engine);
+    room = await openRoom();
+    ({ engine, scratch } = room);
   });
-  after(async () => {
-    await engine[Symbol.asyncDispose]();
-    rmSync(scratch, { recursive: true, force: true });
-  });
+  after(() => room[Symbol.asyncDispose]());
 
   const text = async (...args: string[]): Promise<string> => (await engine.must(args)).stdout;
   const create = async (...args: string[]): Promise<string> =>

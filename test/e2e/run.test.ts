@@ -1,13 +1,12 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { importBusybox } from "../support/busybox.ts";
 import { unless } from "../support/needs.ts";
-import { mountsUnder, PLY_BINARY, startEngine, type TestEngine } from "../support/ply.ts";
+import { mountsUnder, PLY_BINARY, type TestEngine } from "../support/ply.ts";
 import { run, until } from "../support/process.ts";
+import { openRoom, type TestRoom } from "../support/room.ts";
 
 const skip = unless("root", "crun", "conmon");
 /** Tells one network from another, whatever devices come and go in them. */
@@ -15,17 +14,14 @@ const NETNS = "/proc/self/ns/net";
 
 for (const storageDriver of ["erofs", "overlay2"])
   describe(`containers on ${storageDriver}`, { skip }, () => {
+    let room: TestRoom;
     let engine: TestEngine;
     let scratch: string;
     before(async () => {
-      engine = await startEngine({ storageDriver });
-      scratch = mkdtempSync(join(tmpdir(), "ply-run-"));
-      await importBusybox(engine);
+      room = await openRoom({ storageDriver });
+      ({ engine, scratch } = room);
     });
-    after(async () => {
-      await engine[Symbol.asyncDispose]();
-      rmSync(scratch, { recursive: true, force: true });
-    });
+    after(() => room[Symbol.asyncDispose]());
     const rm = ["run", "--rm", "--network", "none"];
 
     test("output, error output and exit code pass through", async () => {

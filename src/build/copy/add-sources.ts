@@ -3,6 +3,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { AddInstruction } from "../../dockerfile/index.ts";
 import { isPlyError, PlyError } from "../../error.ts";
+import { byteString, shownPath } from "../../tar/index.ts";
 import { mayBeArchive, spoolArchive } from "../context/archive.ts";
 import { hadEntries } from "../context/context-tree.ts";
 import { fetchAddress } from "../context/fetches.ts";
@@ -65,7 +66,7 @@ export function unpacker(
     const root: Found = { tree, path: "", node: tree.root, name: "", written: found.written };
     // Without --chown the files belong to whom the archive says.
     const { owner: _root, instead: _self, ...rest } = options;
-    const destination = `/${Buffer.from(directory, "latin1").toString("utf8")}/`;
+    const destination = `/${shownPath(directory)}/`;
     const owner = given ? options.owner : undefined;
     await copyFound(plan, [root], { ...rest, destination, owner, replaces: true, from: found.written });
     return true;
@@ -131,7 +132,7 @@ async function fromUrl(
       hint: "give a destination that does not end with a slash",
     });
   const node = newNode({ type: "file", mode: REMOTE_MODE, size: got.size, mtimeSeconds: got.mtimeSeconds });
-  const path = Buffer.from(file.slice(directory.length + 1)).toString("latin1");
+  const path = byteString(file.slice(directory.length + 1));
   const tree: FileTree = {
     root: node,
     read: readingBelow(directory).read,
@@ -143,7 +144,7 @@ async function fromUrl(
     tree,
     path,
     node,
-    name: Buffer.from(got.name).toString("latin1"),
+    name: byteString(got.name),
     written: address,
     isRemote: true,
   };

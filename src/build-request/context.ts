@@ -42,6 +42,7 @@ export interface PreparedBuild {
   readonly named: ReadonlyMap<string, PreparedContext>;
 }
 
+/** Whether files of this machine go along with the request. */
 export function isLocal(context: PreparedBuild["main"] | PreparedContext): context is LocalContext {
   return "member" in context;
 }

@@ -29,6 +29,7 @@ import { verifyBuild } from "./verify/verify-build.ts";
 /** How long what a build made is kept when the engine dies in the middle. */
 const LEASE_MS = 24 * 60 * 60 * 1000;
 
+/** What builds of a killed engine left in `spool` and `secrets` is removed. One for a root. */
 export function openBuilder(parts: BuilderParts): Builder {
   const { store } = parts;
   for (const directory of [parts.spool, parts.secrets]) {

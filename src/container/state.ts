@@ -20,6 +20,7 @@ const TRANSITIONS: Readonly<Record<ContainerStatus, readonly ContainerStatus[]>>
 
 const WITH_PROCESS: ReadonlySet<ContainerStatus> = new Set(["running", "paused"]);
 
+/** Whether the table of states has this step. */
 export function canBecome(from: ContainerStatus, to: ContainerStatus): boolean {
   return TRANSITIONS[from].includes(to);
 }

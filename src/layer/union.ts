@@ -43,6 +43,7 @@ export function unionOf(layers: readonly LayerIndex[]): TreeNode {
   return builder.root;
 }
 
+/** An empty union: its layers are applied from the bottom to the top. */
 export function createUnion(): UnionBuilder {
   const root = implicitDirectory(0);
   let layerCount = 0;

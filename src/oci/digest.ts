@@ -38,10 +38,12 @@ export function parseDigest(text: string): Digest {
   return text as Digest;
 }
 
+/** Of uncompressed bytes. Throws "invalid". */
 export function parseDiffId(text: string): DiffId {
   return parseDigest(text) as DiffId;
 }
 
+/** Of an image's config. Throws "invalid". */
 export function parseImageId(text: string): ImageId {
   return parseDigest(text) as ImageId;
 }

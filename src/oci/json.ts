@@ -39,6 +39,7 @@ export function asObject(value: unknown, at: string): JsonObject {
   return value;
 }
 
+/** `at` names the place in errors, here and below. Throws "invalid". */
 export function asString(value: unknown, at: string): string {
   if (typeof value !== "string") throw wrongType(at, "a string", value);
   return value;

@@ -38,10 +38,12 @@ function isIndexType(mediaType: string): boolean {
   return INDEX_TYPES.includes(mediaType);
 }
 
+/** True for manifests and indexes, of OCI and of Docker. */
 export function isManifestType(mediaType: string): boolean {
   return MANIFEST_TYPES.includes(mediaType);
 }
 
+/** True for what registries have of the years before 2016, which is refused. */
 export function isSchema1Type(mediaType: string): boolean {
   return SCHEMA1_TYPES.includes(mediaType);
 }

@@ -31,6 +31,7 @@ export function newStratum(): string {
   return `layer-${randomBytes(8).toString("hex")}`;
 }
 
+/** Whether a name is one that a stack gives to its strata. */
 export function isStratum(name: string): boolean {
   return NEW_STRATUM.test(name);
 }

@@ -30,6 +30,7 @@ export function hasGoMode({ mode }: Pick<DockerPathStat, "mode">, bit: keyof typ
   return Math.floor(mode / GO_MODE[bit]) % 2 === 1;
 }
 
+/** The value of the header `X-Docker-Container-Path-Stat`. */
 export function encodePathStat(stat: DockerPathStat): string {
   return Buffer.from(JSON.stringify(stat)).toString("base64");
 }

@@ -8,6 +8,7 @@ export interface ResolvConf {
   readonly options: readonly string[];
 }
 
+/** resolv.conf(5): of several `search` lines the last counts, unknown words are passed over. */
 export function parseResolvConf(text: string): ResolvConf {
   const servers: string[] = [];
   let search: string[] = [];

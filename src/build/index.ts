@@ -6,6 +6,7 @@ export type { CachePolicy, PrunedCache } from "./cache/cache-keeper.ts";
 export type * from "./calls.ts";
 export type * from "./context/context.ts";
 export type { FileTree } from "./context/file-tree.ts";
+export { type LayoutBlob, layoutArchive } from "./context/layout-archive.ts";
 export { openRepositories } from "./context/repositories.ts";
 export type { Times } from "./copy/layer-plan.ts";
 export { openBuilder } from "./open-builder.ts";

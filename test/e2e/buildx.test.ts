@@ -1,15 +1,17 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { type BuildRoom, openBuildRoom, printedBySteps } from "../support/build-room.ts";
 import { composeOfSid } from "../support/debian.ts";
 import { buildxConfig } from "../support/docker-buildx.ts";
 import { unless } from "../support/needs.ts";
+import { writeOciLayout } from "../support/oci-layout.ts";
 import { type Ran, run, until } from "../support/process.ts";
 import { startRegistry } from "../support/registry.ts";
+import { tarball } from "../support/tarball.ts";
 
 const ACCOUNT = { username: "ann", password: "s3cret" };
 const DOCKERFILE = `# syntax=docker/dockerfile:1
@@ -217,6 +219,24 @@ target "beside" {
     await must(["compose", "-p", "baked", "build"], { cwd: directory });
     const web = await must(["compose", "-p", "baked", "run", "--rm", "web"], { cwd: directory });
     assert.equal(web.stdout, "kept\n");
+  });
+
+  test("a layout of an image as a context, and as a stage's base", async () => {
+    const layout = join(room.work, "layout");
+    const [written] = writeOciLayout(layout, [
+      { tag: "v1", layers: [{ tar: tarball([{ name: "laid", data: "out\n" }]), packing: "zstd" }] },
+    ]);
+    const directory = room.contextOf("FROM base\nCOPY --from=again laid /again\n");
+    const words = ["base", "again"].flatMap((name) => [
+      "--build-context",
+      `${name}=oci-layout://${layout}:v1`,
+    ]);
+    const built = await build(...words, "-o", `type=local,dest=${join(room.work, "laid")}`, directory);
+    assert.ok(shown(built.stderr).includes("[context base] OCI load from client DONE"), built.stderr);
+    assert.equal(readFileSync(join(room.work, "laid/again"), "utf8"), "out\n");
+    rmSync(join(layout, "blobs/sha256", written?.layers[0]?.digest.slice(7) ?? ""));
+    await must(["image", "rm", "-f", written?.imageId ?? ""]);
+    assert.match(await refused(...words, directory), /not found/);
   });
 
   test("pushes with credentials, provenance, and caches in the registry", async () => {

@@ -107,6 +107,7 @@ function withoutSession(closed: AbortSignal): BuildkitSession {
     supports: () => false,
     directory: missing,
     upload: missing,
+    content: missing,
     credentialsOf: () => Promise.resolve(undefined),
     secret: () => Promise.resolve(undefined),
     agent: () => Promise.resolve(undefined),

@@ -6,16 +6,13 @@ import {
   type Descriptor,
   type Digest,
   digestOf,
-  encodeJson,
-  hexOf,
-  IMAGE_LAYOUT,
   type ImageId,
   type Platform,
   parseManifest,
   selectManifest,
 } from "../../oci/index.ts";
-import { TAR_END, tarHeader, tarPadding } from "../../tar/index.ts";
 import type { FileTree } from "./file-tree.ts";
+import { blobPath, type LayoutBlob, layoutArchive } from "./layout-archive.ts";
 
 const USUAL_TAG = "latest";
 /** Far above any manifest or config. */
@@ -53,7 +50,13 @@ export async function imageOfLayout(
     if (!isPlyError(error, "not-found")) throw error;
   }
   const blobs = [chosen.digest, manifest.config.digest, ...manifest.layers.map(({ digest }) => digest)];
-  await images.load(archiveOf(layout, chosen, blobs), { signal });
+  await images.load(
+    layoutArchive(
+      chosen,
+      blobs.map((digest) => blobOf(layout, digest)),
+    ),
+    { signal },
+  );
   return id;
 }
 
@@ -79,8 +82,16 @@ function parsed(layout: FileTree, path: string) {
   return parseManifest(bytes);
 }
 
-function blobPath(digest: Digest): string {
-  return `blobs/sha256/${hexOf(digest)}`;
+function blobOf(layout: FileTree, digest: Digest): LayoutBlob {
+  const path = blobPath(digest);
+  const node = fileAt(layout, path);
+  return {
+    digest,
+    size: node.size,
+    *read() {
+      for (const bytes of layout.read(path, node)) yield Buffer.from(bytes);
+    },
+  };
 }
 
 function fileAt(layout: FileTree, path: string) {
@@ -93,29 +104,4 @@ function* contentOf(layout: FileTree, path: string): Generator<Buffer> {
   const node = fileAt(layout, path);
   if (node.size > DOCUMENT_BYTES) throw new PlyError("limit", `${path} of the OCI layout is too large`);
   for (const bytes of layout.read(path, node)) yield Buffer.from(bytes);
-}
-
-/** An archive of this image alone, under no name. */
-async function* archiveOf(
-  layout: FileTree,
-  { mediaType, digest, size }: Descriptor,
-  blobs: readonly Digest[],
-): AsyncGenerator<Uint8Array> {
-  const documents = {
-    "oci-layout": IMAGE_LAYOUT,
-    "index.json": { schemaVersion: 2, manifests: [{ mediaType, digest, size }] },
-  };
-  for (const [path, value] of Object.entries(documents)) {
-    const bytes = encodeJson(value);
-    yield tarHeader({ path, type: "file", mode: 0o644, size: bytes.length });
-    yield bytes;
-    yield tarPadding(bytes.length);
-  }
-  for (const path of new Set(blobs.map(blobPath))) {
-    const node = fileAt(layout, path);
-    yield tarHeader({ path, type: "file", mode: 0o644, size: node.size });
-    for (const bytes of layout.read(path, node)) yield Buffer.from(bytes);
-    yield tarPadding(node.size);
-  }
-  yield TAR_END;
 }

@@ -9,8 +9,10 @@ import { type IgnoreFile, parseIgnoreFile } from "../../../dockerfile/index.ts";
 import type { Engine } from "../../../engine.ts";
 import { messageOf, PlyError } from "../../../error.ts";
 import { resolveInTree } from "../../../layer/index.ts";
+import { platformsOf } from "../../build-options.ts";
 import { fetchOptions } from "../../fetch-options.ts";
 import type { BuildkitSession, DirectoryFilter } from "../session/session.ts";
+import { imageOfStore } from "./layout-context.ts";
 import { lentForAddresses } from "./lent-secrets.ts";
 import { attributesAfter, type Order } from "./order.ts";
 import { imageOfDefinition } from "./result-definition.ts";
@@ -232,10 +234,12 @@ async function openOneNamed(
       });
     return { image: found };
   }
-  if (value.startsWith("oci-layout:"))
-    throw new PlyError("unsupported", `the context ${name}: ply takes OCI layouts from ply build alone`, {
-      hint: "load it first (docker load) and name the image with docker-image://",
-    });
+  const layout = after("oci-layout://");
+  if (layout !== undefined) {
+    const work = works.begin(`[context ${name}] OCI load from client`);
+    const [platform] = platformsOf((order.attributes.get("platform") ?? "").split(",").filter(Boolean));
+    return { image: await telling(work, () => imageOfStore(options, layout, platform)) };
+  }
   const lent = await lentForAddresses([value], { session, stack, signal });
   const work = works.begin(`[context ${name}] ${value}`);
   const how = fetchOptions({ ...lent, buildArgs });

@@ -2,7 +2,7 @@ import { isPlyError } from "../../../error.ts";
 import type { GrpcConnection } from "../../../grpc/index.ts";
 import { forwardedAgent } from "./agent.ts";
 import type { KnownFiles } from "./known-files.ts";
-import { credentials, getSecret, pull } from "./methods.ts";
+import { credentials, getSecret, pull, readContent } from "./methods.ts";
 import { receiveDirectory } from "./receive-directory.ts";
 import { sendDirectory, sendFile } from "./send-output.ts";
 import type { BuildkitSession, SessionCallOptions } from "./session.ts";
@@ -45,6 +45,14 @@ export function sessionOver(options: ClientOptions): BuildkitSession {
       const { host, pathname } = new URL(address);
       const metadata = { urlhost: host, urlpath: pathname };
       for await (const { data } of connection.call(pull, nothing(), { metadata, ...withEnd(given) }))
+        yield data;
+    },
+    async *content(store, digest, given) {
+      const metadata = { "buildkit-attachable-store-id": store };
+      const wanted = (async function* () {
+        yield { digest };
+      })();
+      for await (const { data } of connection.call(readContent, wanted, { metadata, ...withEnd(given) }))
         yield data;
     },
     async credentialsOf(domain, given) {

@@ -51,6 +51,12 @@ const SEND = "/moby.filesync.v1.FileSend/DiffCopy";
 export const sendCopy = method(SEND, Packet, Packet);
 /** Gives a file to the client. */
 export const sendBytes = method(SEND, Bytes, Bytes);
+/** What a content store has, in pieces (containerd, services/content/v1). */
+export const readContent = method(
+  "/containerd.services.content.v1.Content/Read",
+  message({ digest: text(1), offset: int64(2), size: int64(3) }),
+  message({ offset: int64(1), data: bytes(2) }),
+);
 export const pull = method("/moby.upload.v1.Upload/Pull", Bytes, Bytes);
 export const credentials = method(
   "/moby.filesync.v1.Auth/Credentials",

@@ -54,6 +54,8 @@ export interface BuildkitSession {
   ): AsyncGenerator<Uint8Array, void>;
   /** What the client offers at `http://buildkit-session/ID`: an archive or a Dockerfile from its stdin, as it is. Only once. */
   upload(address: string, options?: SessionCallOptions): AsyncGenerator<Uint8Array, void>;
+  /** A blob of a content store that the client offers under this id. Throws "not-found". */
+  content(store: string, digest: string, options?: SessionCallOptions): AsyncGenerator<Uint8Array, void>;
   /** What lets in to a registry, by the domain of an image's name; undefined: the client has nothing for it. */
   credentialsOf(domain: string, options?: SessionCallOptions): Promise<Credentials | undefined>;
   /** Undefined: the client has none of that id. */

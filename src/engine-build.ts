@@ -68,8 +68,18 @@ function hostSettingsOf({
   dnsOptions = [],
   devices = [],
   ulimits = [],
+  cgroupParent = "",
 }: RunSettings) {
-  return { ...(shmSize > 0 ? { shmSize } : {}), extraHosts, dns, dnsSearch, dnsOptions, devices, ulimits };
+  return {
+    ...(shmSize > 0 ? { shmSize } : {}),
+    cgroupParent,
+    extraHosts,
+    dns,
+    dnsSearch,
+    dnsOptions,
+    devices,
+    ulimits,
+  };
 }
 
 function stepsIn(containers: OpenContainers): RunCommand {

@@ -80,6 +80,7 @@ describe("create requests", () => {
       Sysctls: { "net.core.somaxconn": "9" },
       Devices: [{ PathOnHost: "/dev/fuse", PathInContainer: "/dev/f", CgroupPermissions: "r" }],
       DeviceCgroupRules: ["c 1:3 r"],
+      CgroupParent: "/builds",
       GroupAdd: ["audio"],
       ExtraHosts: ["a:1.2.3.4"],
       Dns: ["1.1.1.1"],

@@ -15,7 +15,6 @@ interface Rule {
 const HOST_RULES: readonly Rule[] = [
   { field: "LogConfig", what: "the log driver", asks: isRemoteLogDriver },
   { field: "StorageOpt", what: "storage options" },
-  { field: "CgroupParent", what: "the cgroup parent" },
 ];
 
 /** One line per setting that will not take effect. */

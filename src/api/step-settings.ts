@@ -6,7 +6,8 @@ import { resourcesOf } from "./resource-request.ts";
 
 /** What of a container's `HostConfig` holds for the steps of a build. Throws "invalid" for a field of the wrong type. */
 export function stepSettings(hostConfig: Fields): RunSettings {
-  const { shmSize, extraHosts, ulimits, devices, dns, dnsSearch, dnsOptions } = parseHostSettings(hostConfig);
+  const { shmSize, extraHosts, ulimits, devices, dns, dnsSearch, dnsOptions, cgroupParent } =
+    parseHostSettings(hostConfig);
   const settings: { readonly [Key in keyof RunSettings]: RunSettings[Key] | undefined } = {
     shmSize,
     extraHosts,
@@ -15,6 +16,7 @@ export function stepSettings(hostConfig: Fields): RunSettings {
     dns,
     dnsSearch,
     dnsOptions,
+    cgroupParent,
     resources: resourcesOf(hostConfig),
     securityOpt: texts(hostConfig, "SecurityOpt"),
     capAdd: texts(hostConfig, "CapAdd"),

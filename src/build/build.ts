@@ -79,6 +79,8 @@ export interface RunSettings {
   readonly resources?: Partial<Resources>;
   /** Directories of this host, `/host:/in[:ro]`. What is in them nobody watches: it is no part of a step's key. */
   readonly binds?: readonly string[];
+  /** `--cgroup-parent`: the cgroup that those of the steps are below; their results do not depend on it. */
+  readonly cgroupParent?: string;
   readonly shmSize?: number;
   readonly extraHosts?: readonly string[];
   readonly dns?: readonly string[];

@@ -16,6 +16,7 @@ import {
 } from "../runtime/index.ts";
 import type { Volumes } from "../volume/index.ts";
 import { cdiAdditions } from "./cdi-devices.ts";
+import { cgroupParentOf } from "./cgroup-parent.ts";
 import type { ContainerMount, ContainerRecord, HostOptions } from "./containers.ts";
 import { checkDns, parseExtraHost } from "./etc-files.ts";
 import { checkSysctls, type HostSettings, parseDeviceRule, rlimitOf } from "./host-settings.ts";
@@ -42,6 +43,7 @@ export async function checkSettings(
     uts: !shared.has("uts"),
   });
   checkDns(settings);
+  cgroupParentOf(settings);
   for (const line of settings.extraHosts ?? []) parseExtraHost(line);
   for (const rule of settings.deviceCgroupRules ?? []) parseDeviceRule(rule);
   await cdiAdditions(settings.cdiDevices ?? []);

@@ -31,6 +31,8 @@ export interface HostSettings {
   readonly usernsMode?: string;
   /** `host`, `private`; absent: as the cgroup layout has it. */
   readonly cgroupnsMode?: string;
+  /** The cgroup that its own is below: an absolute path from the root of each hierarchy. */
+  readonly cgroupParent?: string;
   /** Name of an OCI runtime. */
   readonly runtime?: string;
   readonly annotations?: Readonly<Record<string, string>>;

@@ -23,6 +23,7 @@ import {
   selinuxContexts,
 } from "../runtime/index.ts";
 import type { Volumes } from "../volume/index.ts";
+import { cgroupParentOf } from "./cgroup-parent.ts";
 import type { ContainerRecord, HostOptions } from "./containers.ts";
 import { etcMounts, etcMountsBeside, writeEtcFiles } from "./etc-files.ts";
 import { checkSettings, launchMounts, launchSettings } from "./host-launch.ts";
@@ -165,7 +166,7 @@ export async function prepareLaunch(
     apparmor: security.apparmor,
     selinux: security.selinux,
     noNewPrivileges: security.noNewPrivileges,
-    cgroupsPath: context.hasCgroups ? cgroupPathOf(record.id) : null,
+    cgroupsPath: context.hasCgroups ? cgroupPathOf(record.id, cgroupParentOf(host.settings ?? {})) : null,
     ownCgroupNamespace: ownsCgroupNamespace(host, context.unifiedCgroups),
     controlsDevices: context.limits.devices,
     limits: ociLimits(host.resources ?? NO_LIMITS, context.limits),

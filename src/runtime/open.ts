@@ -51,14 +51,16 @@ export interface OpenRuntimeOptions extends ProgramsOptions {
 
 const CGROUP_PARENT = "/ply";
 
-/** The cgroup of a container, below each hierarchy. */
-export function cgroupPathOf(id: string): string {
-  return `${CGROUP_PARENT}/${id}`;
+/** The cgroup of a container, below each hierarchy; `parent` is absolute and has no slash at its end. */
+export function cgroupPathOf(id: string, parent = CGROUP_PARENT): string {
+  return `${parent}/${id}`;
 }
 
 const EXEC_FIFO = "exec.fifo";
 /** In the bundle of a container that has another runtime than crun: the runtime's name. */
 const RUNTIME_FILE = "runtime";
+/** In the bundle of a container whose cgroup lies below another one: its path. */
+const CGROUP_FILE = "cgroup";
 
 /**
  * Finds crun (or runc) and conmon, looks at the host's cgroups and cures them where crun needs it. Files of
@@ -87,6 +89,7 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
   const filters = openSeccompCache(join(home, "seccomp"), usual.version);
   const sealed = openSealedRuntime(usual.path);
   const running = new Map<string, RuntimeProgram>();
+  const groups = new Map<string, string>();
   const restoreNull = keepNullDevice();
   const moves = hasCgroups
     ? favorQuickMoves(options.favorsQuickMoves !== false)
@@ -94,11 +97,18 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
   const announceMove = moves.isQuick ? () => undefined : openMoveAnnouncer(cgroups);
   const bundleOf = (id: string): string => join(bundlesDir, id);
   const statePath = (id: string): string => join(stateDir, id);
+  const cgroupOf = (id: string): string => {
+    const known = groups.get(id);
+    if (known !== undefined) return known;
+    const path = readText(join(bundleOf(id), CGROUP_FILE)) || cgroupPathOf(id);
+    groups.set(id, path);
+    return path;
+  };
   const exits = watchExits({
     exitDir,
     bundleOf,
     onLost: forceDelete,
-    oomKills: (id) => readOomKills(cgroups, cgroupPathOf(id)),
+    oomKills: (id) => readOomKills(cgroups, cgroupOf(id)),
   });
 
   function pidOf(id: string): number | undefined {
@@ -118,7 +128,7 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
 
   async function forceDelete(id: string): Promise<void> {
     // With v1 nothing that is frozen can be killed.
-    await freezer.thaw(cgroupPathOf(id));
+    await freezer.thaw(cgroupOf(id));
     await runTool((await programOf(id)).path, [...runtimeArgs, "delete", "--force", id]);
   }
 
@@ -129,6 +139,7 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
     // Sessions that have ended with it clear away what was theirs.
     removeSmallTree(bundleOf(id));
     running.delete(id);
+    groups.delete(id);
   }
 
   async function create(launch: LaunchOptions): Promise<RuntimeProcess> {
@@ -137,7 +148,7 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
     const bundle = bundleOf(id);
     const program = await programs.get(launch.runtime ?? "");
     running.set(id, program);
-    const bundled = writeBundle(bundle, launch.spec, program);
+    const bundled = writeBundle(id, launch.spec, program);
     bundled.catch(() => undefined);
     try {
       mkdirSync(bundle, { recursive: true, mode: 0o700 });
@@ -160,7 +171,7 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
       const bundle = await bundled.catch(() => undefined);
       // A runtime that failed has cleaned up after itself, as a rule.
       if (existsSync(statePath(id))) await forceDelete(id);
-      removeCgroup(cgroups, cgroupPathOf(id));
+      removeCgroup(cgroups, cgroupOf(id));
       removeFiles(id);
       throw bundle === undefined
         ? error
@@ -168,13 +179,17 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
     }
   }
 
-  async function writeBundle(bundle: string, given: LaunchOptions["spec"], { name, isCrun }: RuntimeProgram) {
+  async function writeBundle(id: string, given: LaunchOptions["spec"], { name, isCrun }: RuntimeProgram) {
+    const bundle = bundleOf(id);
     const spec = await given;
+    const cgroup = spec.linux.cgroupsPath ?? cgroupPathOf(id);
+    groups.set(id, cgroup);
     if (spec.linux.resources?.cpu?.realtimeRuntime) grantRealtime(cgroups, spec.linux.cgroupsPath ?? "");
     const final = isCrun ? await filters.apply(spec) : spec;
     mkdirSync(bundle, { recursive: true, mode: 0o700 });
     writeFileSync(join(bundle, "config.json"), JSON.stringify(final), { mode: 0o600 });
     if (name !== "crun") writeFileSync(join(bundle, RUNTIME_FILE), name);
+    if (cgroup !== cgroupPathOf(id)) writeFileSync(join(bundle, CGROUP_FILE), cgroup);
     return { spec, isCompiled: final !== spec };
   }
 
@@ -202,8 +217,7 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
     const { pids, ...others } = given;
     const isUnbounded = pids !== undefined && pids.limit < 0;
     // crun writes -1 as it is, which the kernel does not take.
-    if (isUnbounded)
-      await writeLimit(cgroups, cgroupPathOf(id), { controller: "pids", file: "pids.max" }, "max");
+    if (isUnbounded) await writeLimit(cgroups, cgroupOf(id), { controller: "pids", file: "pids.max" }, "max");
     await writeFile(path, JSON.stringify(isUnbounded ? others : given), { mode: 0o600 });
     try {
       const args = [...runtimeArgs, "update", "--resources", path, id];
@@ -223,7 +237,7 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
   }
 
   async function members(id: string): Promise<number[]> {
-    return processIds(cgroups, hasCgroups ? cgroupPathOf(id) : null, pidOf(id) ?? 0);
+    return processIds(cgroups, hasCgroups ? cgroupOf(id) : null, pidOf(id) ?? 0);
   }
 
   async function remove(id: string): Promise<void> {
@@ -232,10 +246,10 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
     if (pid === undefined && existsSync(bundleOf(id))) await endUnfinishedLaunch(bundleOf(id));
     const isRunning = pid !== undefined && !existsSync(join(exitDir, id));
     // In the usual case all that is left of the process is a directory or two: no need for the runtime.
-    if (isRunning || !removeCgroup(cgroups, cgroupPathOf(id))) {
+    if (isRunning || !removeCgroup(cgroups, cgroupOf(id))) {
       if (existsSync(statePath(id))) await forceDelete(id);
       if (isRunning) await exits.wait(id).catch(() => undefined);
-      removeCgroup(cgroups, cgroupPathOf(id));
+      removeCgroup(cgroups, cgroupOf(id));
     }
     removeSmallTree(statePath(id));
     removeFiles(id);
@@ -258,12 +272,12 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<OciRunti
     start,
     kill,
     resize: (id, size) => resizeTerminal(join(bundleOf(id), "ctl"), size),
-    pause: (id) => freezer.freeze(cgroupPathOf(id)),
-    resume: (id) => freezer.thaw(cgroupPathOf(id)),
-    isPaused: (id) => freezer.isFrozen(cgroupPathOf(id)),
+    pause: (id) => freezer.freeze(cgroupOf(id)),
+    resume: (id) => freezer.thaw(cgroupOf(id)),
+    isPaused: (id) => freezer.isFrozen(cgroupOf(id)),
     update,
     usage: async (id, { ownNetwork }) =>
-      readUsage(cgroups, cgroupPathOf(id), { pid: pidOf(id) ?? 0, ownNetwork, at: Date.now() }),
+      readUsage(cgroups, cgroupOf(id), { pid: pidOf(id) ?? 0, ownNetwork, at: Date.now() }),
     processOf,
     processIds: members,
     announceExec: announceMove,

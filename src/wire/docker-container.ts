@@ -108,6 +108,7 @@ export interface DockerHostConfig {
   readonly UTSMode?: string;
   readonly UsernsMode?: string;
   readonly CgroupnsMode?: string;
+  readonly CgroupParent?: string;
   readonly Annotations?: Readonly<Record<string, string>>;
   readonly MaskedPaths?: readonly string[] | null;
   readonly ReadonlyPaths?: readonly string[] | null;

@@ -93,6 +93,7 @@ const SAMPLES: Readonly<Record<string, readonly [value?: string, ...more: string
   "cap-add": ["SYS_ADMIN"],
   "cap-drop": ["CHOWN"],
   cgroupns: ["private"],
+  "cgroup-parent": ["/builds"],
   cidfile: ["DIR/cid"],
   "cpu-period": ["100000"],
   "cpu-quota": ["50000"],

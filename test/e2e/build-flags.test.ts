@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { type BuildRoom, openBuildRoom } from "../support/build-room.ts";
 import { unless } from "../support/needs.ts";
-import { must } from "../support/process.ts";
+import { must, run } from "../support/process.ts";
 
 describe("flags of ply build", { skip: unless("root", "git") }, () => {
   let room: BuildRoom;
@@ -180,5 +180,47 @@ FROM for-$TARGETARCH
     const refused = await room.engine.ply(["build", "--format", "json", directory]);
     assert.match(refused.stderr, /invalid argument "json" for "--format" flag/);
     await room.engine.must(["build", "-q", "--format", "docker", directory]);
+  });
+
+  test("steps and containers run below the cgroup that they are given, and leave nothing there", async () => {
+    const parent = `/ply-test-${process.pid}`;
+    const own = new RegExp(`:${parent}/[0-9a-f]{64}$`, "m");
+    const groups = () =>
+      run("find", ["/sys/fs/cgroup", "-maxdepth", "4", "-path", `*${parent}/*`, "-type", "d"]);
+    try {
+      const text = "FROM bb:1\nRUN true\n";
+      const flags = ["--no-cache", "--cgroup-parent", parent, room.contextOf(text)];
+      const detached = [
+        "run",
+        "-d",
+        "--network",
+        "none",
+        "--cgroup-parent",
+        parent.slice(1),
+        "bb:1",
+        "sleep",
+        "1000",
+      ];
+      await room.engine.must(["build", "--network", "none", ...flags]);
+      // A runtime leaves the cgroups above its own.
+      const made = ["/sys/fs/cgroup", "-maxdepth", "2", "-name", parent.slice(1)];
+      assert.notEqual((await run("find", made)).stdout, "");
+      const id = (await room.engine.must(detached)).stdout.trim();
+      const inspected = ["inspect", "-f", "{{.State.Pid}} {{.HostConfig.CgroupParent}}", id];
+      const [number, given] = (await room.engine.must(inspected)).stdout.trim().split(" ");
+      assert.equal(given, parent.slice(1));
+      assert.match(readFileSync(`/proc/${number}/cgroup`, "utf8"), own);
+      assert.match((await room.engine.must(["stats", "--no-stream", id])).stdout, /[1-9]\S*B \/ /);
+      await room.engine.restart("SIGKILL");
+      await room.engine.must(["pause", id]);
+      await room.engine.must(["unpause", id]);
+      assert.equal((await room.engine.must(["top", id])).stdout.split("\n").length, 3);
+      await room.engine.must(["rm", "-f", id]);
+      assert.equal((await groups()).stdout, "");
+      const refused = await room.engine.ply(["run", "--cgroup-parent", "../x", "bb:1", "true"]);
+      assert.match(refused.stderr, /invalid cgroup parent "\.\.\/x"/);
+    } finally {
+      await run("find", ["/sys/fs/cgroup", "-depth", "-maxdepth", "2", "-name", parent.slice(1), "-delete"]);
+    }
   });
 });

@@ -28,7 +28,6 @@ export const FLAGS: Readonly<Record<string, Readonly<Record<string, string>>>> =
   create: {
     "blkio-weight": KERNEL,
     "blkio-weight-device": KERNEL,
-    "cgroup-parent": "left out, with a warning",
     "cpu-count": WINDOWS,
     "cpu-percent": WINDOWS,
     "disable-content-trust": "the client's own",
@@ -64,7 +63,6 @@ export const FLAGS: Readonly<Record<string, Readonly<Record<string, string>>>> =
     scope: "`swarm` needs one",
   },
   build: {
-    "cgroup-parent": "left out, with a warning",
     "disable-content-trust": "the client's own",
     isolation: WINDOWS,
   },

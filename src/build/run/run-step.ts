@@ -94,6 +94,7 @@ function settingInputs(run: RunSettings = {}): StepInput[] {
   const {
     network: _network,
     resources: _resources,
+    cgroupParent: _parent,
     binds: _binds,
     allowInsecure: _insecure,
     allowHostNetwork: _host,

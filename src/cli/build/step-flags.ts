@@ -10,11 +10,7 @@ export const STEP_FLAGS = {
   "add-host": HOST_FLAGS["add-host"],
   "cap-add": CONTAINER_FLAGS["cap-add"],
   "cap-drop": CONTAINER_FLAGS["cap-drop"],
-  "cgroup-parent": {
-    kind: "string",
-    value: "CGROUP",
-    help: "Left out, with a warning: steps have their own",
-  },
+  "cgroup-parent": HOST_FLAGS["cgroup-parent"],
   "cpu-period": RESOURCE_FLAGS["cpu-period"],
   "cpu-quota": RESOURCE_FLAGS["cpu-quota"],
   "cpu-shares": RESOURCE_FLAGS["cpu-shares"],

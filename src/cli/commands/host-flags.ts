@@ -48,6 +48,11 @@ export const HOST_FLAGS = {
   pid: { kind: "string", value: "MODE", help: "PID namespace: host, container:NAME" },
   uts: { kind: "string", value: "host", help: "Namespace of the host name" },
   userns: { kind: "string", value: "MODE", help: "User namespace: host, remap[:USER], auto[:size=N]" },
+  "cgroup-parent": {
+    kind: "string",
+    value: "CGROUP",
+    help: "The cgroup that its own is below, from the root: /builds",
+  },
   cgroupns: { kind: "string", choices: ["host", "private"], help: "Cgroup namespace" },
   annotation: { kind: "list", value: "KEY=VALUE", help: "Annotation for the OCI runtime" },
   ...HEALTH_FLAGS,
@@ -89,6 +94,7 @@ export function hostFlagsHostConfig(flags: HostFlags): DockerHostConfig {
     UTSMode: flags.uts,
     UsernsMode: flags.userns,
     CgroupnsMode: flags.cgroupns,
+    CgroupParent: flags["cgroup-parent"],
     OnUnhealthy: flags["on-unhealthy"],
   };
   const maps = {

@@ -118,7 +118,7 @@ RUN --mount=type=ssh,id=absent test -z "$SSH_AUTH_SOCK"
     assert.match(said, / key-of-the-test \(ED25519\)/);
     assert.match(said, /socket 600/);
     assert.match(said, /word of the secret/);
-    await until("its socket is gone", () => readdirSync(join(room.engine.runRoot, "agents")).length === 0);
+    await until("its socket is gone", () => readdirSync(join(room.engine.runRoot, "build")).length === 0);
     const required = room.contextOf("FROM bb:1\nRUN --mount=type=secret,id=no,required=true true\n");
     const failed = await docker(["build", required]);
     assert.match(failed.stderr, /secret no: not found/);

@@ -53,7 +53,8 @@ export function createSessions({ runRoot }: { readonly runRoot: string }): OpenS
         ...offer,
         connection,
         closed: ended.signal,
-        agentDirectory: join(runRoot, "agents"),
+        // What builds have there goes with an engine that starts.
+        agentDirectory: join(runRoot, "build"),
         known,
       }),
     );

@@ -261,7 +261,9 @@ function hooksOf(options: SpecOptions): { readonly hooks?: OciHooks } {
 /** Nothing else would keep the container from a host's device that its image has a node of. The runtime undoes what we mount so. */
 function withoutDevices({ rootfs, readOnlyRootfs }: SpecOptions): OciHook {
   const options = `remount,bind,nodev${readOnlyRootfs ? ",ro" : ""}`;
-  return { path: "/bin/mount", args: ["mount", "-o", options, rootfs] };
+  // It reads the state that it is given first: crun fails with EPIPE when a hook has ended before it was told (1.8).
+  const script = 'while read -r _; do :; done; exec /bin/mount -o "$1" "$2"';
+  return { path: "/bin/sh", args: ["sh", "-c", script, "sh", options, rootfs] };
 }
 
 function namespacesOf(options: SpecOptions): { readonly type: string; readonly path?: string }[] {

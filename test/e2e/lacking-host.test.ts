@@ -42,7 +42,7 @@ describe("hosts that lack something", { skip }, () => {
     await using engine = await startEngine({ within: without("umount /sys/fs/cgroup/memory") });
     await importBusybox(engine);
     const ran = await hello(engine, "-m", "64m", "--pids-limit", "50");
-    assert.equal(ran.stdout, "hello\n");
+    assert.equal(ran.stdout, "hello\n", ran.stderr);
     assert.equal(ran.code, 0);
     assert.match(
       ran.stderr,
@@ -63,7 +63,7 @@ describe("hosts that lack something", { skip }, () => {
     await using engine = await startEngine({ within: without("umount -R -l /sys/fs/cgroup") });
     await importBusybox(engine);
     const ran = await hello(engine, "-m", "64m", "--cpus", "1");
-    assert.deepEqual([ran.stdout, ran.code], ["hello\n", 0]);
+    assert.deepEqual([ran.stdout, ran.code], ["hello\n", 0], ran.stderr);
     assert.match(ran.stderr, /memory limit capabilities/);
     assert.match(ran.stderr, /CPU CFS scheduler/);
     assert.match(engine.log(), /no cgroups are mounted/);
@@ -102,7 +102,7 @@ describe("hosts that lack something", { skip }, () => {
       "-c",
       "busybox cat /dev0; busybox mknod x b 1 0; echo hello",
     ]);
-    assert.equal(ran.stdout, "hello\n");
+    assert.equal(ran.stdout, "hello\n", ran.stderr);
     assert.match(ran.stderr, /'\/dev0': Permission denied/);
     assert.match(ran.stderr, /mknod: x: Operation not permitted/);
     assert.match(engine.log(), /device nodes of images do not open/);
@@ -162,7 +162,7 @@ describe("hosts that lack something", { skip }, () => {
     await using engine = await startEngine({ within: without("mount -t tmpfs none /usr/share/containers") });
     await importBusybox(engine);
     const ran = await hello(engine);
-    assert.deepEqual([ran.stdout, ran.code], ["hello\n", 0]);
+    assert.deepEqual([ran.stdout, ran.code], ["hello\n", 0], ran.stderr);
     assert.match(ran.stderr, /no seccomp profile was found on this host: the container runs unconfined/);
     const seccomp = (await doctor(engine)).check("seccomp");
     assert.deepEqual([seccomp?.state, seccomp?.cure?.startsWith("apt-get install")], ["limited", true]);

@@ -1,3 +1,4 @@
+import { shownPath } from "../../tar/index.ts";
 import type { PlyBuildDifference, PlyBuildWhy } from "../../wire/index.ts";
 import type { StepInput } from "./cache.ts";
 
@@ -200,11 +201,11 @@ function sourceOf(target: string, { origins, base }: StepTrace): string {
     const isWithin = prefix === "" || path === prefix || path.startsWith(`${prefix}/`);
     if (isWithin && prefix.length >= (best?.[0].length ?? 0)) best = origin;
   }
-  if (best === undefined) return Buffer.from(target, "latin1").toString("utf8");
+  if (best === undefined) return shownPath(target);
   const below = path.slice(best[0].length).replace(/^\/+/, "");
   const source =
     best[1] === "" || best[1].endsWith(":")
       ? `${best[1]}${below}`
       : [best[1], below].filter(Boolean).join("/");
-  return Buffer.from(source === "" ? "." : source, "latin1").toString("utf8");
+  return shownPath(source === "" ? "." : source);
 }

@@ -13,6 +13,7 @@ const missing = method("/test.Echo/Missing", Words, Words);
 const count = method("/test.Echo/Count", Words, Words);
 const sum = method("/test.Echo/Sum", Data, Words);
 const echo = method("/test.Echo/Echo", Data, Data);
+/** `count`: whether its messages come one at a time. */
 const endless = method("/test.Echo/Endless", Words, Data);
 
 let endlessSent = 0;
@@ -35,9 +36,13 @@ const methods = [
   serve(echo, async function* (requests) {
     for await (const { data } of requests) yield { data };
   }),
-  serve(endless, async function* (_requests, { signal }) {
+  serve(endless, async function* (requests, { signal }) {
     signal.addEventListener("abort", () => cancelled?.());
-    for (; !signal.aborted; endlessSent++) yield { data: new Uint8Array(10_000) };
+    for await (const { count } of requests)
+      for (; !signal.aborted; endlessSent++) {
+        yield { data: new Uint8Array(10_000) };
+        if (count > 0) await new Promise((resolve) => setImmediate(resolve));
+      }
   }),
 ];
 
@@ -110,22 +115,27 @@ test("streams of all kinds, many messages, big messages, calls side by side", as
   await Promise.all([counted(), summed(), echoed()]);
 });
 
-test("whoever does not read holds the other side up; leaving early cancels the call and no other", async () => {
-  using connection = await dial();
-  const ended = new Promise<void>((resolve) => {
-    cancelled = resolve;
+for (const [how, count] of [
+  ["at once", 0],
+  ["one at a time", 1],
+] as const)
+  test(`whoever does not read what comes ${how} holds the other side up; leaving early cancels the call and no other`, async () => {
+    using connection = await dial();
+    const ended = new Promise<void>((resolve) => {
+      cancelled = resolve;
+    });
+    endlessSent = 0;
+    const answers = connection.call(endless, of({ count }));
+    await answers.next();
+    for (let before = -1; before !== endlessSent; ) {
+      before = endlessSent;
+      await connection.ask(ask, { words: "still here" });
+      assert.ok(endlessSent < 1000, `${endlessSent} messages went nowhere`);
+    }
+    await answers.return();
+    await ended;
+    assert.equal((await connection.ask(ask, { words: "x" })).words, "x ");
   });
-  const answers = connection.call(endless, of({}));
-  await answers.next();
-  for (let before = -1; before !== endlessSent; ) {
-    before = endlessSent;
-    await connection.ask(ask, { words: "still here" });
-  }
-  assert.ok(endlessSent < 1000, `${endlessSent} messages went nowhere`);
-  await answers.return();
-  await ended;
-  assert.equal((await connection.ask(ask, { words: "x" })).words, "x ");
-});
 
 test("a signal, a lost connection and what the source throws end a call", async () => {
   using connection = await dial();

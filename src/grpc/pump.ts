@@ -13,23 +13,23 @@ export async function pumpMessages(stream: Duplex, messages: AsyncIterable<Uint8
   let batch: Uint8Array[] = [];
   let size = 0;
   let later: NodeJS.Immediate | undefined;
-  const flush = (): boolean => {
+  const flush = (): void => {
     clearImmediate(later);
     later = undefined;
-    if (batch.length === 0) return true;
+    if (batch.length === 0) return;
     const bytes = batch.length === 1 ? batch[0] : Buffer.concat(batch, size);
     batch = [];
     size = 0;
-    return isGone(stream) || stream.write(bytes);
+    if (!isGone(stream)) stream.write(bytes);
   };
   try {
     for await (const message of messages) {
       const frame = frameOf(message);
       batch.push(frame);
       size += frame.length;
-      if (size >= BATCH_BYTES) {
-        if (!flush()) await drained(stream);
-      } else later ??= setImmediate(flush);
+      if (size >= BATCH_BYTES) flush();
+      else later ??= setImmediate(flush);
+      if (stream.writableNeedDrain) await drained(stream);
       if (isGone(stream)) throw new PlyError("cancelled", "the other side is gone");
     }
     flush();

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { MAX_MESSAGE_BYTES } from "../../../grpc/index.ts";
+import { statusResponse } from "./control-messages.ts";
 import { createJournal, type Status } from "./journal.ts";
 import { createWorks } from "./vertexes.ts";
 
@@ -53,9 +55,29 @@ test("output that nobody reads is kept up to a bound", async () => {
   const [page] = await read(journal);
   assert.deepEqual(
     page?.logs?.map((log) => log.bytes?.length === bytes.length),
-    [true, true, true, true, true, false],
+    [true, true, true, true, false],
   );
   assert.match(String(page?.logs?.at(-1)?.bytes), /clipped/);
+});
+
+test("many small pieces of output are few enough for one message", async () => {
+  const journal = createJournal();
+  const vertex = `sha256:${"0".repeat(64)}`;
+  const timestamp = { seconds: 1.7e9, nanos: 999_999_999 };
+  for (let n = 0; n < 250_000; n++)
+    journal.add({ log: { vertex, timestamp, stream: 1, bytes: Buffer.from("line\n") } });
+  journal.close();
+  const [page = {}] = await read(journal);
+  assert.ok(statusResponse.encode(page).length < MAX_MESSAGE_BYTES);
+});
+
+test("all who wait are told of the end", async () => {
+  const journal = createJournal();
+  const readers = [read(journal), read(journal), read(journal)];
+  await Promise.resolve();
+  journal.add({ vertex: { digest: "d" } });
+  journal.close();
+  assert.equal((await Promise.all(readers)).flat().length, 1);
 });
 
 test("a reader waits for more, until it does not want to", async () => {

@@ -13,12 +13,17 @@ export interface Journal {
   }): void;
   /** Nothing more will be told. */
   close(): void;
-  /** What was told since the last read, together; waits for more until it is closed. What is read is gone. */
+  /**
+   * What was told since the last read, together; waits for more until it is closed. What is read is gone: of several
+   * readers each has a part.
+   */
   read(signal: AbortSignal): AsyncGenerator<Status, void>;
 }
 
 /** Output of steps that nobody reads is kept up to here; the rest is lost, which is said. */
 const UNREAD_LOG_BYTES = 4 * 1024 * 1024;
+/** What each piece of it takes besides its bytes, here and in the message that tells it. */
+const LOG_OVERHEAD_BYTES = 128;
 const CLIPPED = Buffer.from("\n[output clipped: it comes faster than it is read]\n");
 
 interface Page {
@@ -34,25 +39,37 @@ export function createJournal(): Journal {
   let logBytes = 0;
   let isEmpty = true;
   let isClosed = false;
-  let wake = (): void => undefined;
+  const waiting = new Set<() => void>();
+  const wakeAll = (): void => {
+    for (const wake of waiting) wake();
+  };
+  const changed = (signal: AbortSignal): Promise<void> =>
+    new Promise((resolve) => {
+      const wake = (): void => {
+        waiting.delete(wake);
+        signal.removeEventListener("abort", wake);
+        resolve();
+      };
+      waiting.add(wake);
+      signal.addEventListener("abort", wake);
+    });
   return {
     add({ vertex, status, log, warning }) {
       if (isClosed) return;
       if (vertex !== undefined) page.vertexes.push(vertex);
       if (status !== undefined) page.statuses.set(`${status.vertex} ${status.id}`, status);
       if (warning !== undefined) page.warnings.push(warning);
-      const size = log?.bytes?.length ?? 0;
       if (log !== undefined && logBytes <= UNREAD_LOG_BYTES) {
         page.logs.push(log);
-        logBytes += size;
+        logBytes += (log.bytes?.length ?? 0) + LOG_OVERHEAD_BYTES;
         if (logBytes > UNREAD_LOG_BYTES) page.logs.push({ ...log, bytes: CLIPPED });
       }
       isEmpty = false;
-      wake();
+      wakeAll();
     },
     close() {
       isClosed = true;
-      wake();
+      wakeAll();
     },
     async *read(signal) {
       while (!signal.aborted) {
@@ -65,10 +82,7 @@ export function createJournal(): Journal {
           continue;
         }
         if (isClosed) return;
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-          signal.addEventListener("abort", () => resolve(), { once: true });
-        });
+        await changed(signal);
       }
     },
   };

@@ -4,6 +4,7 @@ import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { isPlyError } from "../../../error.ts";
 import type { GrpcConnection } from "../../../grpc/index.ts";
+import { drained } from "../../exchange.ts";
 import { checkAgent, forwardAgent } from "./methods.ts";
 import type { ForwardedAgent, SessionCallOptions } from "./session.ts";
 
@@ -66,9 +67,7 @@ async function forward(connection: GrpcConnection, id: string, socket: Socket): 
       metadata: { "buildkit.ssh.id": id },
       signal: gone.signal,
     });
-    for await (const { data } of answers)
-      if (!socket.write(data))
-        await new Promise((resolve) => socket.once("drain", resolve).once("close", resolve));
+    for await (const { data } of answers) if (!socket.write(data)) await drained(socket, gone.signal);
     socket.end();
   } catch {
     socket.destroy();

@@ -172,6 +172,25 @@ test("files that grow are cut, those that shrink are as long as they are", async
   });
 });
 
+test("a file that is nothing like what was said takes no room", async () => {
+  const size = 2 ** 52;
+  const method = serve(diffCopy, async function* (requests): AsyncGenerator<Out> {
+    yield { type: PACKET.stat, stat: { path: Buffer.from("a"), mode: 0o644, size } };
+    yield { type: PACKET.stat };
+    for await (const { id } of requests) {
+      yield { type: PACKET.data, id, data: Buffer.alloc(300_000) };
+      yield { type: PACKET.data, id };
+    }
+  });
+  await withClient([method], async (session) => {
+    const tar = session.directory("context", {});
+    const read = async () => {
+      for await (const _ of tar);
+    };
+    await assert.rejects(read(), { kind: "invalid", message: /less than it said/ });
+  });
+});
+
 test("thousands of files come in order, and no more than fits is asked for ahead", async () => {
   const files = Array.from({ length: 5000 }, (_, n) => file(`f${String(n).padStart(5, "0")}`, `${n}`));
   const large = Array.from({ length: 12 }, (_, n) =>

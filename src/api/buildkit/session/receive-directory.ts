@@ -1,6 +1,13 @@
 import { PlyError, throwIfAborted } from "../../../error.ts";
 import type { GrpcConnection, Read } from "../../../grpc/index.ts";
-import { MAX_ENTRIES, TAR_END, type TarHeaderFields, tarHeader, tarPadding } from "../../../tar/index.ts";
+import {
+  MAX_ENTRIES,
+  MAX_METADATA_BYTES,
+  TAR_END,
+  type TarHeaderFields,
+  tarHeader,
+  tarPadding,
+} from "../../../tar/index.ts";
 import { type Channel, createChannel } from "./channel.ts";
 import { orderChecker } from "./entry-order.ts";
 import type { KnownDirectory } from "./known-files.ts";
@@ -12,8 +19,11 @@ import { entryOfStat, wrong } from "./stat-entry.ts";
 const WINDOW_BYTES = 16 * 1024 * 1024;
 /** Smaller ones are passed on when they are whole, in the size that they have by then. */
 const WHOLE_BYTES = 1024 * 1024;
-/** A file may grow while it is read; it is cut. One that does not end is another matter. */
-const MAX_GROWTH_BYTES = 64 * 1024 * 1024;
+/**
+ * A file may grow while it is read: it is cut. It may shrink: where that is known too late, zeros make up for it. By more
+ * than this it is another file, or none that ends.
+ */
+const MAX_CHANGE_BYTES = 64 * 1024 * 1024;
 /** Pieces of the archive are joined to this. */
 const CHUNK_BYTES = 256 * 1024;
 
@@ -55,12 +65,12 @@ export async function* receiveDirectory(
       for (const piece of transfer.ready()) {
         held.push(piece);
         length += piece.length;
+        if (length < CHUNK_BYTES) continue;
+        yield Buffer.concat(held, length);
+        held = [];
+        length = 0;
+        onProgress?.(transfer.progress());
       }
-      if (length < CHUNK_BYTES) continue;
-      yield Buffer.concat(held, length);
-      held = [];
-      length = 0;
-      onProgress?.(transfer.progress());
     }
   } finally {
     requests.end();
@@ -81,6 +91,7 @@ function openTransfer(
   let head = 0;
   const asked = new Map<number, Coming>();
   let nextId = 0;
+  let metadataBytes = 0;
   /** How many of the queue were looked at for asking, and the bytes of those that were asked for. */
   let looked = 0;
   let window = 0;
@@ -92,6 +103,9 @@ function openTransfer(
   const begin = (stat: NonNullable<Read<typeof Packet>["stat"]>): void => {
     if (hasAll) throw new PlyError("invalid", "the client sends a file after the last");
     if (nextId >= MAX_ENTRIES) throw new PlyError("limit", `the client has more than ${MAX_ENTRIES} files`);
+    metadataBytes += metadataLength(stat);
+    if (metadataBytes > MAX_METADATA_BYTES)
+      throw new PlyError("limit", "the names and extended attributes of the client's files are too long");
     const entry = entryOfStat(stat);
     check(entry);
     const content = entry.size === 0 ? NOTHING : known.find(entry);
@@ -120,7 +134,7 @@ function openTransfer(
     }
     const left = Math.max(file.entry.size - file.received, 0);
     file.received += data.length;
-    if (file.received > file.entry.size + MAX_GROWTH_BYTES) throw wrong(file.entry.path, "more than it said");
+    if (file.received > file.entry.size + MAX_CHANGE_BYTES) throw wrong(file.entry.path, "more than it said");
     if (left > 0) file.chunks.push(data.subarray(0, left));
     bytes += data.length;
   };
@@ -184,12 +198,18 @@ function openTransfer(
   };
 }
 
+function metadataLength({ path, linkName, xattrs }: NonNullable<Read<typeof Packet>["stat"]>): number {
+  let length = path.length + linkName.length;
+  for (const [name, value] of xattrs) length += name.length + value.length;
+  return length;
+}
+
 /** What there is of a file, behind its header. */
 function* passOn(file: Coming): Generator<Uint8Array> {
   const { entry, chunks } = file;
   const have = Math.min(file.received, entry.size);
-  // Of a file that became shorter, if it is known in time; else zeros make up for it.
   const size = file.isWhole && !file.isBegun ? have : entry.size;
+  if (file.isWhole && size - have > MAX_CHANGE_BYTES) throw wrong(entry.path, "less than it said");
   if (!file.isBegun) yield tarHeader({ ...entry, size });
   file.isBegun = true;
   file.chunks = [];

@@ -11,8 +11,14 @@ import type { Chart } from "./report.ts";
 
 const BASE = "localhost/bench-base:1";
 
-/** Ten RUN steps on a machine that has never made them, from the cache in an image of a registry: ply and BuildKit alone know such. */
+/** From caches in a registry, on a machine that has never made the steps: ply and BuildKit alone know such. */
 export async function benchBuildCache(work: string, rounds: number): Promise<Chart[]> {
+  return [...(await benchRuns(join(work, "one"), rounds)), await benchStages(join(work, "two"), rounds)];
+}
+
+/** Ten RUN steps, with the base here. */
+async function benchRuns(work: string, rounds: number): Promise<Chart[]> {
+  mkdirSync(work);
   await using registry = await startRegistry();
   await using stack = new AsyncDisposableStack();
   const peers = stack.use(await startPeers(work, [startPly("erofs"), startBuildKit]));
@@ -44,4 +50,52 @@ export async function benchBuildCache(work: string, rounds: number): Promise<Cha
       }),
     );
   return charts;
+}
+
+/** One file of a stage on a large base, when nothing is here: neither the bases nor what the stages made. */
+async function benchStages(work: string, rounds: number): Promise<Chart> {
+  mkdirSync(work);
+  await using registry = await startRegistry();
+  await using stack = new AsyncDisposableStack();
+  const peers = stack.use(await startPeers(work, [startPly("erofs"), startBuildKit]));
+  await newest.open(work);
+  stack.defer(() => newest.close(work));
+  const imageOf = (peer: Peer, name: string) => `${registry.host}/${peer.name.replace(/\W/g, "")}/${name}:1`;
+  const contextOf = (peer: Peer, name: string, lines: readonly string[]) => {
+    const directory = join(work, peer.name.replace(/\W/g, ""), name);
+    mkdirSync(directory, { recursive: true });
+    writeFileSync(join(directory, "Dockerfile"), [...lines, ""].join("\n"));
+    writeFileSync(join(directory, "main.c"), "int main() {}\n");
+    return directory;
+  };
+  const build = (peer: Peer, name: string, directory: string, ...flags: string[]) =>
+    call(peer, "build", "-q", "--network", "host", ...flags, "-t", imageOf(peer, name), directory);
+  const results = new Map<Peer, string>();
+  for (const peer of peers) {
+    const [small, toolchain] = [imageOf(peer, "small"), imageOf(peer, "toolchain")];
+    await feed(peer, tarball(busyboxMembers()), "import", "-c", "ENV PATH=/bin", "-", small);
+    const large = [`FROM ${small}`, "RUN head -c 200000000 /dev/urandom > /toolchain"];
+    await build(peer, "toolchain", contextOf(peer, "toolchain", large));
+    const lines = [`FROM ${toolchain} AS tools`, "WORKDIR /src", "COPY main.c .", "RUN cat main.c > /tool"];
+    const directory = contextOf(peer, "result", [...lines, `FROM ${small}`, "COPY --from=tools /tool /tool"]);
+    results.set(peer, directory);
+    // BuildKit in a dockerd writes no cache of its own; what an image of it carries knows the other stages too.
+    const to = peer.name.startsWith("ply")
+      ? `type=registry,ref=${imageOf(peer, "cache")},mode=max`
+      : "type=inline";
+    await build(peer, "result", directory, "--cache-to", to);
+    for (const image of [small, toolchain, imageOf(peer, "result")]) await call(peer, "push", "-q", image);
+  }
+  return await alternate(
+    "build: one file of a stage on 200 MB, from a cache in a registry",
+    peers,
+    rounds,
+    async (peer) => {
+      for (const name of ["result", "toolchain", "small"])
+        await call(peer, "rmi", "-f", imageOf(peer, name)).catch(() => undefined);
+      await call(peer, "builder", "prune", "-af");
+      const cache = imageOf(peer, peer.name.startsWith("ply") ? "cache" : "result");
+      return timed(() => build(peer, "result", results.get(peer) ?? "", "--cache-from", cache));
+    },
+  );
 }

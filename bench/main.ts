@@ -11,7 +11,7 @@
  *   npm run bench -- logs     what a container printed, 100 MB of it and a gigabyte
  *   npm run bench -- images   the list of 500 images
  *   npm run bench -- build    30 COPY steps, 20,000 files, ten RUN steps, and all of it cached
- *   npm run bench -- build-cache  ten RUN steps on a machine that has only the base, from a cache in a registry
+ *   npm run bench -- build-cache  ten RUN steps on a machine that has only the base, and one file of a large stage on one that has nothing, from a cache in a registry
  *   npm run bench             all of them
  * Options: --rounds N, --only IMAGE (debian, files, of pull also layers) or, of the network, --only run or throughput, --peer PART-OF-A-NAME, --out DIR. Times are whole processes, as a user waits for them.
  */

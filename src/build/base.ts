@@ -148,6 +148,8 @@ async function remoteBase(
   try {
     return await known;
   } catch (error) {
+    // A build that begins again asks again.
+    remoteBases.delete(key);
     if (!(error instanceof PlyError)) throw error;
     throw unreachable(error, name, session, step);
   }

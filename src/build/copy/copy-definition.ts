@@ -35,7 +35,9 @@ export function defineCopy(
 }
 
 /** Whether a copy is looked up by its definition: it saves fetching layers, or reading them. */
-export function isRecalled({ root, session: { supply } }: StageWork, origin: CopyOrigin): boolean {
+export function isRecalled({ root, session }: StageWork, origin: CopyOrigin): boolean {
+  const { supply, options } = session;
+  if (options.noCache === true) return false;
   if (!root.isHere) return true;
   // While a layer below is being made, waiting for its name would take longer.
   return "layers" in origin && (root.isSettled || !origin.layers.every(supply.isHere));

@@ -7,6 +7,7 @@ export { type Directives, syntaxOf } from "./directive.ts";
 export type { BaseFacts } from "./facts.ts";
 export { type Heredoc, heredocText, parseHeredoc } from "./heredoc.ts";
 export {
+  cleanPath,
   IGNORE_FILES,
   type IgnoreFile,
   type IgnoreRule,

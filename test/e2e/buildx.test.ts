@@ -39,7 +39,7 @@ describe("docker build with buildx", {
     context = room.contextOf(DOCKERFILE, {
       kept: "kept\n",
       "left.log": "left\n",
-      ".dockerignore": "*.log\n",
+      ".dockerignore": "# c\n\n  /*.log/ \n",
     });
   });
   after(() => room[Symbol.asyncDispose]());

@@ -5,7 +5,7 @@ import type {
   ContextSource,
   FileTree,
 } from "../../../build/index.ts";
-import { type IgnoreFile, parseIgnoreFile } from "../../../dockerfile/index.ts";
+import { cleanPath, type IgnoreFile, type IgnoreRule, parseIgnoreFile } from "../../../dockerfile/index.ts";
 import type { Engine } from "../../../engine.ts";
 import { messageOf, PlyError } from "../../../error.ts";
 import { resolveInTree } from "../../../layer/index.ts";
@@ -160,10 +160,17 @@ async function directoryTree(
 ): Promise<FileTree> {
   const work = options.works.begin(title);
   return await telling(work, async () => {
-    const filter = ignore === undefined ? {} : { exclude: ignore.rules.map(({ text }) => text) };
+    const filter = ignore === undefined ? {} : { exclude: ignore.rules.flatMap(sentPattern) };
     const archive = await sent(options, name, filter, [work, "context"]);
     return mainOf(stack.use(await openAlone(options, { archive })), name);
   });
+}
+
+/** A rule as clients match it: they take paths as they are. */
+function sentPattern({ text }: IgnoreRule): string[] {
+  const [, exception = "", pattern = ""] = /^(!?)(.*)$/s.exec(text) ?? [];
+  const path = cleanPath(pattern.trim());
+  return path === "" ? [] : [exception + path];
 }
 
 /** Rules of a client's directory; undefined: it has none. */

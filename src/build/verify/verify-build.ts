@@ -145,9 +145,10 @@ function notReproducible(
       ...differences.slice(0, PATHS_TOLD).map((each) => `  ${differenceText(each)}`),
       ...more(differences.length - PATHS_TOLD, "  "),
     ]);
-  const isOfTimes = deviations.every(({ differences }) =>
-    differences.every(({ what }) => Array.isArray(what) && what.every((aspect) => aspect === "mtime")),
-  );
+  const all = deviations.flatMap(({ differences }) => differences);
+  const isOfTimes =
+    all.length > 0 &&
+    all.every(({ what }) => typeof what !== "string" && what.every((aspect) => aspect === "mtime"));
   return new PlyError(
     "conflict",
     [

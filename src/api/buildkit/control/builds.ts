@@ -26,8 +26,12 @@ export interface Build {
   exporterResponse: ReadonlyMap<string, string>;
 }
 
+/** What there is to show of a request. */
+export type ShownRequest = Pick<SolveRequest, "frontend" | "frontendAttributes" | "exporters">;
+
 /** A build that is over, as it is remembered until the engine ends. */
-export interface EndedBuild extends Pick<Build, "ref" | "request" | "createdAt" | "exporterResponse"> {
+export interface EndedBuild extends Pick<Build, "ref" | "createdAt" | "exporterResponse"> {
+  readonly request: ShownRequest;
   readonly counts: Works["counts"];
   readonly completedAt: number;
   readonly error: GrpcStatus | undefined;
@@ -85,13 +89,12 @@ export function openBuilds(clock: () => number): Builds {
       build.journal.close();
       builds.delete(ref);
       lingering.set(ref, build);
-      setTimeout(() => lingering.delete(ref), LINGERING_MS).unref();
+      setTimeout(() => {
+        if (lingering.get(ref) === build) lingering.delete(ref);
+      }, LINGERING_MS).unref();
       if (request.isInternal) return;
-      const { counts } = works;
-      ended = [
-        ...ended.slice(1 - REMEMBERED),
-        { ref, request, counts: { ...counts }, createdAt, completedAt: clock(), error, exporterResponse },
-      ];
+      const over = { counts: { ...works.counts }, completedAt: clock(), error, exporterResponse };
+      ended = [...ended.slice(1 - REMEMBERED), { ref, request: shownOf(request), createdAt, ...over }];
     },
     get(ref, signal) {
       const missing = () => new PlyError("not-found", `no such job ${ref}`);
@@ -102,5 +105,23 @@ export function openBuilds(clock: () => number): Builds {
     forget(ref) {
       ended = ended.filter((build) => build.ref !== ref);
     },
+  };
+}
+
+/** Longer values are nothing that people read. */
+const SHOWN_CHARACTERS = 4096;
+
+/** Without what may be secret (build arguments) or large: it is kept for long. */
+export function shownOf({ frontend, frontendAttributes, exporters }: SolveRequest): ShownRequest {
+  const isShort = ([, value]: readonly [string, string]) => value.length <= SHOWN_CHARACTERS;
+  return {
+    frontend,
+    frontendAttributes: new Map(
+      [...frontendAttributes].filter(isShort).filter(([name]) => !name.startsWith("build-arg:")),
+    ),
+    exporters: exporters.map(({ type, attributes }) => ({
+      type,
+      attributes: new Map([...attributes].filter(isShort)),
+    })),
   };
 }

@@ -1,5 +1,5 @@
 import type { Given, Read } from "../../../grpc/index.ts";
-import type { Build, Builds, EndedBuild } from "./builds.ts";
+import { type Builds, type EndedBuild, shownOf } from "./builds.ts";
 import type { HistoryRecord, historyEvent, historyRequest } from "./control-messages.ts";
 import { timeOf } from "./vertexes.ts";
 
@@ -10,7 +10,10 @@ const COMPLETE = 1;
 /** The builds that run and those that this engine remembers, the newest first. */
 export function historyEvents(builds: Builds, request: Read<typeof historyRequest>): Event[] {
   const { ref, activeOnly, limit } = request;
-  const running = builds.running().map((build) => ({ type: STARTED, record: recordOf(build) }));
+  const running = builds.running().map(({ ref, request: asked, createdAt, works: { counts } }) => ({
+    type: STARTED,
+    record: recordOf({ ref, request: shownOf(asked), createdAt, counts }),
+  }));
   const ended = activeOnly
     ? []
     : builds.ended().map((build) => ({ type: COMPLETE, record: endedRecord(build) }));
@@ -20,18 +23,15 @@ export function historyEvents(builds: Builds, request: Read<typeof historyReques
 
 function recordOf({
   ref,
-  request,
-  works,
+  request: { frontend, frontendAttributes, exporters },
   createdAt,
-}: Pick<Build, "ref" | "request" | "createdAt"> & {
-  readonly works: { readonly counts: EndedBuild["counts"] };
-}): HistoryRecord {
-  const { counts } = works;
+  counts,
+}: Pick<EndedBuild, "ref" | "request" | "createdAt" | "counts">): HistoryRecord {
   return {
     ref,
-    frontend: request.frontend === "" ? "dockerfile.v0" : request.frontend,
-    frontendAttributes: shownAttributes(request.frontendAttributes),
-    exporters: request.exporters,
+    frontend: frontend === "" ? "dockerfile.v0" : frontend,
+    frontendAttributes,
+    exporters,
     createdAt: timeOf(createdAt),
     cachedSteps: counts.cached,
     totalSteps: counts.total,
@@ -42,14 +42,9 @@ function recordOf({
 function endedRecord(build: EndedBuild): HistoryRecord {
   const { error, completedAt, exporterResponse } = build;
   return {
-    ...recordOf({ ...build, works: build }),
+    ...recordOf(build),
     completedAt: timeOf(completedAt),
     exporterResponse,
     ...(error === undefined ? {} : { error: { code: error.code, message: error.message } }),
   };
-}
-
-/** Values of build arguments may be secret: clients that list builds need none of them. */
-function shownAttributes(attributes: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
-  return new Map([...attributes].filter(([name]) => !name.startsWith("build-arg:")));
 }

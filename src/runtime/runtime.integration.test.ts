@@ -406,8 +406,12 @@ describe("crun under conmon", { skip: reason, timeout: 60_000 }, () => {
 
   test("containers of an engine that was killed go on; the next one hears of their exit", async () => {
     const script = join(dir, "engine.ts");
-    const spec = await specOf(["sh", "-c", "while [ ! -e /tmp/go ]; do sleep 0.01; done; echo done; exit 5"]);
     const id = `test-${process.pid}-orphan`;
+    const spec = await specOf(
+      ["sh", "-c", "while [ ! -e /tmp/go ]; do sleep 0.01; done; echo done; exit 5"],
+      // Without, crun makes one of its own choice, which nobody takes away.
+      { cgroupsPath: runtime.hasCgroups ? cgroupPathOf(id) : null },
+    );
     await writeFile(join(dir, "spec.json"), JSON.stringify(spec));
     await writeFile(
       script,

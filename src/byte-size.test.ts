@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { formatBinarySize, formatSize, parseDiskSize, parseMemorySize } from "./byte-size.ts";
+import { formatBinarySize, formatSize, parseDiskSize, parseLogSize, parseMemorySize } from "./byte-size.ts";
 
 describe("sizes", () => {
   for (const [bytes, text] of [
@@ -60,14 +60,22 @@ describe("sizes", () => {
       "512": 512,
       "2kb": 2048,
       "7B": 7,
+      ".5g": 2 ** 29,
+      "1.g": 2 ** 30,
     };
     for (const [text, bytes] of Object.entries(sizes)) assert.equal(parseMemorySize(text), bytes, text);
   });
 
-  for (const text of ["", "GB", "m", "1XB", "-1", "1e3", "1.GB", "1 0", "1Ki", "1  GB"])
+  test("sizes of logs are decimal, whatever they are called", () => {
+    const sizes = { "10m": 10e6, "10MB": 10e6, "10MiB": 10e6, "1.5k": 1500, "512": 512 };
+    for (const [text, bytes] of Object.entries(sizes)) assert.equal(parseLogSize(text), bytes, text);
+  });
+
+  for (const text of ["", "GB", "m", "1XB", "-1", "1e3", ".GB", "1 0", "1Ki", "1  GB", "9".repeat(400)])
     test(`${JSON.stringify(text)} is no size`, () => {
       assert.equal(parseDiskSize(text), undefined);
       assert.equal(parseMemorySize(text), undefined);
+      assert.equal(parseLogSize(text), undefined);
     });
 
   test("what is shown reads back within the shown precision", () => {

@@ -17,7 +17,12 @@ export function parseMemorySize(text: string): number | undefined {
   return counted(text, () => 1024);
 }
 
-/** Bytes of a size on disk: `20GB` and `500m` in powers of 1000, `1.5GiB` of 1024; undefined for other text. */
+/** Bytes of what Docker reads as the size of a log, in powers of 1000 whatever they are called: `10m`, `10MiB`; undefined for other text. */
+export function parseLogSize(text: string): number | undefined {
+  return counted(text, () => 1000);
+}
+
+/** Bytes of a size on disk, in ply's own settings: `20GB` and `500m` in powers of 1000, `1.5GiB` of 1024; undefined for other text. */
 export function parseDiskSize(text: string): number | undefined {
   return counted(text, (unit) => (unit.includes("i") ? 1024 : 1000));
 }
@@ -36,7 +41,7 @@ function shown(
 }
 
 function counted(text: string, stepOf: (unit: string) => number): number | undefined {
-  const match = /^(\d+(?:\.\d+)?) ?([kmgtp]?(?:i?b)?)$/.exec(text.trim().toLowerCase());
+  const match = /^(\d{1,20}(?:\.\d*)?|\.\d+) ?([kmgtp]?(?:i?b)?)$/.exec(text.trim().toLowerCase());
   if (match === null) return undefined;
   const [, number, unit = ""] = match;
   return Math.floor(Number(number) * stepOf(unit) ** LETTERS.indexOf(unit.replace(/i?b$/, "")));

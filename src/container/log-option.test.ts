@@ -15,6 +15,7 @@ describe("log options", () => {
       maxBytes: 1500,
       maxFiles: 1,
     });
+    assert.equal(rotationOf(json({ "max-size": "1MiB" })).maxBytes, 1_000_000);
     assert.deepEqual(resolveLogging({ driver: "none", options: {} }), { driver: "none", options: {} });
   });
 

@@ -1,4 +1,4 @@
-import { parseDiskSize } from "../byte-size.ts";
+import { parseLogSize } from "../byte-size.ts";
 import { PlyError } from "../error.ts";
 
 /** Which log a container keeps. Absent in a container of an older engine: the default. */
@@ -69,7 +69,7 @@ export interface Rotation {
 export function rotationOf(logging: LoggingOptions): Rotation {
   const size = logging.options["max-size"] ?? DEFAULT_OPTIONS["max-size"];
   const files = logging.options["max-file"] ?? DEFAULT_OPTIONS["max-file"];
-  const bytes = size === "-1" ? Number.POSITIVE_INFINITY : parseDiskSize(size);
+  const bytes = size === "-1" ? Number.POSITIVE_INFINITY : parseLogSize(size);
   if (bytes === undefined) throw new PlyError("invalid", `invalid size: '${size}'`);
   if (bytes <= 0) throw new PlyError("invalid", "max-size must be a positive number");
   if (!/^\d{1,6}$/.test(files))

@@ -36,6 +36,8 @@ export interface LayerSupply extends AsyncDisposable {
   isLost(diffId: DiffId): boolean;
   /** How many were lost so far. */
   readonly lostCount: number;
+  /** What is fetched from now on is given up with this signal as well: whoever has failed needs none of it. */
+  stopWith(signal: AbortSignal): void;
 }
 
 export interface SupplyParts {
@@ -50,16 +52,17 @@ export function createLayerSupply({ store, lease, warn, signal: whole }: SupplyP
   const underway = new Map<DiffId, Promise<void>>();
   const lost = new Set<DiffId>();
   const stop = new AbortController();
-  const signal = AbortSignal.any([whole, stop.signal]);
+  let signal = AbortSignal.any([whole, stop.signal]);
   const isHere = (diffId: DiffId): boolean => store.layers.get(diffId) !== undefined;
 
   const fetch = async (diffId: DiffId): Promise<void> => {
+    const until = signal;
     for (const offer of [...(offers.get(diffId) ?? [])]) {
       try {
-        await offer.fetch(signal);
+        await offer.fetch(until);
         return;
       } catch (error) {
-        throwIfAborted(signal);
+        throwIfAborted(until);
         if (isPlyError(error, "cancelled") || offer.isNeeded === true) throw error;
         warn(`the cache ${offer.name} lacks a layer: ${messageOf(error)}`);
         offers.set(
@@ -100,6 +103,9 @@ export function createLayerSupply({ store, lease, warn, signal: whole }: SupplyP
     isLost: (diffId) => lost.has(diffId) && !isHere(diffId),
     get lostCount() {
       return lost.size;
+    },
+    stopWith(attempt) {
+      signal = AbortSignal.any([whole, stop.signal, attempt]);
     },
     async [Symbol.asyncDispose]() {
       stop.abort();

@@ -132,6 +132,7 @@ async function buildImage(
   const open = (attempt: BuildOptions): Session[] => {
     trace = notingSteps(createTrace(memory, attempt));
     const own = new AbortController();
+    supply.stopWith(own.signal);
     const signals = { signal: AbortSignal.any([signal, own.signal]), stop: own };
     return openSessions({ ...shared, ...signals, options: attempt, trace });
   };

@@ -51,7 +51,11 @@ export async function peekImage(
           onProgress: line.update,
           onOffset: line.resumed,
         };
-        return limiter.run(() => fetchLayer(context, layer, from), signal);
+        return limiter
+          .run(() => fetchLayer(context, layer, from), signal)
+          .catch((error: unknown) => {
+            throw pullError(error, reference);
+          });
       },
     };
   } catch (error) {

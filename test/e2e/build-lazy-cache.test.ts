@@ -251,4 +251,28 @@ describe("a build from a cache in a registry", { skip: unless("root") }, () => {
     });
     fault = () => undefined;
   });
+
+  test("a step that fails ends the build, whatever is still being fetched for others", async () => {
+    const [compiler = ""] = (await layersOf("toolchain")).slice(-1);
+    fault = ({ path }) =>
+      path.includes(`/blobs/${compiler}`) ? { kind: "stall", afterBytes: 1000 } : undefined;
+    const context = contextOf({
+      Dockerfile: `FROM ${proxy.host}/toolchain:1 AS tools
+RUN test -s /compiler
+FROM ${proxy.host}/small:1
+RUN exit 9
+COPY --from=tools /compiler /
+`,
+    });
+    await onFresh("erofs", async (fresh) => {
+      const seen = watch();
+      const { code, stderr } = await fresh.ply([
+        ...["build", "--network", "none", "--cache-from", `${proxy.host}/small:1`, context],
+      ]);
+      assert.notEqual(code, 0);
+      assert.match(stderr, /returned a non-zero code: 9/);
+      assert.ok(seen().read.has(compiler), "it was being fetched");
+    });
+    fault = () => undefined;
+  });
 });

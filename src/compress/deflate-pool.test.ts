@@ -144,7 +144,8 @@ describe("a pool that deflates by ISA-L", { skip }, () => {
 test("without ISA-L, or with a level above its own, a pool is zlib", async () => {
   await using pool = createDeflatePool();
   const bytes = Buffer.alloc(1_200_000, "layers are never unpacked, ");
-  const packed = await collect(gzipStream(cutAt(bytes, [1000]), { deflater: pool, level: 6 }));
+  const options = isal === undefined ? {} : { level: 6 };
+  const packed = await collect(gzipStream(cutAt(bytes, [1000]), { deflater: pool, ...options }));
   assert(packed.equals(await collect(gzipStream(cutAt(bytes, []), { level: 6 }))));
 });
 

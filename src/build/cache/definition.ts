@@ -1,4 +1,5 @@
 import { chainIdsOf, type DiffId } from "../../oci/index.ts";
+import type { BuildOptions } from "../build.ts";
 import type { StepInput } from "./cache.ts";
 import { LAYERS_OF } from "./difference.ts";
 
@@ -15,6 +16,19 @@ export interface Definition {
 /** What a stack of layers is; "" for none. */
 export function chainOf(diffIds: readonly DiffId[]): string {
   return chainIdsOf(diffIds).at(-1) ?? "";
+}
+
+/** What a step over layers is made of: `own` is what its instruction says. */
+export function inputsOver(
+  below: readonly DiffId[],
+  own: readonly StepInput[],
+  { times }: Pick<BuildOptions, "times">,
+): StepInput[] {
+  return [
+    ["the layers below", chainOf(below)],
+    ...own,
+    ...(times === undefined ? [] : [["times", JSON.stringify(times)] as const]),
+  ];
 }
 
 /** Layers that a step takes files from; `from`: as the Dockerfile calls them. */

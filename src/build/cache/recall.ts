@@ -3,7 +3,7 @@ import { carriesCache } from "../remote-cache/records.ts";
 import type { StageWork, StepOutcome } from "../session.ts";
 import { layerKey } from "../step-history.ts";
 import { keyOf, type StepInput } from "./cache.ts";
-import { chainOf, type Definition } from "./definition.ts";
+import { type Definition, inputsOver } from "./definition.ts";
 import { lookUp } from "./reuse.ts";
 import type { MadeOf } from "./trace.ts";
 
@@ -11,7 +11,7 @@ import type { MadeOf } from "./trace.ts";
 const EDITION = 1;
 
 /**
- * `inputs`: all but the layers below, which are those that the stage has now. Whoever waits hears of a failure; nobody
+ * `inputs`: all but the layers below, which are those that the stage has now, and what times are rewritten to. Whoever waits hears of a failure; nobody
  * may.
  */
 export function defineStep(
@@ -21,8 +21,7 @@ export function defineStep(
 ): Promise<Definition> {
   const define = async (): Promise<Definition> => {
     const [below, own] = await Promise.all([root.diffIds(), inputs()]);
-    const times: StepInput[] = options.times === undefined ? [] : [["times", JSON.stringify(options.times)]];
-    const all: StepInput[] = [["the layers below", chainOf(below)], ...own, ...times];
+    const all = inputsOver(below, own, options);
     return { key: keyOf(`${kind} definition ${EDITION}`, all), inputs: all };
   };
   const defined = define();

@@ -1,6 +1,7 @@
+import { parsePatterns } from "../../dockerfile/index.ts";
 import { resolveInTree, type TreeNode } from "../../layer/index.ts";
 import type { DiffId } from "../../oci/index.ts";
-import { byteString } from "../../tar/index.ts";
+import { byteString, shownPath } from "../../tar/index.ts";
 import type { StepInput } from "../cache/cache.ts";
 import { type Definition, layersInput } from "../cache/definition.ts";
 import { defineStep, wantsDefinition } from "../cache/recall.ts";
@@ -53,15 +54,26 @@ async function addInputs(inputs: StepInput[], found: Found, options: CopyOptions
   }
   // What was fetched lies under a name of the moment.
   const shown = found.isRemote === true ? byteString(found.written) : path;
+  const patterns = parsePatterns(options.excludes);
+  const matched = options.keepParents ? kept.join("/") : "";
+  const isLeftOut = (within: string): boolean =>
+    patterns.rules.length > 0 && patterns.isIgnored(shownPath(joined(matched, within)));
   for (const [below, each] of walkTree(path, node)) {
     // Of a directory only what is in it is copied.
     if (each === node && node.type === "directory" && !options.keepParents) continue;
+    const within = below.slice(path.length).replace(/^\//, "");
+    // A source itself may be unpacked whatever its name is.
+    if (each !== node && each.type !== "directory" && isLeftOut(within)) continue;
     const digest = each.type === "file" ? tree.digestOf(below, each) : undefined;
-    const place = [shown, below.slice(path.length).replace(/^\//, "")]
-      .filter((part) => part !== "")
-      .join("/");
-    inputs.push([`/${place}`, textOf(each, typeof digest === "object" ? await digest : digest, options)]);
+    inputs.push([
+      `/${joined(shown, within)}`,
+      textOf(each, typeof digest === "object" ? await digest : digest, options),
+    ]);
   }
+}
+
+function joined(...parts: readonly string[]): string {
+  return parts.filter((part) => part !== "").join("/");
 }
 
 /** With owner and mode as the copy gets them: those of a checkout are its own. */

@@ -11,7 +11,7 @@ import { diffUpper } from "../../layer/index.ts";
 import type { LayerRecord } from "../../store/index.ts";
 import type { BuildStep, RunSettings } from "../build.ts";
 import { keyOf, type StepInput } from "../cache/cache.ts";
-import { chainOf } from "../cache/definition.ts";
+import { inputsOver } from "../cache/definition.ts";
 import { defineStep, recall } from "../cache/recall.ts";
 import { keep, reuse } from "../cache/reuse.ts";
 import type { MadeOf } from "../cache/trace.ts";
@@ -40,7 +40,6 @@ export async function runStep(
   const diffIds = await root.diffIds();
   const declared = variables.args();
   const inputsWith = (mounted: readonly StepInput[]): StepInput[] => [
-    ["the layers below", chainOf(diffIds)],
     ["command", JSON.stringify(args)],
     ...(script === undefined ? [] : [["script", script] as const]),
     ["user", config.User ?? ""],
@@ -51,9 +50,6 @@ export async function runStep(
     ...settingInputs(session.options.run),
     ["hostname", hostnameOf(work) ?? ""],
     ...mounted,
-    ...(session.options.times === undefined
-      ? []
-      : [["times", JSON.stringify(session.options.times)] as const]),
   ];
   const said =
     declared.length === 0 ? "" : `|${declared.length} ${declared.map((pair) => pair.join("=")).join(" ")} `;
@@ -63,7 +59,8 @@ export async function runStep(
   const definition = defined === undefined ? undefined : defineStep(work, "run", () => inputsWith(defined));
   const known = definition && (await recall(work, step, { definition: await definition, createdBy, below }));
   if (known !== undefined) return known;
-  const inputs = inputsWith(await within(instruction.at, () => mounts.inputs()));
+  const own = inputsWith(await within(instruction.at, () => mounts.inputs()));
+  const inputs = inputsOver(diffIds, own, session.options);
   const key = keyOf("run", inputs);
   if (definition !== undefined) session.cache.define((await definition).key, key);
   const made: MadeOf = { key, said: createdBy, inputs, variables: [], origins: [], below, definition };

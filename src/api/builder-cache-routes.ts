@@ -4,6 +4,7 @@ import type { DockerBuildCache, DockerBuildPrune } from "../wire/index.ts";
 import { type Exchange, sendJson } from "./exchange.ts";
 import { type Filters, filterBoolean, filterValues, invalidValue, parseFilters } from "./filters.ts";
 import { queryBoolean, queryInteger } from "./query.ts";
+import { searchPattern } from "./search-pattern.ts";
 import type { ApiRoute, Service } from "./service.ts";
 import { formatTime, parseTimestampMs } from "./timestamp.ts";
 
@@ -90,11 +91,9 @@ function unusedSinceOf(filters: Filters, nowMs: number): number | undefined {
 
 function idPattern(text: string | undefined): RegExp | undefined {
   if (text === undefined) return undefined;
-  try {
-    return new RegExp(text);
-  } catch {
-    throw invalidValue("id", text);
-  }
+  const pattern = searchPattern(text);
+  if (pattern === undefined) throw invalidValue("id", text);
+  return pattern;
 }
 
 /** `private` is the opposite of `shared`. */

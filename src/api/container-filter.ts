@@ -1,9 +1,10 @@
 import type { ContainerRecord } from "../container/index.ts";
 import type { Engine } from "../engine.ts";
-import { isPlyError, PlyError } from "../error.ts";
+import { isPlyError } from "../error.ts";
 import type { ImageId } from "../oci/index.ts";
 import { type Filters, filterBoolean, filterValues, hasLabels, invalidValue } from "./filters.ts";
 import { exposedPorts, parsePortRange } from "./port-map.ts";
+import { searchPattern } from "./search-pattern.ts";
 
 export const CONTAINER_FILTERS = [
   "ancestor",
@@ -111,17 +112,10 @@ function nameMatcher(values: readonly string[]): (container: ContainerRecord, va
   };
 }
 
-/** Names are short and of few characters, so what a client may ask of the expression is bounded instead. */
-const MAX_NAME_PATTERN = 256;
-
 function namePattern(value: string): RegExp {
-  if (value.length > MAX_NAME_PATTERN || /[+*}]\)?[+*{]/.test(value))
-    throw invalidValue("name", value.slice(0, 64));
-  try {
-    return new RegExp(value);
-  } catch (cause) {
-    throw new PlyError("invalid", `invalid filter 'name=${value}': not a regular expression`, { cause });
-  }
+  const pattern = searchPattern(value);
+  if (pattern === undefined) throw invalidValue("name", value.slice(0, 64));
+  return pattern;
 }
 
 /** Made from the image, or from one that was committed from it. */

@@ -1,6 +1,7 @@
 import type { CacheEntry } from "../../../build/index.ts";
 import { PlyError } from "../../../error.ts";
 import type { Given } from "../../../grpc/index.ts";
+import { searchPattern } from "../../search-pattern.ts";
 import type { usageRecord } from "./control-messages.ts";
 import type { ControlParts } from "./parts.ts";
 import { timeOf } from "./vertexes.ts";
@@ -112,9 +113,8 @@ function conditionOf(text: string): (entry: CacheEntry) => boolean {
 }
 
 function patternOf(text: string): RegExp {
-  try {
-    return new RegExp(text);
-  } catch (cause) {
-    throw new PlyError("invalid", `invalid pattern ${JSON.stringify(text)} of a filter`, { cause });
-  }
+  const pattern = searchPattern(text);
+  if (pattern === undefined)
+    throw new PlyError("invalid", `invalid pattern ${JSON.stringify(text)} of a filter`);
+  return pattern;
 }

@@ -32,10 +32,10 @@ function unreachable(
   const stages = graph.file.stages.flatMap(({ from }) => from.name ?? []);
   const here = parts.store.images.list().flatMap(({ names }) => names);
   const [near] = suggest(name, [...stages, ...here.map((each) => familiarString(parseReference(each)))]);
-  const other = options.pull === true ? undefined : otherPlatform(parts, name);
+  const unused = unusedImage(parts, name, options.pull === true);
   const meant = near === undefined ? error.hint : `did you mean ${near}?`;
   const hint =
-    other ??
+    unused ??
     (stages.includes(name)
       ? `the stage ${name} begins further down: stages are built on earlier ones`
       : meant);
@@ -52,11 +52,14 @@ function unreachable(
   );
 }
 
-/** The name is here, but not for what was asked for. */
-function otherPlatform({ images }: Session["parts"], name: string): string | undefined {
+/** The name is here, but not for what was asked for, or a newer one was wanted. */
+function unusedImage({ images }: Session["parts"], name: string, isPulled: boolean): string | undefined {
   try {
     const { os, architecture } = images.resolve(name);
-    return `${name} is here for ${formatPlatform({ os, architecture })} only`;
+    const platform = formatPlatform({ os, architecture });
+    return isPulled
+      ? `${name} is here for ${platform}: without --pull it is used`
+      : `${name} is here for ${platform} only`;
   } catch {
     return undefined;
   }

@@ -51,6 +51,8 @@ export function connectGrpc(socket: Duplex): GrpcConnection {
   session.on("error", () => socket.destroy());
   session.on("close", () => socket.destroy());
   session.on("goaway", () => session.close());
+  // A server that sends no more answers nothing.
+  socket.once("end", () => socket.destroy());
   socket.on("error", () => {});
   const closed = new Promise<void>((resolve) => {
     socket.once("close", () => {

@@ -227,3 +227,31 @@ test("another implementation's client is answered", async () => {
     client.close();
   }
 });
+
+test("whoever sends no more is hung up on", { timeout: 20_000 }, async () => {
+  const listening = async (serve: (socket: Socket) => void): Promise<Server> => {
+    const halves = createServer({ allowHalfOpen: true }, serve);
+    await new Promise<void>((resolve) => halves.listen(0, "127.0.0.1", resolve));
+    return halves;
+  };
+  const half = (port: number) => connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+  const served = await listening((socket) => void serveGrpc(socket, methods));
+  const silent = await listening((socket) => {
+    socket.on("error", () => {}).end();
+    socket.resume();
+  });
+  try {
+    for (const begin of ["", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0"]) {
+      const socket = half(portOf(served));
+      socket.on("error", () => {}).resume();
+      const closed = new Promise((resolve) => socket.on("end", resolve).on("close", resolve));
+      socket.end(begin);
+      await closed;
+      socket.destroy();
+    }
+    await connectGrpc(half(portOf(silent))).closed;
+  } finally {
+    served.close();
+    silent.close();
+  }
+});

@@ -37,6 +37,8 @@ export function serveGrpc(
     };
     socket.on("error", () => {});
     socket.once("close", end);
+    // HTTP/2 needs both directions: answers to one that only listens would stall, and it waits for the end.
+    socket.once("end", cut);
     signal?.addEventListener("abort", cut);
     if (socket.destroyed) end();
     else if (signal?.aborted) cut();

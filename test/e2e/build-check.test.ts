@@ -244,6 +244,12 @@ describe("ply build --check and what a build shows", {
       assert.match(stderr, /\| >>> /);
     });
 
+  test("says that an image is here, where a newer one cannot be had", async () => {
+    const { code, stderr } = await build("--progress", "plain", "--pull", contextOf("FROM bb:1\n"));
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, /\nHint: bb:1 is here for linux\/amd64: without --pull it is used\n$/);
+  });
+
   test("steps that run side by side, on a terminal that becomes small, until somebody cancels", async () => {
     const directory = contextOf(
       `FROM bb:1 AS one

@@ -67,6 +67,15 @@ describe("docker build with buildx", {
         return `${name} ${ends.exec(progress)?.[1]}`;
       });
 
+  test("an image that several stages begin with is looked for once", async () => {
+    const stages = room.contextOf("FROM bb:1 AS a\nRUN echo a > /a\nFROM bb:1\nCOPY --from=a /a /a\n");
+    assert.equal(
+      shown((await build("-t", "stages:1", stages)).stderr).filter((each) => each.includes("load metadata"))
+        .length,
+      1,
+    );
+  });
+
   test("steps, output, warnings and the result in BuildKit's words; a second time all is cached", async () => {
     const other = room.contextOf("", { o: "other\n" });
     const files = [join(room.work, "iid"), join(room.work, "metadata")] as const;

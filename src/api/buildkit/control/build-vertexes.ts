@@ -21,12 +21,19 @@ export function createBuildVertexes(options: BuildVertexOptions): (event: BuildE
   const running = new Map<StepName, Work>();
   /** Of stages that begin with an image: finding it comes before having it. */
   const looking = new Map<StepName, Work>();
+  /** By image: stages that begin with the same one look for it once. */
+  const lookups = new Map<string, Work>();
   const last = new Map<number, string>();
   const begin = (step: BuildStep, name: StepName): Work => {
     const before = last.get(step.stage.index);
     const work = works.begin(name.name, before === undefined ? [] : [before]);
     running.set(name, work);
     last.set(step.stage.index, work.digest);
+    return work;
+  };
+  const lookup = (image: string): Work => {
+    const work = lookups.get(image) ?? works.begin(`[internal] load metadata for ${image}`);
+    lookups.set(image, work);
     return work;
   };
   /** The image was found. */
@@ -41,7 +48,7 @@ export function createBuildVertexes(options: BuildVertexOptions): (event: BuildE
     switch (event.state) {
       case "running":
         if (name.image === undefined) begin(event.step, name);
-        else looking.set(name, works.begin(`[internal] load metadata for ${name.image}`));
+        else looking.set(name, lookup(name.image));
         return;
       case "done":
       case "cached":

@@ -86,7 +86,12 @@ const REQUESTS: Readonly<
     path: (name) => `/containers/${name}/restart?t=0`,
     answer: () => [204, "running"],
   },
-  update: { method: "POST", path: (name) => `/containers/${name}/update`, answer: (status) => [200, status] },
+  update: {
+    method: "POST",
+    path: (name) => `/containers/${name}/update`,
+    // Of one whose process has died this moment limits cannot be changed.
+    answer: (status) => (status === "reviving" ? undefined : [200, status]),
+  },
   remove: {
     method: "DELETE",
     path: (name) => `/containers/${name}`,

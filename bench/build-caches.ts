@@ -16,14 +16,20 @@ export async function benchBuildCache(work: string, rounds: number): Promise<Cha
   return [...(await benchRuns(join(work, "one"), rounds)), await benchStages(join(work, "two"), rounds)];
 }
 
-/** Ten RUN steps, with the base here. */
-async function benchRuns(work: string, rounds: number): Promise<Chart[]> {
+/** A registry, and builders that know caches in one; `stack` ends them. */
+async function startBuilders(work: string, stack: AsyncDisposableStack) {
   mkdirSync(work);
-  await using registry = await startRegistry();
-  await using stack = new AsyncDisposableStack();
+  const registry = stack.use(await startRegistry());
   const peers = stack.use(await startPeers(work, [startPly("erofs"), startBuildKit]));
   await newest.open(work);
   stack.defer(() => newest.close(work));
+  return { registry, peers };
+}
+
+/** Ten RUN steps, with the base here. */
+async function benchRuns(work: string, rounds: number): Promise<Chart[]> {
+  await using stack = new AsyncDisposableStack();
+  const { registry, peers } = await startBuilders(work, stack);
   const directory = join(work, "cached-runs");
   mkdirSync(directory);
   const lines = Array.from({ length: 10 }, (_, n) => `RUN head -c 1000000 /dev/urandom > /srv-${n}`);
@@ -54,12 +60,8 @@ async function benchRuns(work: string, rounds: number): Promise<Chart[]> {
 
 /** One file of a stage on a large base, when nothing is here: neither the bases nor what the stages made. */
 async function benchStages(work: string, rounds: number): Promise<Chart> {
-  mkdirSync(work);
-  await using registry = await startRegistry();
   await using stack = new AsyncDisposableStack();
-  const peers = stack.use(await startPeers(work, [startPly("erofs"), startBuildKit]));
-  await newest.open(work);
-  stack.defer(() => newest.close(work));
+  const { registry, peers } = await startBuilders(work, stack);
   const imageOf = (peer: Peer, name: string) => `${registry.host}/${peer.name.replace(/\W/g, "")}/${name}:1`;
   const contextOf = (peer: Peer, name: string, lines: readonly string[]) => {
     const directory = join(work, peer.name.replace(/\W/g, ""), name);

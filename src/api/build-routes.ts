@@ -1,9 +1,9 @@
-import { isPlyError, messageOf, PlyError } from "../error.ts";
+import { PlyError } from "../error.ts";
 import { buildLines } from "./build-lines.ts";
 import { parseBuildRequest } from "./build-request.ts";
 import { bodyStream, type Exchange, sendEmpty } from "./exchange.ts";
 import { fetchOptions } from "./fetch-options.ts";
-import { openLineStream } from "./line-stream.ts";
+import { openLineStream, withErrorLine } from "./line-stream.ts";
 import type { ApiRoute, Service } from "./service.ts";
 import { claimImage, inSession } from "./session-routes.ts";
 
@@ -39,7 +39,7 @@ async function build(exchange: Exchange, { engine, clock }: Service): Promise<vo
     isQuiet,
     labels: request.labels ?? {},
   });
-  try {
+  await withErrorLine(lines, async () => {
     const { imageId, names } = await engine.builder.build({
       ...request,
       dockerfile: context.dockerfile,
@@ -56,16 +56,7 @@ async function build(exchange: Exchange, { engine, clock }: Service): Promise<vo
       lines.send({ stream: `Successfully built ${imageId.slice("sha256:".length).slice(0, 12)}\n` });
       for (const name of names) lines.send({ stream: `Successfully tagged ${name}\n` });
     }
-  } catch (error) {
-    if (!lines.started) throw error;
-    const code = isPlyError(error) ? error.details["exitCode"] : undefined;
-    const message = messageOf(error);
-    lines.send({
-      errorDetail: { ...(typeof code === "number" ? { code } : {}), message },
-      error: message,
-    });
-  }
-  lines.end();
+  });
 }
 
 function cancel(exchange: Exchange, { engine }: Service): void {

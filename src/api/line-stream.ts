@@ -1,3 +1,4 @@
+import { isPlyError, messageOf } from "../error.ts";
 import { encodeJsonLine } from "../wire/index.ts";
 import type { Exchange } from "./exchange.ts";
 
@@ -39,4 +40,20 @@ export function openLineStream(exchange: Exchange, options: LineStreamOptions = 
       response.end();
     },
   };
+}
+
+/**
+ * Ends the stream; once it has begun, a failure is its last line (Docker's `errorDetail` and the older `error`), with the
+ * exit code of the process that failed.
+ */
+export async function withErrorLine(lines: LineStream, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!lines.started) throw error;
+    const code = isPlyError(error) ? error.details["exitCode"] : undefined;
+    const message = messageOf(error);
+    lines.send({ errorDetail: { ...(typeof code === "number" ? { code } : {}), message }, error: message });
+  }
+  lines.end();
 }

@@ -5,7 +5,7 @@ import type { DockerProgressLine } from "../wire/index.ts";
 import { credentialsOf } from "./credentials.ts";
 import { bodyStream, type Exchange, param, sendStream } from "./exchange.ts";
 import { referenceWithTag } from "./image-name.ts";
-import { type LineStream, openLineStream } from "./line-stream.ts";
+import { type LineStream, openLineStream, withErrorLine } from "./line-stream.ts";
 import { progressLines } from "./progress-lines.ts";
 import { queryBoolean, queryPlatform, queryRequired } from "./query.ts";
 import { isOpening, isSaidByResult, saidLines } from "./said-lines.ts";
@@ -210,16 +210,4 @@ function transferOptions(exchange: Exchange): TransferOptions {
     ...(credentials === undefined ? {} : { credentials }),
     ...(platform === undefined ? {} : { platform }),
   };
-}
-
-/** Ends the stream; once it has begun, a failure is its last line (Docker's `errorDetail` and the older `error`). */
-async function withErrorLine(lines: LineStream, work: () => Promise<void>): Promise<void> {
-  try {
-    await work();
-  } catch (error) {
-    if (!lines.started) throw error;
-    const message = messageOf(error);
-    lines.send({ errorDetail: { message }, error: message });
-  }
-  lines.end();
 }

@@ -8,6 +8,7 @@ export type * from "./context/context.ts";
 export type { FileTree } from "./context/file-tree.ts";
 export { type LayoutBlob, layoutArchive } from "./context/layout-archive.ts";
 export { openRepositories } from "./context/repositories.ts";
+export { readTreeText } from "./context/tree-text.ts";
 export type { Times } from "./copy/layer-plan.ts";
 export { openBuilder } from "./open-builder.ts";
 export type { AnnotationPlace, BuildAnnotation, BuildOutput } from "./output/output.ts";

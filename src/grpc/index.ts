@@ -21,6 +21,6 @@ export {
   uint32,
 } from "./message.ts";
 export type { Metadata } from "./metadata.ts";
-export { type CallContext, type Method, method, type ServedMethod, serve, serveOne } from "./method.ts";
+export { type CallContext, just, type Method, method, type ServedMethod, serve, serveOne } from "./method.ts";
 export { serveGrpc } from "./serve.ts";
 export { errorOfStatus, type GrpcStatus, statusOfError } from "./status.ts";

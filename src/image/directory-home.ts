@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
 import { chown, type FileHandle, lstat, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { PlyError, throwIfAborted } from "../error.ts";
+import { codeOf, PlyError, throwIfAborted } from "../error.ts";
 import {
   ANNOTATION,
   algorithmOf,
@@ -176,7 +176,7 @@ async function makeDirectories(directory: string, algorithm: string): Promise<vo
       await giveToOwner(directory, path);
     } catch (error) {
       // Layers are pushed side by side: another may have made it.
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+      if (codeOf(error) !== "EEXIST") throw error;
       if (!(await lstat(path)).isDirectory()) throw new PlyError("invalid", `${path} is not a directory`);
     }
   }

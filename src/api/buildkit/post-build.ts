@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import type { Engine } from "../../engine.ts";
-import { isPlyError, messageOf, PlyError } from "../../error.ts";
+import { PlyError } from "../../error.ts";
 import { credentialsByHost } from "../credentials.ts";
 import { bodyStream, drained, type Exchange } from "../exchange.ts";
-import { openLineStream } from "../line-stream.ts";
+import { openLineStream, withErrorLine } from "../line-stream.ts";
 import { statusResponse } from "./control/control-messages.ts";
 import { createJournal, type Journal } from "./control/journal.ts";
 import { perform } from "./control/perform.ts";
@@ -37,7 +37,7 @@ export async function postBuild(
   const journal = createJournal();
   const lines = openLineStream(exchange);
   const telling = tell(exchange, journal, (line) => lines.send(line));
-  try {
+  await withErrorLine(lines, async () => {
     const performed = await perform(order, {
       engine,
       session,
@@ -46,20 +46,13 @@ export async function postBuild(
       owner: exchange.session,
       id,
       signal,
+    }).finally(async () => {
+      journal.close();
+      await telling;
     });
-    journal.close();
-    await telling;
     if (performed.kind === "built")
       lines.send({ id: "moby.image.id", aux: { ID: performed.result.imageId } });
-  } catch (error) {
-    journal.close();
-    await telling;
-    if (!lines.started) throw error;
-    const code = isPlyError(error) ? error.details["exitCode"] : undefined;
-    const message = messageOf(error);
-    lines.send({ errorDetail: { ...(typeof code === "number" ? { code } : {}), message }, error: message });
-  }
-  lines.end();
+  });
 }
 
 /** Sends what a build tells, at the client's pace. */

@@ -16,6 +16,7 @@ import { parseGitAddress } from "./git-address.ts";
 import type { HostMemory } from "./host-memory.ts";
 import { download, isUrl, shown } from "./remote.ts";
 import type { Repositories } from "./repositories.ts";
+import { MAX_TEXT_BYTES, readTreeText } from "./tree-text.ts";
 
 /** Where a context comes from. */
 export type ContextSource =
@@ -80,8 +81,6 @@ export interface ContextParts {
 const DOCKERFILE = "Dockerfile";
 /** As Podman calls it. */
 const CONTAINERFILE = "Containerfile";
-/** Far above any Dockerfile that people write. */
-const DOCKERFILE_BYTES = 16 * 1024 * 1024;
 
 /** Throws "invalid" without a Dockerfile, "corrupt" for what is no archive, "unavailable" for an address that fails. */
 export async function openBuildContext(
@@ -128,13 +127,13 @@ export async function openBuildContexts(
   if (dockerfile === undefined || opened === null)
     return finish(stack, { dockerfile: undefined, main: opened, named: trees });
   const name = dockerfile === "" ? usualName(opened) : dockerfile;
-  const text = readText(opened, name);
+  const text = readTreeText(opened, name);
   if (text === undefined)
     throw new PlyError("invalid", `Cannot locate specified Dockerfile: ${name}`, {
       hint: "it is a path within the context",
     });
   const rules = [...ownIgnoreFiles(name), ...IGNORE_FILES]
-    .map((path) => readText(opened, path))
+    .map((path) => readTreeText(opened, path))
     .find((found) => found !== undefined);
   if (rules === undefined) return finish(stack, { dockerfile: { text, name }, main: opened, named: trees });
   const ignore = parseIgnoreFile(rules);
@@ -199,16 +198,6 @@ function usualName(tree: FileTree): string {
   return names.find((name) => resolveInTree(tree.root, name).node?.type === "file") ?? DOCKERFILE;
 }
 
-function readText(tree: FileTree, path: string): string | undefined {
-  const { node, path: real } = resolveInTree(tree.root, byteString(path));
-  if (node?.type !== "file") return undefined;
-  if (node.size > DOCKERFILE_BYTES)
-    throw new PlyError("limit", `${path} has ${node.size} bytes, more than ${DOCKERFILE_BYTES}`);
-  const chunks: Buffer[] = [];
-  for (const bytes of tree.read(real, node)) chunks.push(Buffer.from(bytes));
-  return Buffer.concat(chunks).toString("utf8");
-}
-
 /** The same tree without what rules leave out; directories stay for what is kept below them. */
 function withoutIgnored(root: TreeNode, rules: IgnoreFile): TreeNode {
   const visit = (node: TreeNode, path: string): TreeNode => {
@@ -251,7 +240,7 @@ async function fetchContext(
   const { size, sha256 } = await download(address, place, { authorization, signal });
   const fetched: Material = { uri: shown(address), digest: { sha256 } };
   // By what it is: servers call a Dockerfile application/octet-stream and an archive text/plain.
-  if (size <= DOCKERFILE_BYTES) {
+  if (size <= MAX_TEXT_BYTES) {
     const bytes = await readFile(place);
     if (!mayBeArchive(bytes) && !bytes.includes(0)) return { text: bytes.toString("utf8"), fetched };
   }

@@ -1,14 +1,14 @@
-import type {
-  BuildContexts,
-  BuildOptions,
-  ContextOptions,
-  ContextSource,
-  FileTree,
+import {
+  type BuildContexts,
+  type BuildOptions,
+  type ContextOptions,
+  type ContextSource,
+  type FileTree,
+  readTreeText,
 } from "../../../build/index.ts";
 import { cleanPath, type IgnoreFile, type IgnoreRule, parseIgnoreFile } from "../../../dockerfile/index.ts";
 import type { Engine } from "../../../engine.ts";
 import { messageOf, PlyError } from "../../../error.ts";
-import { resolveInTree } from "../../../layer/index.ts";
 import { platformsOf } from "../../build-options.ts";
 import { fetchOptions } from "../../fetch-options.ts";
 import type { BuildkitSession, DirectoryFilter } from "../session/session.ts";
@@ -183,16 +183,9 @@ async function readIgnoreFile(
   return await telling(work, async () => {
     const archive = await sent(options, name, { followPaths: [IGNORE_FILE] }, [work, "context"]);
     await using opened = await openAlone(options, { archive });
-    const text = readText(mainOf(opened, name), IGNORE_FILE);
+    const text = readTreeText(mainOf(opened, name), IGNORE_FILE);
     return text === undefined ? undefined : parseIgnoreFile(text);
   });
-}
-
-function readText(tree: FileTree, name: string): string | undefined {
-  const { node, path } = resolveInTree(tree.root, name);
-  if (node?.type !== "file") return undefined;
-  const chunks = [...tree.read(path, node)].map((bytes) => Buffer.from(bytes));
-  return Buffer.concat(chunks).toString("utf8");
 }
 
 /** `context:NAME` of an order: directories of the client, images, addresses, results of other builds. */

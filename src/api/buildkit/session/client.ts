@@ -1,5 +1,5 @@
 import { isPlyError } from "../../../error.ts";
-import type { GrpcConnection } from "../../../grpc/index.ts";
+import { type GrpcConnection, just } from "../../../grpc/index.ts";
 import { forwardedAgent } from "./agent.ts";
 import type { KnownFiles } from "./known-files.ts";
 import { credentials, getSecret, pull, readContent } from "./methods.ts";
@@ -49,11 +49,8 @@ export function sessionOver(options: ClientOptions): BuildkitSession {
     },
     async *content(store, digest, given) {
       const metadata = { "buildkit-attachable-store-id": store };
-      const wanted = (async function* () {
-        yield { digest };
-      })();
-      for await (const { data } of connection.call(readContent, wanted, { metadata, ...withEnd(given) }))
-        yield data;
+      const calling = { metadata, ...withEnd(given) };
+      for await (const { data } of connection.call(readContent, just({ digest }), calling)) yield data;
     },
     async credentialsOf(domain, given) {
       if (!supports(credentials.path)) return undefined;

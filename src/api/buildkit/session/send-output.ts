@@ -1,5 +1,6 @@
 import { PlyError, throwIfAborted } from "../../../error.ts";
 import type { Given, GrpcConnection } from "../../../grpc/index.ts";
+import { cleanPath } from "../../../layer/index.ts";
 import { readTar, type TarEntry } from "../../../tar/index.ts";
 import { type Channel, createChannel } from "./channel.ts";
 import { PACKET, type Packet, sendBytes, sendCopy } from "./methods.ts";
@@ -85,7 +86,7 @@ async function* packetsOf(tar: AsyncIterable<Uint8Array>, asks: Channel<number>)
     return false;
   }
   for await (const { entry, content } of readTar(tar)) {
-    const path = cleanPath(entry.path);
+    const path = cleanPath(entry.path, "entry");
     if (path === "") continue;
     yield { type: PACKET.stat, stat: statOfEntry(path, { ...entry, linkTarget: linkOf(entry) }) };
     if (entry.type === "file" && entry.size > SMALL_BYTES) {
@@ -116,16 +117,8 @@ async function* packetsOf(tar: AsyncIterable<Uint8Array>, asks: Channel<number>)
   yield { type: PACKET.end };
 }
 
-/** Without what archives write around names: `./`, a slash at the end. */
-function cleanPath(path: string): string {
-  return path
-    .split("/")
-    .filter((name) => name !== "" && name !== ".")
-    .join("/");
-}
-
 function linkOf({ type, linkTarget }: TarEntry): string {
-  return type === "hardlink" ? cleanPath(linkTarget) : linkTarget;
+  return type === "hardlink" ? cleanPath(linkTarget, "hard link to") : linkTarget;
 }
 
 function exporterId(exporter: number): Record<string, string> {
